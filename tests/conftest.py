@@ -1,0 +1,44 @@
+"""What every test may use: one Spark session for the whole run, and settings for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from cinelake.runtime.config import Settings
+from cinelake.runtime.session import spark_session
+
+
+def make_settings(root: Path) -> Settings:
+    """Settings of a small session on two cores with the lake in `root`."""
+    return Settings.model_validate(
+        {
+            "lake": {"root": str(root)},
+            "spark": {
+                "app_name": "cinelake-tests",
+                "master": "local[2]",
+                "driver_memory": "3g",
+                "shuffle_partitions": 2,
+                "snapshot_partitions": 2,
+                # Hundreds of short queries: the thorough compiler would never earn back its time.
+                "quick_jit": True,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session of the run."""
+    session = spark_session(make_settings(tmp_path_factory.mktemp("lake")))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with an empty lake of the test's own."""
+    return make_settings(tmp_path / "lake")
