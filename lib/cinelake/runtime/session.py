@@ -41,7 +41,7 @@ from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.config import Settings, is_local, local_path
+from cinelake.runtime.config import Settings
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +49,9 @@ JAVA_VERSION = 17
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 # One matrix product per task is the parallelism; threads of BLAS beneath it only fight for the same cores.
-ONE_BLAS_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    )
-}
+ONE_BLAS_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
 
 
 class SessionError(RuntimeError):
@@ -278,7 +272,8 @@ def pinned_jars() -> tuple[Jar, ...]:
     lines = [
         line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")
     ]
-    return tuple(Jar(*coordinate.split(":"), sha256) for coordinate, sha256 in lines)
+    pins = [(*coordinate.split(":"), sha256) for coordinate, sha256 in lines]
+    return tuple(Jar(group, artifact, version, sha256) for group, artifact, version, sha256 in pins)
 
 
 def cache_dir() -> Path:
@@ -379,7 +374,7 @@ def _bare_gateway() -> Iterator[Any]:
     )
     # Ivy reports on standard output, which is the caller's.
     with tempfile.TemporaryFile() as report:
-        gateway = launch_gateway(conf, {"stdout": report, "stderr": report})
+        gateway = launch_gateway(conf, {"stdout": report, "stderr": report})  # type: ignore[no-untyped-call]
         try:
             yield gateway.jvm
         finally:
