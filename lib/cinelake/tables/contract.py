@@ -17,18 +17,25 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from pyspark.sql.types import (
     ArrayType,
     DataType,
     DateType,
+    DoubleType,
+    FloatType,
     MapType,
+    NumericType,
+    StringType,
     StructField,
     StructType,
     VariantType,
 )
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+WORD = re.compile(r"(?<![.\w])[a-z_]\w*(?!\w|\s*\()")
+STRING = re.compile(r"r?'(?:[^'\\]|\\.)*'")
 
 
 class ContractError(ValueError):
@@ -112,10 +119,50 @@ class Matches(Check):
 
     pattern: str = ""
 
+    @property
+    def regex(self) -> str:
+        """`pattern` with both ends tied down; `$` would let a line break follow."""
+        return rf"\A(?:{self.pattern})\z"
 
-def between(column: str, low: float | int | None = None, high: float | int | None = None) -> Between:
+
+@dataclass(frozen=True)
+class FrameCheck:
+    """A rule for all the rows that one write brings, which no single row can break.
+
+    It is audited, never quarantined: when it fails, nothing of that write is published.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowCount(FrameCheck):
+    """A write brings at least `low` and at most `high` rows."""
+
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True)
+class NotNullShare(FrameCheck):
+    """At least this share, between 0 and 1, of a nullable column's values is there."""
+
+    at_least: float = 1.0
+
+
+def between(
+    column: str, low: float | int | None = None, high: float | int | None = None
+) -> Between:
     """`low <= column <= high`, for numbers."""
-    bounds = [f"{column} >= {low}" if low is not None else "", f"{column} <= {high}" if high is not None else ""]
+    if not all(bound is None or isfinite(bound) for bound in (low, high)):
+        raise ContractError(f"between({column!r}): a bound is not finite; leave it out")
+    if low is not None and high is not None and low > high:
+        raise ContractError(f"between({column!r}): low={low} exceeds high={high}")
+    bounds = [
+        f"{column} >= {low}" if low is not None else "",
+        f"{column} <= {high}" if high is not None else "",
+    ]
     sql = " AND ".join(bound for bound in bounds if bound)
     if not sql:
         raise ContractError(f"between({column!r}) has neither a low nor a high bound; give one")
@@ -132,8 +179,11 @@ def one_of(column: str, *values: str) -> OneOf:
 
 def matches(column: str, pattern: str) -> Matches:
     """The whole of `column` matches the regular expression `pattern`."""
-    anchored = f"^(?:{pattern})$"
-    return Matches(f"{column}_is_well_formed", (column,), f"{column} RLIKE r{_sql_string(anchored)}", pattern)
+    if "'" in pattern:
+        raise ContractError(f"matches({column!r}): write the quote mark in {pattern!r} as \\x27")
+    name = f"{column}_is_well_formed"
+    regex = Matches(name, (column,), "", pattern).regex
+    return Matches(name, (column,), f"{column} RLIKE r'{regex}'", pattern)
 
 
 def satisfies(name: str, sql: str, *columns: str) -> Check:
@@ -141,10 +191,35 @@ def satisfies(name: str, sql: str, *columns: str) -> Check:
     return Check(name, columns, sql)
 
 
+def row_count(low: int | None = None, high: int | None = None) -> RowCount:
+    """Each write brings between `low` and `high` rows."""
+    if low is None and high is None:
+        raise ContractError("row_count() has neither a low nor a high bound; give one")
+    if low is not None and high is not None and low > high:
+        raise ContractError(f"row_count(): low={low} exceeds high={high}")
+    return RowCount("row_count_in_range", (), low, high)
+
+
+def not_null_share(column: str, at_least: float) -> NotNullShare:
+    """At least the share `at_least` (0 to 1) of `column` is not null in each write."""
+    if not 0 < at_least <= 1:
+        raise ContractError(
+            f"not_null_share({column!r}): at_least={at_least} is no share; give 0 < x <= 1"
+        )
+    return NotNullShare(f"{column}_is_mostly_there", (column,), at_least)
+
+
 def _sql_string(text: str) -> str:
-    if "'" in text:
-        raise ContractError(f"{text!r}: a quote mark in a check's value is not supported")
-    return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+# Which types of column the ready-made checks are for, and how to say it.
+_CHECKABLE: tuple[tuple[type[Check], type[DataType], str], ...] = (
+    (Between, NumericType, "a number"),
+    (OneOf, StringType, "a string"),
+    (Matches, StringType, "a string"),
+)
 
 
 @dataclass(frozen=True)
@@ -171,6 +246,7 @@ class Table:
     unique_key: bool = True
     retention_days: int | None = None
     checks: tuple[Check, ...] = ()
+    frame_checks: tuple[FrameCheck, ...] = ()
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -186,7 +262,9 @@ class Table:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise KeyError(f"table {self.name!r} has no column {name!r}; it has {', '.join(self.names)}")
+        raise KeyError(
+            f"table {self.name!r} has no column {name!r}; it has {', '.join(self.names)}"
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -230,11 +308,13 @@ class Table:
     def _problems(self) -> Iterable[str]:
         yield from self._naming_problems()
         names = set(self.names)
+        if not self.grain:
+            yield "it has no grain; say what one row is"
         yield from _unknown("key", self.key, names)
         yield from _unknown("cluster", self.cluster, names)
-        for check in self.checks:
-            yield from _unknown(f"check {check.name!r}", check.columns, names)
+        yield from self._check_problems()
         yield from self._layout_problems()
+        yield from self._type_problems()
         if not self.key:
             yield "it has no key; name the columns that identify a row"
         optional = [name for name in self.key if name in names and not self.column(name).required]
@@ -242,8 +322,38 @@ class Table:
             yield f"key column {optional[0]!r} may be null; declare it required=True"
         if self.layer is Layer.GOLD and self.personal:
             yield f"personal column {self.personal[0]!r} in gold; drop it or keep the table in silver"
+        if len(set(self.key)) < len(self.key):
+            yield f"key {', '.join(self.key)} names a column twice"
+        if self.growing and not self.unique_key:
+            yield "growing, but unique_key=False; rows are added by key, so the key must be unique"
+        if self.retention_days is not None and not self.window:
+            yield "retention_days without a window column; there is no day to count from"
         if self.retention_days is not None and self.retention_days < 1:
             yield f"retention_days={self.retention_days}; give at least 1, or None to keep rows"
+
+    def _check_problems(self) -> Iterable[str]:
+        names = set(self.names)
+        checks: list[Check | FrameCheck] = [*self.checks, *self.frame_checks]
+        for any_check in checks:
+            if not IDENTIFIER.fullmatch(any_check.name):
+                yield f"check {any_check.name!r}: the name is not a lower-case identifier"
+            yield from _unknown(f"check {any_check.name!r}", any_check.columns, names)
+        for check in self.checks:
+            if not check.columns:
+                yield f"check {check.name!r} names no columns; list those that its SQL speaks of"
+            if not check.sql:
+                yield f"check {check.name!r} has no SQL"
+            unlisted = names & set(WORD.findall(STRING.sub("", check.sql))) - set(check.columns)
+            if unlisted:
+                yield f"check {check.name!r} speaks of {min(unlisted)!r} but does not list that column"
+            for kind, wanted, example in _CHECKABLE:
+                for name in names & set(check.columns):
+                    data_type = self.column(name).type
+                    if isinstance(check, kind) and not isinstance(data_type, wanted):
+                        yield f"check {check.name!r}: column {name!r} is {data_type.simpleString()}, not {example}"
+        for share in self.frame_checks:
+            if isinstance(share, NotNullShare) and share.columns[0] in self.required:
+                yield f"check {share.name!r}: column {share.columns[0]!r} is required, so it is always there"
 
     def _naming_problems(self) -> Iterable[str]:
         for name in (self.name, self.area, *self.names):
@@ -252,7 +362,9 @@ class Table:
         doubled = sorted({name for name in self.names if self.names.count(name) > 1})
         if doubled:
             yield f"column {doubled[0]!r} is declared twice"
-        rules = [*(f"{name}_is_missing" for name in self.required), *(c.name for c in self.checks)]
+        # The last is the audit's own name for the key.
+        rules = [f"{name}_is_missing" for name in self.required] + ["key_is_unique"]
+        rules += [check.name for check in self.checks] + [check.name for check in self.frame_checks]
         repeated = sorted({name for name in rules if rules.count(name) > 1})
         if repeated:
             yield f"check {repeated[0]!r} is declared twice"
@@ -266,21 +378,30 @@ class Table:
         if self.window in names:
             window = self.column(self.window or "")
             if not isinstance(window.type, DateType):
-                yield f"window column {self.window!r} is {window.type.simpleString()}; windows are days, so it must be a date"
+                actual = window.type.simpleString()
+                yield f"window column {self.window!r} is {actual}; windows are days, so it must be a date"
             if not window.required:
                 yield f"window column {self.window!r} may be null; declare it required=True"
         if self.partition and not self.window:
             yield f"partition={self.partition} without a window column"
         if self.partition and self.cluster:
             yield "both partitioned and clustered; Delta allows one of the two"
-        if self.kind is Kind.MANAGED and not self.window:
-            yield "a managed table needs a window column: jobs write windows of days"
+        if len(self.cluster) > 4:
+            yield f"clustered by {len(self.cluster)} columns; Delta allows four"
+        if self.kind in (Kind.MANAGED, Kind.EXTERNAL) and not self.window:
+            yield f"a table of kind {self.kind} needs a window column: what changed is found by day"
+
+    def _type_problems(self) -> Iterable[str]:
+        names = set(self.names)
         for column in self.columns:
             if _holds(column.type, MapType):
                 yield f"column {column.name!r} holds a map, which has no order; use an array of structs"
         for name in (*self.key, *self.cluster):
             if name in names and _holds(self.column(name).type, VariantType):
                 yield f"column {name!r} is a VARIANT and cannot be part of a key or layout"
+        for name in self.key:
+            if name in names and isinstance(self.column(name).type, FloatType | DoubleType):
+                yield f"key column {name!r} is floating point, which has no dependable equality; use a decimal"
 
 
 @dataclass(frozen=True)
@@ -293,7 +414,9 @@ class Model:
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name) or not IDENTIFIER.fullmatch(self.area):
-            raise ContractError(f"model {self.name!r} of area {self.area!r}: names are lower-case identifiers")
+            raise ContractError(
+                f"model {self.name!r} of area {self.area!r}: names are lower-case identifiers"
+            )
 
 
 def _unknown(what: str, wanted: Sequence[str], names: set[str]) -> Iterable[str]:
