@@ -29,7 +29,9 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.end <= self.start:
-            raise ValueError(f"window [{self.start}, {self.end}) holds no day; its end must lie after its start")
+            raise ValueError(
+                f"window [{self.start}, {self.end}) holds no day; its end must lie after its start"
+            )
 
     @classmethod
     def of_day(cls, day: date) -> Window:
@@ -48,20 +50,23 @@ class Window:
 
 @dataclass(frozen=True)
 class Reach:
-    """How many days before and after its window a job reads; a negative `after` stops short of the window's end."""
+    """How many days before and after its window a job reads.
+
+    A negative `after` stops short of the window's end; `past` reads only what lies before the window.
+    """
 
     before: int = 0
     after: int = 0
+    past: bool = False
 
     def of(self, window: Window) -> tuple[date, date]:
         """The half-open range read for `window`; it may be empty."""
         start = date.min if self.before >= ALL else _shift(window.start, -self.before)
-        return start, _shift(window.end, self.after)
+        return start, window.start if self.past else _shift(window.end, self.after)
 
-    def days_affected(self, day: date) -> tuple[date, date]:
-        """The one-day windows, as a half-open range, that read `day`."""
-        end = date.max if self.before >= ALL else _shift(day, self.before + 1)
-        return _shift(day, -self.after), end
+    def first_affected(self, day: date) -> date:
+        """The first one-day window that reads `day`."""
+        return _shift(day, 1 if self.past else -self.after)
 
 
 class Cadence(StrEnum):

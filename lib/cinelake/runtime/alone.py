@@ -1,0 +1,66 @@
+"""A job file run by itself: `spark-submit --py-files cinelake.zip jobs/<area>/<job>.py --start … --end …`.
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments. The last line of the output is a JSON summary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from cinelake.runtime.arguments import day, trigger
+from cinelake.runtime.config import load_settings
+from cinelake.runtime.graph import Graph
+from cinelake.runtime.job import AnyJob, Ingest
+from cinelake.runtime.lock import LakeBusy
+from cinelake.runtime.pipeline import Request
+from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.windows import Window
+from cinelake.runtime.workspace import Workspace
+
+
+def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
+    """Parse the command line, run the job, print the summary and exit."""
+    options = _parser(job).parse_args(arguments)
+    settings = load_settings(options.env, options.set, conf_dir=options.conf)
+    workspace = Workspace(settings)
+    if isinstance(job, Ingest):
+        request = Request(trigger=trigger(options.trigger))
+    else:
+        try:
+            request = Request(window=Window(options.start, options.end))
+        except ValueError as error:
+            sys.exit(f"{job.name}: {error}")
+    try:
+        with workspace.writing():
+            pipeline = workspace.pipeline(Graph.alone(job))
+            summary = pipeline.run(request, PlainProgress(Console(stderr=True)))
+    except LakeBusy as error:
+        sys.exit(str(error))
+    print(summary.to_json())  # noqa: T201 - the summary is the program's output
+    sys.stdout.flush()
+    if not summary.succeeded:
+        sys.exit(1)
+
+
+def _parser(job: AnyJob) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=job.name, description=job.description)
+    parser.add_argument("--env", help="environment: the conf file laid over base.toml")
+    parser.add_argument("--conf", type=Path, help="folder that holds base.toml")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="a.b=c", help="one setting; may be repeated"
+    )
+    if isinstance(job, Ingest):
+        parser.add_argument(
+            "--trigger", help='"10 seconds" to run for ever at that pace; default: what has landed'
+        )
+    else:
+        parser.add_argument("--start", type=day, required=True, help="first day of the window, UTC")
+        parser.add_argument(
+            "--end", type=day, required=True, help="day after the last of the window"
+        )
+    return parser

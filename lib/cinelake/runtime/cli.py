@@ -1,0 +1,355 @@
+"""The command `cinelake`. Areas add commands of their own in `cinelake/<area>/commands.py`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+import cinelake
+from cinelake.runtime.workspace import Workspace
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=cinelake.__doc__
+)
+checks_app = typer.Typer(no_args_is_help=True, help="What Great Expectations found.")
+ingest_app = typer.Typer(
+    no_args_is_help=True, help="Bring data of a known kind into the landing area."
+)
+app.add_typer(checks_app, name="checks")
+app.add_typer(ingest_app, name="ingest")
+
+console = Console()
+# Messages for people go to stderr, so that stdout holds results alone.
+notices = Console(stderr=True)
+
+
+class _State:
+    """The options given before the command."""
+
+    environment: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+_workspaces: list[Workspace] = []
+
+
+def workspace() -> Workspace:
+    """The workspace of this command, made at the first call."""
+    if not _workspaces:
+        from cinelake.runtime.config import load_settings
+
+        _workspaces.append(Workspace(load_settings(_State.environment, _State.overrides)))
+    return _workspaces[0]
+
+
+@app.callback()
+def options(
+    env: Annotated[
+        str | None, typer.Option(help="Environment: which conf file is laid over base.toml.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=c", help="One setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Set what all commands share."""
+    _State.environment = env
+    _State.overrides = tuple(set_ or ())
+
+
+@app.command()
+def plan(
+    format_: Annotated[str, typer.Option("--format", help="text, mermaid or json")] = "text",
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Say which windows are stale, and why.")
+    ] = False,
+) -> None:
+    """Draw the graph of jobs; with --stale, what `cinelake run` would compute."""
+    from cinelake.runtime import graph as drawing
+
+    drawings: dict[str, Callable[[Any], str]] = {
+        "text": drawing.as_text,
+        "mermaid": drawing.as_mermaid,
+        "json": drawing.as_json,
+    }
+    if format_ not in drawings:
+        raise typer.BadParameter(f"--format {format_}: choose one of {', '.join(drawings)}")
+    if not stale:
+        typer.echo(drawings[format_](workspace().graph))
+        return
+    pipeline = workspace().pipeline()
+    upstream_stale: set[str] = set()
+    for name, verdict in pipeline.stale().items():
+        waiting = sorted(pipeline.graph.upstream[name] & upstream_stale)
+        for reason, windows in verdict.reasons().items():
+            typer.echo(f"{name}: {', '.join(map(str, windows))}: {reason}")
+        if waiting and not verdict.stale:
+            typer.echo(f"{name}: fresh, unless {', '.join(waiting)} changes what it reads")
+        if verdict.stale or waiting:
+            upstream_stale.add(name)
+        if verdict.sealed:
+            days = sorted(verdict.sealed)
+            typer.echo(
+                f"{name}: {len(days)} days up to {days[-1]} are sealed: {verdict.sealed[days[-1]]}"
+            )
+    if not upstream_stale:
+        typer.echo("nothing is stale")
+
+
+@app.command()
+def run(
+    start: Annotated[str | None, typer.Option(help="First day to compute, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="Day after the last to compute.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this job alone; may be repeated.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Run this job and all it builds on.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With dates: leave out what is done already.")
+    ] = False,
+    step: Annotated[
+        str | None, typer.Option(help="The most days in one call of a job, such as 7d.")
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help='Ingest for ever at this pace, such as "10 seconds".')
+    ] = None,
+) -> None:
+    """Run the jobs: without dates, exactly the stale windows.
+
+    Exit code 0 when all went well, 1 when a job failed, 2 for wrong arguments. The last line is a JSON summary.
+    """
+    from cinelake.runtime import arguments
+    from cinelake.runtime.pipeline import Request
+    from cinelake.runtime.progress import LiveProgress, PlainProgress
+    from cinelake.runtime.windows import Window
+
+    if (start is None) != (end is None):
+        raise typer.BadParameter("give both --start and --end, or neither")
+    with _wrong_arguments():
+        window = Window(arguments.day(start), arguments.day(end)) if start and end else None
+        request = Request(
+            window=window,
+            only=tuple(only or ()),
+            until=until,
+            resume=resume,
+            step=arguments.step(step) if step else None,
+            trigger=arguments.trigger(trigger),
+        )
+        workspace().graph.select(request.only, request.until)
+    with workspace().writing():
+        pipeline = workspace().pipeline()
+        if notices.is_terminal:
+            with LiveProgress(notices) as live:
+                summary = pipeline.run(request, live)
+        else:
+            summary = pipeline.run(request, PlainProgress(notices))
+    typer.echo(summary.to_json())
+    if not summary.succeeded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tables(name: Annotated[str | None, typer.Argument(help="One table, in full.")] = None) -> None:
+    """List the tables of the lake, or document one."""
+    from cinelake.runtime.describe import table_list, table_page
+    from cinelake.tables.catalog import all_tables
+    from cinelake.tables.ddl import ddl
+
+    known = all_tables()
+    if name is None:
+        console.print(table_list(known.values()))
+        return
+    if name not in known:
+        _fail(f"there is no table {name!r}{_nearest(name, known)}")
+    graph = workspace().graph
+    table = known[name]
+    writer = graph.writer.get(name)
+    console.print(
+        table_page(
+            table,
+            written_by=[writer.name] if writer else [],
+            read_by=graph.readers(name),
+            ddl=ddl(table, name),
+        )
+    )
+
+
+@app.command()
+def config() -> None:
+    """Print every effective setting and where it came from."""
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    for title in ("setting", "value", "from"):
+        shown.add_column(title, overflow="fold")
+    for origin in workspace().settings.origins():
+        shown.add_row(origin.key, origin.value, origin.source)
+    console.print(shown)
+
+
+@app.command()
+def doctor() -> None:
+    """Check everything Cinelake needs, and say what to do about what is missing."""
+    from cinelake.runtime.doctor import diagnose
+
+    findings = diagnose(workspace().settings)
+    colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    for finding in findings:
+        console.print(
+            f"[{colours[finding.status]}]{finding.status:<5}[/] {finding.name}: {finding.found}",
+            highlight=False,
+        )
+        if finding.status != "ok" and finding.remedy:
+            console.print(f"      {finding.remedy}", highlight=False)
+    if any(finding.status == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def mlflow(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
+    """Open the MLflow pages on the lake's own store."""
+    tracking = workspace().tracking
+    if tracking.uri.startswith("http"):
+        typer.echo(f"MLflow is served at {tracking.uri}")
+        return
+    _ = tracking.client
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", tracking.uri]
+    if tracking.artifact_root:
+        command += ["--default-artifact-root", tracking.artifact_root]
+    typer.echo(f"MLflow at http://127.0.0.1:{port} (stop with Ctrl-C)")
+    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    raise typer.Exit(subprocess.run(command, check=False, env=quiet).returncode)
+
+
+@app.command()
+def reset(source: Annotated[str, typer.Argument(help="A source, such as ratings.")]) -> None:
+    """Forget what was ingested from a source: its checkpoint and its bronze table together.
+
+    The next run reads the landing files again.
+    """
+    from cinelake.runtime import upkeep
+    from cinelake.runtime.job import Ingest
+
+    jobs = {job.source.name: job for job in workspace().graph.jobs if isinstance(job, Ingest)}
+    if source not in jobs:
+        _fail(f"there is no source {source!r}{_nearest(source, jobs)}")
+    with workspace().writing():
+        upkeep.reset(workspace().context(), jobs[source])
+    typer.echo(
+        f"source {source}: checkpoint and table {jobs[source].target.name} are gone; `cinelake run` reads again"
+    )
+
+
+@app.command()
+def rebuild(name: Annotated[str, typer.Argument(help="A table that a job writes.")]) -> None:
+    """Drop a table and forget its windows, so that the next run computes it from scratch."""
+    from cinelake.runtime import upkeep
+    from cinelake.runtime.job import Job
+
+    writer = workspace().graph.writer.get(name)
+    if not isinstance(writer, Job):
+        _fail(
+            f"no windowed job writes {name!r}; a bronze table is renewed by `cinelake reset SOURCE`"
+        )
+    with workspace().writing():
+        dropped = upkeep.rebuild(workspace().context(), writer)
+    typer.echo(
+        f"dropped {', '.join(dropped)}; `cinelake run` computes every window of {writer.name} again"
+    )
+
+
+@checks_app.command("docs")
+def checks_docs(
+    out: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("data-docs"),
+) -> None:
+    """Build Great Expectations' Data Docs from the stored validations."""
+    from cinelake.checks import docs
+    from cinelake.tables.system import CHECK_RESULTS
+
+    lake = workspace().lake
+    if not lake.exists(CHECK_RESULTS):
+        _fail("no validation is stored yet; run `cinelake run` first")
+    page = docs.build(lake.read(CHECK_RESULTS), out)
+    typer.echo(f"Data Docs: {page}")
+
+
+def main() -> None:
+    """The console script. Errors that a person can mend are shown as one message, not as a trace."""
+    _discover_commands()
+    _discover_importers()
+    try:
+        app()
+    except _mendable() as error:
+        notices.print(
+            f"{type(error).__name__}: {error}",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)
+
+
+def _mendable() -> tuple[type[BaseException], ...]:
+    from cinelake.runtime.config import ConfigError
+    from cinelake.runtime.graph import GraphError
+    from cinelake.runtime.job import JobError
+    from cinelake.runtime.lake import LakeError
+    from cinelake.runtime.lock import LakeBusy
+    from cinelake.runtime.session import SessionError
+    from cinelake.runtime.tracking import TrackingError
+    from cinelake.tables.contract import ContractError
+
+    return (
+        ConfigError,
+        ContractError,
+        GraphError,
+        JobError,
+        LakeBusy,
+        LakeError,
+        SessionError,
+        TrackingError,
+    )
+
+
+def _discover_commands() -> None:
+    for info in pkgutil.iter_modules(cinelake.__path__):
+        name = f"cinelake.{info.name}.commands"
+        if info.ispkg and info.name != "runtime" and importlib.util.find_spec(name):
+            importlib.import_module(name).register(app, workspace)
+
+
+def _discover_importers() -> None:
+    pass
+
+
+@contextmanager
+def _wrong_arguments() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _nearest(name: str, known: Any) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
+
+
+def _fail(message: str) -> NoReturn:
+    notices.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)

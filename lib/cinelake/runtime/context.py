@@ -1,0 +1,54 @@
+"""What running a job needs to hand: the lake, its ledger, what the ledger says, MLflow and the parameters."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from cinelake import __version__
+from cinelake.runtime.books import Books, Entry
+from cinelake.runtime.job import Job, JobParams
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.tracking import Tracking
+from cinelake.tables.contract import Model
+
+
+@dataclass
+class Context:
+    """One process's hold on one lake; `books` follow every entry made through it."""
+
+    lake: Lake
+    ledger: Ledger
+    books: Books
+    tracking: Tracking
+    params: Callable[[Job], JobParams]
+
+    def enter(self, entry: Entry, transaction: tuple[str, int] | None = None) -> None:
+        """Write an entry into the ledger and take it into account."""
+        self.books.apply(self.ledger.record(entry, transaction))
+
+    def reread(self) -> None:
+        """Take into account what others have entered."""
+        self.books = self.ledger.books()
+
+    def model_version(self, model: Model, day: date) -> str:
+        """The version that a window starting on `day` would use, as text."""
+        version = self.tracking.newest_approved(model, day)
+        return str(version.version) if version else "none"
+
+
+def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) -> Entry:
+    """An entry made now by this version of the code."""
+    now = datetime.now(UTC)
+    details.setdefault("run_id", new_run_id())
+    details.setdefault("started_at", now)
+    return Entry(job=job, kind=kind, status=status, code_version=__version__, **details)
+
+
+def new_run_id() -> str:
+    """Unique, and sorted by time for people who list them."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:10]}"

@@ -1,0 +1,108 @@
+"""Content digests: whether the rows of a day are the same as before, whatever their order.
+
+Each row is hashed to 64 bits, a day is the count, the exclusive-or and the sum of its rows' hashes, so digests
+of parts add up. Integers, strings, decimals and times count exactly; floating point counts to ten significant
+digits, which is how far two runs of the same sum may be told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DoubleType,
+    FloatType,
+    StructType,
+    VariantType,
+)
+
+from cinelake.tables.contract import Table
+
+_MASK = (1 << 64) - 1
+SIGNIFICANT_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a set of rows hashes to; `+` joins disjoint sets."""
+
+    rows: int = 0
+    xor: int = 0
+    total: int = 0
+
+    def __add__(self, other: Digest) -> Digest:
+        return Digest(
+            self.rows + other.rows, self.xor ^ other.xor, (self.total + other.total) & _MASK
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rows:x}.{self.xor & _MASK:016x}.{self.total & _MASK:016x}"
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        rows, xor, total = (int(part, 16) for part in text.split("."))
+        return cls(rows, xor, total)
+
+
+EMPTY = Digest()
+
+
+def row_hash(table: Table, columns: tuple[str, ...] | None = None) -> Column:
+    """`bigint`: the hash of a row of `table`, or of some of its columns."""
+    parts: list[Column] = []
+    for position, name in enumerate(columns or table.names):
+        # xxhash64 passes over nulls; the position keeps (null, x) and (x, null) apart.
+        parts += [_hashable(F.col(name), table.column(name).type), F.lit(position)]
+    return F.xxhash64(*parts)
+
+
+def aggregates(row_hash_column: str) -> list[Column]:
+    """The columns `rows`, `xor` and `total` of a `groupBy`, from which `Digest(**row)` is made."""
+    value = F.col(row_hash_column)
+    return [
+        F.count(value).alias("rows"),
+        F.coalesce(F.bit_xor(value), F.lit(0).cast("bigint")).alias("xor"),
+        # Half of each hash, so that the sum of two thousand million rows still fits a bigint.
+        F.coalesce(F.sum(value.bitwiseAND(0xFFFFFFFF)), F.lit(0).cast("bigint")).alias("total"),
+    ]
+
+
+def _hashable(value: Column, data_type: DataType) -> Column:
+    if isinstance(data_type, VariantType):
+        return F.to_json(value)
+    if isinstance(data_type, (DoubleType, FloatType)):
+        return _to_digits(value.cast("double"))
+    if not _needs_care(data_type):
+        return value
+    if isinstance(data_type, ArrayType):
+        element = data_type.elementType
+        return F.transform(value, lambda item: _hashable(item, element))
+    assert isinstance(data_type, StructType)
+    return F.struct(
+        *(
+            _hashable(value[field.name], field.dataType).alias(field.name)
+            for field in data_type.fields
+        )
+    )
+
+
+def _needs_care(data_type: DataType) -> bool:
+    if isinstance(data_type, ArrayType):
+        return _needs_care(data_type.elementType)
+    if isinstance(data_type, StructType):
+        return any(_needs_care(field.dataType) for field in data_type.fields)
+    return isinstance(data_type, (VariantType, DoubleType, FloatType))
+
+
+def _to_digits(value: Column) -> Column:
+    magnitude = F.floor(F.log10(F.abs(value)))
+    mantissa = F.round(value / F.pow(F.lit(10.0), magnitude.cast("double")), SIGNIFICANT_DIGITS)
+    ordinary = value.isNotNull() & ~F.isnan(value) & (value != 0) & (F.abs(value) != float("inf"))
+    # 0.0 + 0.0 folds the two zeros into one.
+    return F.when(ordinary, F.xxhash64(mantissa, magnitude)).otherwise(
+        F.xxhash64(value + F.lit(0.0))
+    )

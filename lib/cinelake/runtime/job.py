@@ -1,0 +1,533 @@
+"""What a job is: a function of its window, declared with what it reads and writes.
+
+`@job` makes a windowed job of a function, `@ingest` one that moves landed files into a bronze table. The
+declared value runs alone (`main`, for `spark-submit`), inside the pipeline, or without any lake (`rehearse`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.runtime.publish import RAW, REASONS, PublishError, accepted, judged, rejected
+from cinelake.runtime.tracking import ModelVersion, Tracker, Tracking
+from cinelake.runtime.windows import ALL, Cadence, Reach, Window
+from cinelake.tables.contract import Kind, Model, Table
+
+if TYPE_CHECKING:
+    from cinelake.sources.source import Source
+
+__all__ = [
+    "ALL",
+    "Cadence",
+    "IngestRun",
+    "JobError",
+    "JobParams",
+    "Reading",
+    "Run",
+    "history",
+    "ingest",
+    "job",
+    "previous",
+    "rehearse",
+]
+
+
+class JobError(ValueError):
+    """A job is declared or used wrongly; the message names it and the mend."""
+
+
+class NoApprovedModel(RuntimeError):
+    """No version of a model has passed its gate for the window."""
+
+
+class JobParams(BaseModel):
+    """Base of a job's typed parameters, filled from `[jobs.<name>]` of the configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+P = TypeVar("P", bound=JobParams)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An input and how far around the window it is read, in days.
+
+    With `previous`, only what lies before the window is read; that is how a job reads its own past.
+    """
+
+    source: Table | Model
+    lookback: int = 0
+    lookahead: int = 0
+    previous: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(self.lookback, self.lookahead, self.previous)
+
+
+def history(table: Table) -> Reading:
+    """Everything up to the end of the window."""
+    return Reading(table, lookback=ALL)
+
+
+def previous(table: Table) -> Reading:
+    """Everything before the window: for a job that builds on its own earlier rows."""
+    return Reading(table, lookback=ALL, previous=True)
+
+
+class Run(ABC, Generic[P]):
+    """What a job's function is given: its window, its parameters, its inputs and outputs."""
+
+    def __init__(self, declared: Job, window: Window, params: P, code_version: str) -> None:
+        self.job = declared
+        self.window = window
+        self.params = params
+        self.code_version = code_version
+
+    @property
+    def start(self) -> date:
+        return self.window.start
+
+    @property
+    def end(self) -> date:
+        return self.window.end
+
+    @property
+    @abstractmethod
+    def tracker(self) -> Tracker:
+        """Where parameters, metrics, pictures and models of this run go."""
+
+    @property
+    @abstractmethod
+    def inputs_fingerprint(self) -> str:
+        """Identifies parameters, code version and content of all inputs: the same for the same training."""
+
+    @abstractmethod
+    def read(self, table: Table) -> DataFrame:
+        """The rows of `table` within the declared reach, at the version pinned when the run started."""
+
+    @abstractmethod
+    def write(self, table: Table, frame: DataFrame) -> None:
+        """Publish `frame` as the rows of the window.
+
+        Besides the contract's columns it may hold `_reasons array<string>` (why a row is to be turned
+        away), `_raw string` and `_origin struct<file, line>`. Raises PublishError when the frame does not
+        fit the contract or the window, AuditFailed when Great Expectations finds it wanting.
+        """
+
+    @abstractmethod
+    def approved_or_none(self, model: Model) -> ModelVersion | None:
+        """The newest approved version trained on nothing later than the window's start."""
+
+    def approved(self, model: Model) -> ModelVersion:
+        """Like `approved_or_none`; raises NoApprovedModel."""
+        version = self.approved_or_none(model)
+        if version is None:
+            raise NoApprovedModel(
+                f"no approved version of model {model.name!r} was trained through {self.start} or earlier; "
+                f"run the job that trains it for a window before this one"
+            )
+        return version
+
+    def _reading(self, table: Table) -> Reading:
+        for reading in self.job.reads:
+            if reading.source == table:
+                return reading
+        raise JobError(
+            f"job {self.job.name!r} reads {table.name!r} without declaring it; add it to reads=[…]"
+        )
+
+    def _check_output(self, table: Table) -> None:
+        if table not in self.job.writes:
+            raise JobError(
+                f"job {self.job.name!r} writes {table.name!r} without declaring it; add it to writes=[…]"
+            )
+
+
+class IngestRun(ABC):
+    """What an ingest job is given: one micro-batch of landed lines."""
+
+    def __init__(self, landed: DataFrame) -> None:
+        self.landed = landed
+
+    @abstractmethod
+    def append(self, frame: DataFrame) -> None:
+        """Add the records to the bronze table; rows with `_reasons` go to quarantine."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A windowed job, as declared."""
+
+    name: str
+    area: str
+    function: Callable[[Run[Any]], None]
+    reads: tuple[Reading, ...]
+    writes: tuple[Table | Model, ...]
+    params: type[JobParams] = JobParams
+    version: int = 1
+    cadence: Cadence = Cadence.DAILY
+    catchup: bool = True
+    sequential: bool = False
+
+    @property
+    def description(self) -> str:
+        return _first_line(self.function)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what other jobs must have written before."""
+        own = {written.name for written in self.writes}
+        return tuple(reading.name for reading in self.reads if reading.name not in own)
+
+    def fingerprint(self, params: JobParams) -> str:
+        """Changes when parameters, `version=` or the contract of an output changes."""
+        contracts = {w.name: w.contract_hash for w in self.writes if isinstance(w, Table)}
+        return hash_of_content([params.model_dump(mode="json"), self.version, contracts])
+
+    def configured(self, settings: Mapping[str, Mapping[str, Any]]) -> JobParams:
+        """The parameters from the `jobs` section of the configuration.
+
+        Raises JobError naming the setting when one is unknown or of the wrong type.
+        """
+        return _params(self, settings.get(self.name, {}))
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run alone, from the command line: `--start … --end …`."""
+        from cinelake.runtime.alone import run_alone
+
+        run_alone(self, arguments)
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """A job that moves what landed for a source into its bronze table; its offsets are its window."""
+
+    name: str
+    area: str
+    function: Callable[[IngestRun], None]
+    source: Source
+    target: Table
+    version: int = 1
+
+    @property
+    def description(self) -> str:
+        return _first_line(self.function)
+
+    @property
+    def reads(self) -> tuple[Reading, ...]:
+        return ()
+
+    @property
+    def writes(self) -> tuple[Table | Model, ...]:
+        return (self.target,)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ()
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run alone, from the command line: `--trigger …`."""
+        from cinelake.runtime.alone import run_alone
+
+        run_alone(self, arguments)
+
+
+AnyJob = Job | Ingest
+
+
+def job(
+    *,
+    reads: Sequence[Table | Model | Reading],
+    writes: Sequence[Table | Model],
+    params: type[JobParams] = JobParams,
+    version: int = 1,
+    cadence: Cadence = Cadence.DAILY,
+    catchup: bool = True,
+    sequential: bool = False,
+) -> Callable[[Callable[[Run[Any]], None]], Job]:
+    """Declare a windowed job.
+
+    `version` is raised when the code changes what it computes: all its windows become stale. `cadence` says
+    on which days it is due; with `catchup=False` only the newest due day is computed unless dates are given.
+    `sequential` jobs are run day by day, for they read their own yesterday.
+
+    Raises JobError when the declaration contradicts itself.
+    """
+
+    def declare(function: Callable[[Run[Any]], None]) -> Job:
+        readings = tuple(item if isinstance(item, Reading) else Reading(item) for item in reads)
+        declared = Job(
+            name=function.__name__,
+            area=_area(function),
+            function=function,
+            reads=readings,
+            writes=tuple(writes),
+            params=params,
+            version=version,
+            cadence=cadence,
+            catchup=catchup,
+            sequential=sequential,
+        )
+        _refuse_nonsense(declared)
+        return declared
+
+    return declare
+
+
+def ingest(
+    *, source: Source, writes: Table, version: int = 1
+) -> Callable[[Callable[[IngestRun], None]], Ingest]:
+    """Declare a job that moves the landed files of `source` into the bronze table `writes`."""
+
+    def declare(function: Callable[[IngestRun], None]) -> Ingest:
+        return Ingest(function.__name__, _area(function), function, source, writes, version)
+
+    return declare
+
+
+# ---- rehearsal
+
+
+@dataclass
+class Rehearsed:
+    """What a rehearsed job would have published, by table, and what it would have turned away."""
+
+    _judged: dict[str, DataFrame] = field(default_factory=dict)
+
+    def __getitem__(self, table: Table) -> DataFrame:
+        return accepted(self._of(table)).select(*table.names)
+
+    def quarantined(self, table: Table) -> DataFrame:
+        """`reasons array<string>, raw string` of the rejected rows."""
+        return rejected(self._of(table)).select(
+            F.col(REASONS).alias("reasons"), F.col(RAW).alias("raw")
+        )
+
+    def _of(self, table: Table) -> DataFrame:
+        if table.name not in self._judged:
+            raise JobError(
+                f"the job wrote nothing into {table.name!r}; it wrote {sorted(self._judged)}"
+            )
+        return self._judged[table.name]
+
+
+class RehearsalTracker(Tracker):
+    """Keeps what a rehearsed job logs, for tests to look at; nothing is sent, nothing can be registered."""
+
+    def __init__(self, area: str) -> None:
+        super().__init__(Tracking("rehearsal"), "rehearsal", area)
+        self.params: dict[str, Any] = {}
+        self.metrics: dict[str, float] = {}
+        self.tags: dict[str, Any] = {}
+        self.pictures: list[str] = []
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self.params |= params
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:  # noqa: ARG002
+        self.metrics |= metrics
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        self.tags |= tags
+
+    def log_figure(self, figure: Any, name: str) -> None:  # noqa: ARG002
+        self.pictures.append(name)
+
+    def log_text(self, text: str, name: str) -> None:  # noqa: ARG002
+        self.pictures.append(name)
+
+    def flush(self) -> None:
+        """Nothing waits to be sent."""
+
+    def finish(self, status: str = "FINISHED", error: str | None = None) -> None:
+        """Nothing to close."""
+
+
+class _Rehearsal(Run[P]):
+    def __init__(
+        self,
+        declared: Job,
+        window: Window,
+        params: P,
+        inputs: Mapping[Table, DataFrame],
+        models: Mapping[str, ModelVersion],
+        tracker: Tracker,
+    ) -> None:
+        super().__init__(declared, window, params, "rehearsal")
+        self._inputs = {table.name: frame for table, frame in inputs.items()}
+        self._models = models
+        self._tracker = tracker
+        self.outputs = Rehearsed()
+
+    @property
+    def tracker(self) -> Tracker:
+        return self._tracker
+
+    @property
+    def inputs_fingerprint(self) -> str:
+        return hash_of_content(
+            [self.params.model_dump(mode="json"), self.job.version, str(self.window)]
+        )
+
+    def read(self, table: Table) -> DataFrame:
+        reading = self._reading(table)
+        if table.name not in self._inputs:
+            raise JobError(
+                f"rehearsal of {self.job.name!r}: hand over rows for {table.name!r}; [] will do"
+            )
+        frame = self._inputs[table.name].select(*table.names)
+        start, end = reading.reach.of(self.window)
+        if table.window is None:
+            return frame
+        return frame.where(
+            (F.col(table.window) >= F.lit(start)) & (F.col(table.window) < F.lit(end))
+        )
+
+    def write(self, table: Table, frame: DataFrame) -> None:
+        self._check_output(table)
+        marked = judged(table, frame)
+        assert table.window is not None
+        inside = (F.col(table.window) >= F.lit(self.start)) & (
+            F.col(table.window) < F.lit(self.end)
+        )
+        if not accepted(marked).where(~inside).isEmpty():
+            raise PublishError(
+                f"job {self.job.name!r} wrote rows into {table.name!r} outside its window {self.window}"
+            )
+        self.outputs._judged[table.name] = marked
+
+    def approved_or_none(self, model: Model) -> ModelVersion | None:
+        return self._models.get(model.name)
+
+
+class _IngestRehearsal(IngestRun):
+    def __init__(self, target: Table, landed: DataFrame) -> None:
+        super().__init__(landed)
+        self._target = target
+        self.outputs = Rehearsed()
+
+    def append(self, frame: DataFrame) -> None:
+        self.outputs._judged[self._target.name] = judged(self._target, frame)
+
+
+def rehearse(
+    declared: AnyJob,
+    inputs: Mapping[Table, DataFrame] | DataFrame,
+    start: date | None = None,
+    end: date | None = None,
+    params: JobParams | None = None,
+    *,
+    models: Mapping[str, ModelVersion] | None = None,
+    tracker: Tracker | None = None,
+) -> Rehearsed:
+    """Run a job on frames, with no lake: reads are cut to the reach, writes are judged but not stored.
+
+    `inputs` are frames by table; for an ingest job, the landed lines (`value string, file string`). The
+    default window is one day, `start`.
+    """
+    if isinstance(declared, Ingest):
+        if not isinstance(inputs, DataFrame):
+            raise JobError(
+                f"rehearsal of ingest job {declared.name!r} takes a frame of landed lines"
+            )
+        batch = _IngestRehearsal(declared.target, inputs)
+        declared.function(batch)
+        return batch.outputs
+    if isinstance(inputs, DataFrame) or start is None:
+        raise JobError(f"rehearsal of {declared.name!r} takes frames by table, and a start")
+    window = Window(start, end or start + timedelta(days=1))
+    run: _Rehearsal[Any] = _Rehearsal(
+        declared,
+        window,
+        params or declared.configured({}),
+        inputs,
+        models or {},
+        tracker or RehearsalTracker(declared.area),
+    )
+    declared.function(run)
+    return run.outputs
+
+
+# ---- checks of declarations
+
+
+def _area(function: Callable[..., None]) -> str:
+    path = inspect.getsourcefile(function)
+    return Path(path).resolve().parent.name if path else "jobs"
+
+
+def _first_line(function: Callable[..., None]) -> str:
+    text = function.__doc__ or inspect.getmodule(function).__doc__ or ""
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _refuse_nonsense(declared: Job) -> None:
+    who = f"job {declared.name!r}"
+    if not declared.writes:
+        raise JobError(f"{who} writes nothing; name its tables in writes=[…]")
+    for item in (*(reading.source for reading in declared.reads), *declared.writes):
+        if not isinstance(item, (Table, Model)):
+            raise JobError(f"{who}: reads and writes take tables and models, not {item!r}")
+    names = [reading.name for reading in declared.reads]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise JobError(
+            f"{who} declares {doubled[0]!r} twice in reads; give one Reading that covers both"
+        )
+    for table in declared.writes:
+        if isinstance(table, Table) and table.kind is not Kind.MANAGED:
+            raise JobError(
+                f"{who} writes {table.name!r}, which is {table.kind}; only managed tables are written by jobs"
+            )
+    own = {written.name: written for written in declared.writes}
+    for reading in declared.reads:
+        written = own.get(reading.name)
+        if isinstance(written, Table) and not (reading.previous or written.growing):
+            raise JobError(
+                f"{who} reads its own output {reading.name!r}; read previous({reading.name.upper()})"
+            )
+
+
+def _params(declared: Job, values: Mapping[str, Any]) -> JobParams:
+    known = declared.params.model_fields
+    for name in values:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = (
+                f"; did you mean {near[0]!r}?"
+                if near
+                else f"; it has {', '.join(known) or 'no settings'}"
+            )
+            raise JobError(f"[jobs.{declared.name}] has no setting {name!r}{hint}")
+    try:
+        return declared.params.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = ".".join(str(part) for part in first["loc"])
+        raise JobError(
+            f"[jobs.{declared.name}] {setting} = {first.get('input')!r}: {first['msg']}"
+        ) from error
+
+
+def hash_of_content(content: Any) -> str:
+    """A short hash of anything that JSON can say."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

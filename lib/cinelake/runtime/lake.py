@@ -1,0 +1,465 @@
+"""The lake: the only module that reads and writes tables.
+
+There are three ways to write, each exactly-once under a rerun: `replace` a window, `insert_missing` by key, and
+`append` from a stream under a transaction number. Every commit carries a `Note` that says who made it.
+Tables are found by path under the lake's root, or by name in a catalog schema when one is configured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.types import StructType
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from cinelake.runtime.commits import Commit, CommitLog, Note
+from cinelake.runtime.storage import Storage
+from cinelake.tables.contract import Table
+from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column, properties, quoted
+
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+CONSTRAINT = "delta.constraints."
+CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+)
+
+
+class LakeError(RuntimeError):
+    """Something about the lake has to be put right by a person; the message says what."""
+
+
+class DriftError(LakeError):
+    """The stored table and its contract differ in a way that no write may settle by itself."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a write left behind: the version it made, None where there was nothing to commit."""
+
+    version: int | None
+    rows: int
+
+
+class Lake:
+    """Tables of one root folder or one catalog schema, in one Spark session."""
+
+    def __init__(self, spark: SparkSession, root: str, schema: str | None = None) -> None:
+        if schema is not None and not CATALOG_NAME.fullmatch(schema):
+            raise LakeError(
+                f"lake.catalog = {schema!r} is not a schema name such as `main.cinelake`"
+            )
+        self.spark = spark
+        self.root = root.rstrip("/")
+        self.schema = schema
+        self.storage = Storage(spark)
+        self._locations: dict[str, str] = {}
+        self._checked: set[str] = set()
+        self._versions: dict[str, int] = {}
+
+    # ---- where tables are
+
+    def identifier(self, table: Table) -> str:
+        """How SQL names the table."""
+        if self.schema is not None:
+            return f"{self.schema}.{table.name}"
+        return f"delta.`{self._path(table)}`"
+
+    def exists(self, table: Table) -> bool:
+        if table.name in self._locations:
+            return True
+        if self.schema is None:
+            found = self.storage.exists(f"{self._path(table)}/_delta_log")
+        else:
+            found = self.spark.catalog.tableExists(self.identifier(table))
+        if found:
+            self._locations[table.name] = self._find(table)
+        return found
+
+    def location(self, table: Table) -> str:
+        """The folder of the table's files; raises LakeError when the table does not exist."""
+        if not self.exists(table):
+            raise LakeError(
+                f"table {table.name!r} does not exist yet in {self.root}; run the job that writes it"
+            )
+        return self._locations[table.name]
+
+    def create(self, table: Table) -> None:
+        """Make the table if need be, and hold the stored one against its contract (once a session).
+
+        Raises DriftError where they differ by more than new nullable columns.
+        """
+        if table.name in self._checked:
+            return
+        if not self.exists(table):
+            if self.schema is not None:
+                self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+            self.spark.sql(ddl(table, self.identifier(table)))
+        else:
+            self._refuse_drift(table)
+        self._checked.add(table.name)
+
+    def drop(self, table: Table) -> None:
+        """Remove the table with its files and history."""
+        if not self.exists(table):
+            return
+        location = self.location(table)
+        if self.schema is not None:
+            self.spark.sql(f"DROP TABLE IF EXISTS {self.identifier(table)}")
+        self.storage.remove(location)
+        self._locations.pop(table.name, None)
+        self._checked.discard(table.name)
+        self._versions.pop(table.name, None)
+
+    # ---- versions and commits
+
+    def version(self, table: Table, at_least: int | None = None) -> int | None:
+        """The newest version, or None for a table that does not exist."""
+        if not self.exists(table):
+            return None
+        known = max(
+            (v for v in (self._versions.get(table.name), at_least) if v is not None), default=None
+        )
+        newest = self._log(table).newest_version(known)
+        self._versions[table.name] = newest
+        return newest
+
+    def commits(self, table: Table, after: int, through: int | None = None) -> list[Commit]:
+        """The commits with `after < version <= through` (default: the newest), oldest first."""
+        newest = self.version(table)
+        if newest is None:
+            return []
+        return list(self._log(table).between(after, newest if through is None else through))
+
+    # ---- reading
+
+    def read(
+        self,
+        table: Table,
+        version: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> DataFrame:
+        """The rows of `[start, end)` in the contract's columns; an absent table reads as an empty one.
+
+        `version` pins the read; without it the newest version is read.
+        """
+        if not self.exists(table):
+            return self.spark.createDataFrame([], table.schema)
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        frame = (
+            reader.table(self.identifier(table))
+            if self.schema
+            else reader.load(self.location(table))
+        )
+        present = set(frame.columns)
+        frame = frame.select(
+            *(
+                F.col(column.name)
+                if column.name in present
+                else F.lit(None).cast(column.type).alias(column.name)
+                for column in table.columns
+            ),
+            *([MONTH_COLUMN] if MONTH_COLUMN in present else []),
+        )
+        for condition in _range_conditions(table, start, end):
+            frame = frame.where(condition)
+        return frame.drop(MONTH_COLUMN)
+
+    def read_lines(self, folder: str, trigger: dict[str, Any]) -> Any:
+        """A stream of the text lines under `folder`, each with its file's path relative to it.
+
+        `trigger` holds reader options such as `maxFilesPerTrigger`.
+        """
+        lines = (
+            self.spark.readStream.format("text")
+            .options(recursiveFileLookup=True, **trigger)
+            .load(folder)
+        )
+        return lines.select("value", F.col("_metadata.file_path").alias("file"))
+
+    def stream(
+        self, lines: DataFrame, checkpoint: str, trigger: dict[str, Any], each: Any
+    ) -> StreamingQuery:
+        """Start handing the micro-batches of `lines` to `each(frame, batch_id)`."""
+        return (
+            lines.writeStream.option("checkpointLocation", checkpoint)
+            .trigger(**trigger)
+            .foreachBatch(each)
+            .start()
+        )
+
+    def read_lines_numbered(self, paths: Sequence[str]) -> DataFrame:
+        """The lines of `paths` with `file` and `line`, the 1-based number within the file."""
+        # A file in one piece keeps its lines in order, and only then can they be numbered.
+        with self._conf("spark.sql.files.maxPartitionBytes", str(2**40)):
+            lines = self.spark.read.option("maxPartitionBytes", 2**40).text(list(paths))
+            numbered = lines.select(
+                "value",
+                F.col("_metadata.file_path").alias("file"),
+                F.monotonically_increasing_id().alias("_order"),
+            ).localCheckpoint()
+        order = F.row_number().over(_per_file())
+        return numbered.select("value", "file", order.cast("bigint").alias("line"))
+
+    # ---- writing
+
+    def replace(
+        self,
+        table: Table,
+        frame: DataFrame,
+        start: date,
+        end: date,
+        note: Note,
+        where: str | None = None,
+        settle: Callable[[], None] | None = None,
+    ) -> Receipt:
+        """Make `frame` the rows of `[start, end)`, in one commit; `where` narrows what is replaced further.
+
+        `settle` is called before every attempt and may raise to withdraw. Where neither the old nor the new
+        window holds a row, Delta commits nothing.
+        """
+        condition = f"{table.window} >= DATE'{start}' AND {table.window} < DATE'{end}'"
+        predicate = f"{condition} AND {where}" if where else condition
+        writer = frame.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
+        return self._commit(table, note, lambda: self._save(table, writer), settle)
+
+    def append(
+        self, table: Table, frame: DataFrame, note: Note, transaction: tuple[str, int] | None = None
+    ) -> Receipt:
+        """Add rows; under a `(application id, number)` that was seen before nothing happens."""
+        writer = frame.write.format("delta").mode("append")
+        if transaction is not None:
+            application, number = transaction
+            writer = writer.option("txnAppId", application).option("txnVersion", number)
+        return self._commit(table, note, lambda: self._save(table, writer))
+
+    def insert_missing(self, table: Table, frame: DataFrame, note: Note) -> Receipt:
+        """Add the rows of `frame` whose key the table does not hold; existing rows are never touched."""
+
+        def merge() -> None:
+            same = " AND ".join(f"old.{name} = new.{name}" for name in table.key)
+            (
+                self._delta(table)
+                .alias("old")
+                .merge(frame.alias("new"), same)
+                .whenNotMatchedInsert(values={name: f"new.{name}" for name in table.names})
+                .execute()
+            )
+
+        return self._commit(table, note, lambda: self._with_user_metadata(note, merge))
+
+    def expire(self, table: Table, before: date, note: Note) -> Receipt:
+        """Delete the rows of days before `before`: retention, which makes no window stale."""
+        condition = f"{table.window} < DATE'{before}'"
+        return self._commit(
+            table,
+            note,
+            lambda: self._with_user_metadata(note, lambda: self._delta(table).delete(condition)),
+        )
+
+    def compact(self, table: Table) -> None:
+        """Rewrite many small files as few; the rows, and so all windows, stay as they are."""
+        self._delta(table).optimize().executeCompaction()
+
+    # ---- staging
+
+    def stage(self, frame: DataFrame, name: str) -> DataFrame:
+        """Compute `frame` once into files of the lake's staging area and read it from there."""
+        path = f"{self.root}/staging/{name}"
+        # Staging is read back at once and deleted: speed counts, size does not.
+        frame.write.mode("overwrite").option("compression", "lz4").parquet(path)
+        return self.spark.read.schema(frame.schema).parquet(path)
+
+    def unstage(self, name: str) -> None:
+        self.storage.remove(f"{self.root}/staging/{name}")
+
+    # ---- inside
+
+    def _commit(
+        self,
+        table: Table,
+        note: Note,
+        write: Callable[[], None],
+        settle: Callable[[], None] | None = None,
+    ) -> Receipt:
+        self.create(table)
+        before = self.version(table)
+        assert before is not None
+        # Another writer of other windows is no reason to fail; the same window is settled by the caller.
+        for attempt in Retrying(
+            retry=retry_if_exception_type(CONFLICTS),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_after_attempt(4),
+            reraise=True,
+        ):
+            with attempt:
+                if settle is not None:
+                    settle()
+                write()
+        for commit in reversed(self.commits(table, before)):
+            if commit.note == note:
+                return Receipt(commit.version, commit.rows_written)
+        return Receipt(None, 0)
+
+    def _save(self, table: Table, writer: Any) -> None:
+        # New nullable columns of the contract appear by themselves; `create` has refused all other drift.
+        writer = writer.option("mergeSchema", True)
+        if self.schema is not None:
+            writer.saveAsTable(self.identifier(table))
+        else:
+            writer.save(self.location(table))
+
+    def _delta(self, table: Table) -> DeltaTable:
+        if self.schema is not None:
+            return DeltaTable.forName(self.spark, self.identifier(table))
+        return DeltaTable.forPath(self.spark, self.location(table))
+
+    def _with_user_metadata(self, note: Note, run: Any) -> None:
+        with self._conf(USER_METADATA, note.to_json()):
+            run()
+
+    @contextmanager
+    def _conf(self, key: str, value: str) -> Iterator[None]:
+        before = self.spark.conf.get(key, None)
+        self.spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            if before is None:
+                self.spark.conf.unset(key)
+            else:
+                self.spark.conf.set(key, before)
+
+    def _path(self, table: Table) -> str:
+        return f"{self.root}/tables/{table.layer}/{table.name}"
+
+    def _find(self, table: Table) -> str:
+        if self.schema is None:
+            return self._path(table)
+        (detail,) = self._delta(table).detail().select("location").collect()
+        return str(detail["location"])
+
+    def _log(self, table: Table) -> CommitLog:
+        return CommitLog(self.storage, self.location(table))
+
+    def _refuse_drift(self, table: Table) -> None:
+        detail = (
+            self._delta(table)
+            .detail()
+            .select("partitionColumns", "clusteringColumns", "properties")
+            .head()
+        )
+        assert detail is not None
+        stored = self._delta(table).toDF().schema
+        wanted_partition = [c for c in [partition_column(table)] if c]
+        migrations = [
+            *_column_migrations(table, stored, self.identifier(table)),
+            *_constraint_migrations(table, detail["properties"], self.identifier(table)),
+        ]
+        if detail["partitionColumns"] != wanted_partition or detail["clusteringColumns"] != list(
+            table.cluster
+        ):
+            migrations.append(
+                f"the layout differs (stored: partitioned by {detail['partitionColumns']}, clustered by "
+                f"{detail['clusteringColumns']}; contract: {wanted_partition}, {list(table.cluster)}): drop the "
+                f"table and recompute it with `cinelake rebuild {table.name}`"
+            )
+        if migrations:
+            columns = "\n  ".join(
+                f"{f.name} {f.dataType.simpleString()}" + ("" if f.nullable else " NOT NULL")
+                for f in stored
+            )
+            contract = "\n  ".join(
+                f"{c.name} {c.type.simpleString()}" + (" NOT NULL" if c.required else "")
+                for c in table.columns
+            )
+            raise DriftError(
+                f"table {table.name!r} does not match its contract.\nstored:\n  {columns}\ncontract:\n  {contract}\n"
+                "to migrate, run:\n  " + "\n  ".join(migrations)
+            )
+
+
+def _per_file() -> Any:
+    from pyspark.sql import Window
+
+    return Window.partitionBy("file").orderBy("_order")
+
+
+def _range_conditions(table: Table, start: date | None, end: date | None) -> Iterator[Any]:
+    if table.window is None:
+        return
+    if start is not None and start > date.min:
+        yield F.col(table.window) >= F.lit(start)
+        if partition_column(table) == MONTH_COLUMN:
+            yield F.col(MONTH_COLUMN) >= F.lit(start.replace(day=1))
+    if end is not None and end < date.max:
+        yield F.col(table.window) < F.lit(end)
+        if partition_column(table) == MONTH_COLUMN:
+            yield F.col(MONTH_COLUMN) <= F.lit(end.replace(day=1))
+
+
+def _column_migrations(table: Table, stored: StructType, identifier: str) -> Iterator[str]:
+    have = {f.name: f for f in stored.fields if f.name != MONTH_COLUMN}
+    for column in table.columns:
+        field = have.pop(column.name, None)
+        kind = column.type.simpleString()
+        if field is None:
+            if column.required:
+                yield (
+                    f"ALTER TABLE {identifier} ADD COLUMN {column.name} {kind}; fill it for the rows there are; "
+                    f"ALTER TABLE {identifier} ALTER COLUMN {column.name} SET NOT NULL"
+                )
+        elif field.dataType.simpleString() != kind:
+            yield (
+                f"ALTER TABLE {identifier} ALTER COLUMN {column.name} TYPE {kind}  "
+                f"-- if Delta can widen it; else `cinelake rebuild {table.name}`"
+            )
+        elif field.nullable == column.required:
+            change = "SET NOT NULL" if column.required else "DROP NOT NULL"
+            yield f"ALTER TABLE {identifier} ALTER COLUMN {column.name} {change}"
+    for name in have:
+        yield (
+            f"ALTER TABLE {identifier} DROP COLUMN {name}  "
+            "-- needs delta.columnMapping.mode = name; or declare it in the contract again"
+        )
+
+
+def _constraint_migrations(table: Table, stored: dict[str, str], identifier: str) -> Iterator[str]:
+    def only(settings: dict[str, str]) -> dict[str, str]:
+        return {
+            k.removeprefix(CONSTRAINT): v for k, v in settings.items() if k.startswith(CONSTRAINT)
+        }
+
+    have, want = only(stored), only(properties(table))
+    for name in sorted(have.keys() | want.keys()):
+        if have.get(name) == want.get(name):
+            continue
+        if name in have:
+            yield f"ALTER TABLE {identifier} DROP CONSTRAINT {name}  -- was {quoted(have[name])}"
+        if name in want:
+            yield f"ALTER TABLE {identifier} ADD CONSTRAINT {name} CHECK ({want[name]})"

@@ -1,0 +1,67 @@
+"""One writer at a time on a lake in a local folder, where Delta's commits are not safe among processes.
+
+The operating system drops the lock with its process, so a killed run leaves none behind. Object stores need no
+such lock: there the log store arbitrates.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+POLL_SECONDS = 0.2
+
+
+class LakeBusy(RuntimeError):
+    """Another process is writing to the lake."""
+
+
+@contextmanager
+def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
+    """Hold the lake's lock; raises LakeBusy naming the holder when it is not free within `wait`."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "lake.lock"
+    deadline = time.monotonic() + wait.total_seconds()
+    with path.open("a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LakeBusy(_refusal(path)) from None
+                time.sleep(POLL_SECONDS)
+        file.truncate(0)
+        file.write(
+            json.dumps(
+                {
+                    "pid": os.getpid(),
+                    "command": " ".join(sys.argv),
+                    "since": f"{datetime.now(UTC):%F %T} UTC",
+                }
+            )
+        )
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _refusal(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        who = f"process {holder['pid']} ({holder['command']}) has been writing since {holder['since']}"
+    except (json.JSONDecodeError, KeyError):
+        who = "another process is writing"
+    return (
+        f"the lake {path.parent} is in use: {who}. A lake in a local folder takes one writer at a time; "
+        "wait for it, or let this command wait with --set lake.lock_wait=10m"
+    )

@@ -1,0 +1,241 @@
+"""Runs the graph: every job over its stale windows, in one Spark session.
+
+A failing job stops only what builds on it. Which windows are stale is asked when a job's turn has come, for by
+then its inputs may have turned out to be unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+from cinelake.runtime.context import Context
+from cinelake.runtime.graph import Graph
+from cinelake.runtime.ingestion import take_in
+from cinelake.runtime.job import AnyJob, Ingest, Job
+from cinelake.runtime.runner import Outcome, compute
+from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
+from cinelake.runtime.upkeep import notice_others
+from cinelake.runtime.windows import Window, complete_days, contiguous
+
+# A job that reads its own past may change days that make later days of itself stale; it settles in two.
+PASSES = 5
+GOOD = ("succeeded", "up to date", "nothing landed", "yielded", "not due")
+
+
+class WindowRefused(ValueError):
+    """Windows asked for by dates that cannot be computed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person or a scheduler asked for.
+
+    Without `window` the stale windows are computed. With it, every window in it is computed, unless `resume`
+    says to leave out what is done already. `step` bounds how many days go into one call.
+    """
+
+    window: Window | None = None
+    only: tuple[str, ...] = ()
+    until: str | None = None
+    resume: bool = False
+    step: timedelta | None = None
+    trigger: dict[str, Any] = field(default_factory=lambda: {"availableNow": True})
+
+
+@dataclass
+class JobReport:
+    """What became of one job in a run of the pipeline."""
+
+    job: str
+    area: str
+    status: str = "waiting"
+    windows: int = 0
+    rows_in: int = 0
+    rows_out: int = 0
+    quarantined: int = 0
+    changed: bool = False
+    seconds: float = 0.0
+    error: str | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.status = outcome.status
+        self.windows += outcome.window is not None
+        self.rows_in += outcome.rows_in
+        self.rows_out += outcome.rows_out
+        self.quarantined += outcome.quarantined
+        self.changed |= outcome.changed
+        self.seconds += outcome.seconds
+        if outcome.error is not None:
+            self.error = f"{type(outcome.error).__name__}: {outcome.error}"
+
+    @property
+    def good(self) -> bool:
+        return self.status in GOOD
+
+
+class Progress(Protocol):
+    """Told what goes on; draws it or not."""
+
+    def started(self, report: JobReport, doing: str) -> None: ...
+
+    def ended(self, report: JobReport) -> None: ...
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a run of the pipeline."""
+
+    reports: list[JobReport]
+    seconds: float
+    data_through: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        return all(report.good for report in self.reports)
+
+    def to_json(self) -> str:
+        """One line for schedulers."""
+        return json.dumps(
+            {
+                "status": "succeeded" if self.succeeded else "failed",
+                "seconds": round(self.seconds, 1),
+                "data_through": self.data_through,
+                "rows_out": sum(r.rows_out for r in self.reports),
+                "quarantined": sum(r.quarantined for r in self.reports),
+                "jobs": {
+                    r.job: {
+                        "status": r.status,
+                        "windows": r.windows,
+                        "rows_in": r.rows_in,
+                        "rows_out": r.rows_out,
+                        "quarantined": r.quarantined,
+                        "changed": r.changed,
+                        "seconds": round(r.seconds, 1),
+                        **({"error": r.error.splitlines()[0][:300]} if r.error else {}),
+                    }
+                    for r in self.reports
+                },
+            }
+        )
+
+
+class Pipeline:
+    """A graph, and the lake on which it runs."""
+
+    def __init__(self, graph: Graph, context: Context, ingest_options: dict[str, Any]) -> None:
+        self.graph = graph
+        self.context = context
+        self._ingest_options = ingest_options
+
+    def stale(self) -> dict[str, Verdict]:
+        """The verdict on every windowed job, as the lake stands now; reads only."""
+        notice_others(self.context, self.graph.tables, remember=False)
+        return {
+            job.name: self._judge(job, self._due(job))
+            for job in self.graph.order
+            if isinstance(job, Job)
+        }
+
+    def run(self, request: Request, progress: Progress) -> Summary:
+        """Do what is asked; failures are in the summary."""
+        started = time.monotonic()
+        notice_others(self.context, self.graph.tables)
+        broken: dict[str, str] = {}
+        reports = []
+        for job in self.graph.select(request.only, request.until):
+            report = JobReport(job.name, job.area)
+            culprit = next(
+                (broken[up] for up in sorted(self.graph.upstream[job.name]) if up in broken), None
+            )
+            if culprit is not None:
+                report.status, report.error = "skipped", f"{culprit} failed"
+                broken[job.name] = culprit
+            else:
+                self._run_job(job, request, report, progress)
+                if not report.good:
+                    broken[job.name] = job.name
+            progress.ended(report)
+            reports.append(report)
+        self.context.ledger.tidy()
+        through = data_through(self.context.books, [table.name for table in self.graph.tables])
+        return Summary(
+            reports, time.monotonic() - started, through.isoformat() if through else None
+        )
+
+    def _run_job(
+        self, job: AnyJob, request: Request, report: JobReport, progress: Progress
+    ) -> None:
+        if isinstance(job, Ingest):
+            progress.started(report, "new files")
+            report.add(take_in(self.context, job, request.trigger, self._ingest_options))
+            return
+        try:
+            for window in self._windows(job, request):
+                progress.started(report, str(window))
+                report.add(compute(self.context, job, window))
+                if not report.good:
+                    return
+        except WindowRefused as refusal:
+            report.status, report.error = "refused", str(refusal)
+            return
+        if report.windows == 0:
+            report.status = "up to date"
+
+    def _windows(self, job: Job, request: Request) -> Iterator[Window]:
+        if request.window is not None:
+            yield from self._asked(job, request, request.window)
+            return
+        for _ in range(PASSES):
+            verdict = self._judge(job, self._due(job))
+            if not verdict.stale:
+                return
+            yield from _calls(job, list(verdict.stale), request.step)
+
+    def _asked(self, job: Job, request: Request, window: Window) -> Iterator[Window]:
+        through = self._through()
+        if through is None:
+            raise WindowRefused("the lake holds no data; ingest something first")
+        if window.end > through:
+            raise WindowRefused(
+                f"the data is complete through {through}, and {window} reaches beyond; ingest first, or end earlier"
+            )
+        days = [day for day in window.days if job.cadence.is_due(day)]
+        verdict = self._judge(job, days, force=not request.resume)
+        if verdict.sealed:
+            day, why = next(iter(verdict.sealed.items()))
+            raise WindowRefused(f"{day} is sealed: {why}; recomputing it would lose rows")
+        yield from _calls(job, list(verdict.stale), request.step)
+
+    def _judge(self, job: Job, days: list[date], *, force: bool = False) -> Verdict:
+        context = self.context
+        return judge(
+            job, context.params(job), context.books, context.model_version, days, force=force
+        )
+
+    def _due(self, job: Job) -> list[date]:
+        through = self._through()
+        return [] if through is None else due_days(job, self.context.books, through)
+
+    def _through(self) -> date | None:
+        through = data_through(self.context.books, [table.name for table in self.graph.tables])
+        return None if through is None else complete_days(through)
+
+
+def _calls(job: Job, days: list[date], step: timedelta | None) -> Iterator[Window]:
+    """The calls that compute `days`: as few as possible, for a call's fixed cost is that of many days."""
+    one_by_one = job.sequential or not job.catchup
+    longest = 1 if one_by_one else step.days if step else None
+    for window in contiguous(days):
+        if longest is None:
+            yield window
+            continue
+        start = window.start
+        while start < window.end:
+            end = min(start + timedelta(days=longest), window.end)
+            yield Window(start, end)
+            start = end

@@ -1,0 +1,97 @@
+"""How a run of the pipeline looks while it goes on: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as RichTable
+
+from cinelake.runtime.pipeline import JobReport
+
+COLOURS = {
+    "succeeded": "green",
+    "up to date": "dim",
+    "nothing landed": "dim",
+    "yielded": "cyan",
+    "failed": "bold red",
+    "refused": "bold red",
+    "skipped": "yellow",
+}
+
+
+class PlainProgress:
+    """One line when a job ends; for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def started(self, report: JobReport, doing: str) -> None:
+        """A log wants results only."""
+
+    def ended(self, report: JobReport) -> None:
+        line = f"{report.job:<24} {report.status:<14} {_figures(report)}".rstrip()
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        if report.error:
+            self._console.print(
+                f"  {report.error}", highlight=False, soft_wrap=True, markup=False, style="red"
+            )
+
+
+class LiveProgress:
+    """A table that fills while jobs run. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rows: dict[str, tuple[JobReport, str]] = {}
+        self._live = Live(self._table(), console=console, refresh_per_second=8)
+
+    def __enter__(self) -> LiveProgress:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._live.__exit__(*details)  # type: ignore[arg-type]
+
+    def started(self, report: JobReport, doing: str) -> None:
+        self._rows[report.job] = (report, doing)
+        self._live.update(self._table())
+
+    def ended(self, report: JobReport) -> None:
+        self._rows[report.job] = (report, "")
+        self._live.update(self._table())
+        if report.error:
+            self._live.console.print(
+                f"{report.job}: {report.error}", style="red", markup=False, highlight=False
+            )
+
+    def _table(self) -> RichTable:
+        table = RichTable(box=None, pad_edge=False)
+        table.add_column("job")
+        table.add_column("state")
+        for name in ("rows in", "rows out", "quarantined", "seconds"):
+            table.add_column(name, justify="right")
+        for report, doing in self._rows.values():
+            running = bool(doing)
+            state = f"running {doing}" if running else report.status
+            quarantined = f"{report.quarantined:,}" if report.quarantined else ""
+            table.add_row(
+                f"[dim]{report.area}/[/dim]{report.job}",
+                f"[{'blue' if running else COLOURS.get(report.status, 'white')}]{state}[/]",
+                _thousands(report.rows_in),
+                _thousands(report.rows_out),
+                f"[yellow]{quarantined}[/yellow]",
+                f"{report.seconds:.1f}" if report.seconds else "",
+            )
+        return table
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _figures(report: JobReport) -> str:
+    if not report.windows and not report.rows_in:
+        return f"{report.seconds:.1f} s" if report.seconds >= 0.05 else ""
+    turned_away = f", {report.quarantined:,} quarantined" if report.quarantined else ""
+    same = "" if report.changed else ", same as before"
+    return f"{report.rows_in:,} rows in, {report.rows_out:,} out{turned_away}{same}, {report.seconds:.1f} s"

@@ -1,0 +1,375 @@
+"""Write, audit, publish: how rows reach readers.
+
+A frame is computed once, with the reasons against each row beside it. Rejected rows go to `quarantine`, the
+rest is audited by Great Expectations, and only then does one commit show it to readers. Days whose content is
+what was published before make no commit. A failed audit publishes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
+
+from cinelake.checks.gate import Audit, AuditFailed, audit
+from cinelake.checks.rules import reasons
+from cinelake.runtime.books import Books
+from cinelake.runtime.commits import Note
+from cinelake.runtime.digest import EMPTY, Digest, aggregates, row_hash
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.windows import Window
+from cinelake.tables.contract import Table
+from cinelake.tables.ddl import quoted
+from cinelake.tables.system import CHECK_RESULTS, QUARANTINE
+
+REASONS, RAW, ORIGIN = "_reasons", "_raw", "_origin"
+HASH, KEYS = "_hash", "_keys"
+# When the collector had the record; the data is complete up to the newest.
+RECEIVED = "received_at"
+ORIGIN_TYPE = StructType([StructField("file", StringType()), StructField("line", LongType())])
+EXTRA_TYPES = {REASONS: ArrayType(StringType()), RAW: StringType(), ORIGIN: ORIGIN_TYPE}
+
+# Below this estimate a cached frame is cheaper than files; the estimate errs on the high side.
+SMALL_FRAME_BYTES = 16 * 2**20
+
+
+class PublishError(RuntimeError):
+    """A job handed over something that cannot be published; the message says what and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of one table's rows: counts, the new version if any, and each day's digest."""
+
+    table: Table
+    rows: int
+    quarantined: int
+    version: int | None
+    days: dict[date, Digest]
+
+
+def judged(table: Table, frame: DataFrame) -> DataFrame:
+    """The contract's columns with `_reasons` (empty for a good row), `_raw`, `_origin`, `_hash` and `_keys`.
+
+    `_hash` is null for a rejected row, `_raw` for a good one. Raises PublishError when the frame's columns
+    or types are not the contract's.
+    """
+    _refuse_misfit(table, frame)
+    own = F.coalesce(F.col(REASONS), _no_reasons()) if REASONS in frame.columns else None
+    broken = reasons(table)
+    all_reasons = F.concat(own, broken) if own is not None else broken
+    raw = F.to_json(F.struct(*table.names))
+    if RAW in frame.columns:
+        raw = F.coalesce(F.col(RAW), raw)
+    origin = F.col(ORIGIN) if ORIGIN in frame.columns else F.lit(None).cast(ORIGIN_TYPE)
+    with_reasons = frame.select(
+        *table.names, all_reasons.alias(REASONS), raw.alias(RAW), origin.alias(ORIGIN)
+    )
+    good = _is_good()
+    return with_reasons.select(
+        *table.names,
+        REASONS,
+        F.when(~good, F.col(RAW)).alias(RAW),
+        F.when(~good, F.col(ORIGIN)).alias(ORIGIN),
+        F.when(good, row_hash(table)).alias(HASH),
+        F.when(good, row_hash(table, table.key)).alias(KEYS),
+    )
+
+
+def accepted(frame: DataFrame) -> DataFrame:
+    """The good rows of a judged frame."""
+    return frame.where(_is_good())
+
+
+def rejected(frame: DataFrame) -> DataFrame:
+    """The rows of a judged frame that go to quarantine."""
+    return frame.where(~_is_good())
+
+
+class Publisher:
+    """Publishes the outputs of one run."""
+
+    def __init__(
+        self, lake: Lake, books: Books, *, run_id: str, job: str, code: str, inputs: dict[str, int]
+    ) -> None:
+        self._lake = lake
+        self._books = books
+        self._run_id = run_id
+        self._job = job
+        self._code = code
+        self._inputs = inputs
+        self.received_through: datetime | None = None
+
+    def replace(
+        self, table: Table, frame: DataFrame, window: Window, settle: Callable[[Table], None]
+    ) -> Published:
+        """Make `frame` the rows of `window`; `settle` may refuse before each attempt to commit.
+
+        Raises PublishError for rows outside the window, AuditFailed when the audit fails.
+        """
+        with self._materialised(table, judged(table, frame)) as ready:
+            summary = self._summary(table, ready)
+            self._refuse_strays(table, window, summary.days)
+            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
+                self._replace_quarantine(table, ready, window)
+            good = accepted(ready)
+            self._audit(table, good)
+            new = {day: summary.days.get(day, EMPTY) for day in window.days}
+            changed = [
+                day for day, digest in new.items() if self._books.digest(table.name, day) != digest
+            ]
+            version = None
+            if changed and (summary.days or self._lake.exists(table)):
+                start, end = changed[0], changed[-1] + timedelta(days=1)
+                rows = good.select(*table.names)
+                if (start, end) != (window.start, window.end):
+                    rows = rows.where(
+                        (F.col(_window(table)) >= F.lit(start))
+                        & (F.col(_window(table)) < F.lit(end))
+                    )
+                note = self._note("replace", start, end, new)
+                version = self._lake.replace(
+                    table, rows, start, end, note, settle=lambda: settle(table)
+                ).version
+        return Published(table, sum(d.rows for d in new.values()), summary.rejected, version, new)
+
+    def grow(self, table: Table, frame: DataFrame, window: Window) -> Published:
+        """Add the rows of `frame` whose key is new to a growing table."""
+        with self._materialised(table, judged(table, frame)) as ready:
+            summary = self._summary(table, ready)
+            self._refuse_strays(table, window, summary.days)
+            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
+                self._replace_quarantine(table, ready, window)
+            good = accepted(ready)
+            self._audit(table, good)
+            version = None
+            if summary.days:
+                note = self._note("insert", window.start, window.end, summary.days)
+                version = self._lake.insert_missing(table, good.select(*table.names), note).version
+        # What stands in the table decides, not what was offered: a killed run may have added rows already.
+        held = self._lake.read(table, start=window.start, end=window.end)
+        stored = self._digests(table, held.select(_window(table), row_hash(table).alias(HASH)))
+        days = {day: stored.get(day, EMPTY) for day in window.days}
+        return Published(table, sum(d.rows for d in days.values()), summary.rejected, version, days)
+
+    def append(self, table: Table, frame: DataFrame, application: str, number: int) -> Published:
+        """Add a micro-batch of a stream: exactly once for `(application, number)`."""
+        with self._materialised(table, judged(table, frame)) as ready:
+            summary = self._summary(table, ready)
+            self.received_through = summary.received_through
+            if summary.rejected:
+                turned_away = self._quarantine_rows(
+                    table, rejected(ready), F.lit(datetime.now(UTC).date())
+                )
+                self._lake.append(
+                    QUARANTINE,
+                    self._with_line_numbers(turned_away),
+                    self._note("quarantine", None, None, {}),
+                    (f"{application}:quarantine", number),
+                )
+            good = accepted(ready)
+            version = None
+            if summary.days:
+                self._audit(table, good)
+                note = self._note("append", min(summary.days), max(summary.days), summary.days)
+                version = self._lake.append(
+                    table, good.select(*table.names), note, (f"{application}:{table.name}", number)
+                ).version
+        rows = sum(digest.rows for digest in summary.days.values())
+        return Published(table, rows, summary.rejected, version, summary.days)
+
+    # ---- steps
+
+    @contextmanager
+    def _materialised(self, table: Table, frame: DataFrame) -> Iterator[DataFrame]:
+        if _estimated_bytes(frame) <= SMALL_FRAME_BYTES:
+            cached = frame.coalesce(1).persist()
+            try:
+                yield cached
+            finally:
+                cached.unpersist()
+            return
+        name = f"{self._run_id}/{table.name}"
+        try:
+            yield self._lake.stage(frame, name)
+        finally:
+            self._lake.unstage(self._run_id)
+
+    def _summary(self, table: Table, ready: DataFrame) -> _Summary:
+        rejections = F.count(F.when(~_is_good(), 1)).alias("rejections")
+        received = (
+            F.max(RECEIVED).alias(RECEIVED)
+            if RECEIVED in table.names
+            else F.lit(None).alias(RECEIVED)
+        )
+        rows = (
+            ready.groupBy(_window(table))
+            .agg(*aggregates(HASH), rejections, received)
+            .toArrow()
+            .to_pylist()
+        )
+        days = {
+            row[_window(table)]: Digest(row["rows"], row["xor"], row["total"])
+            for row in rows
+            if row["rows"]
+        }
+        newest = max((row[RECEIVED] for row in rows if row[RECEIVED] is not None), default=None)
+        return _Summary(days, sum(row["rejections"] for row in rows), newest)
+
+    def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:
+        rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
+        return {row[_window(table)]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
+
+    def _refuse_strays(self, table: Table, window: Window, days: dict[date, Digest]) -> None:
+        strays = sorted(day for day in days if day not in window)
+        if strays:
+            shown = ", ".join(str(day) for day in strays[:5])
+            raise PublishError(
+                f"job {self._job!r} wrote rows of {shown} into {table.name!r}, outside its window {window}; "
+                f"filter its output on {table.window}, lookback and lookahead only widen what is read"
+            )
+
+    def _replace_quarantine(self, table: Table, ready: DataFrame, window: Window) -> None:
+        day = F.col(_window(table))
+        inside = F.when((day >= F.lit(window.start)) & (day < F.lit(window.end)), day)
+        rows = self._quarantine_rows(
+            table, rejected(ready), F.coalesce(inside, F.lit(window.start))
+        )
+        mine = f"target = {quoted(table.name)} AND job = {quoted(self._job)}"
+        self._lake.replace(
+            QUARANTINE,
+            rows,
+            window.start,
+            window.end,
+            self._note("quarantine", window.start, window.end, {}),
+            where=mine,
+        )
+
+    def _quarantine_rows(self, table: Table, rows: DataFrame, day: Column) -> DataFrame:
+        return rows.select(
+            F.lit(table.name).alias("target"),
+            F.lit(self._job).alias("job"),
+            F.lit(self._run_id).alias("publication"),
+            day.alias("window_day"),
+            F.col(REASONS).alias("reasons"),
+            F.col(f"{ORIGIN}.file").alias("file"),
+            F.col(f"{ORIGIN}.line").alias("line"),
+            F.col(RAW).alias("raw"),
+            F.xxhash64(RAW, F.lit(0)).alias("row_hash"),
+        )
+
+    def _with_line_numbers(self, rows: DataFrame) -> DataFrame:
+        """Text files carry no row index, so lines are counted only when something was rejected."""
+        unnumbered = F.col("file").isNotNull() & F.col("line").isNull()
+        files = [
+            row["file"]
+            for row in rows.where(unnumbered).select("file").distinct().toArrow().to_pylist()
+        ]
+        if not files:
+            return rows
+        lines = self._lake.read_lines_numbered(files).select(
+            F.col("file").alias("_file"),
+            F.col("value").alias("_value"),
+            F.col("line").alias("_line"),
+        )
+        first = lines.groupBy("_file", "_value").agg(F.min("_line").alias("_line"))
+        joined = rows.join(
+            first, (F.col("file") == F.col("_file")) & (F.col("raw") == F.col("_value")), how="left"
+        )
+        return joined.select(
+            *(
+                F.coalesce("line", "_line").alias("line") if name == "line" else F.col(name)
+                for name in QUARANTINE.names
+            )
+        )
+
+    def _audit(self, table: Table, good: DataFrame) -> None:
+        keys = KEYS if table.unique_key else None
+        result = audit(
+            table, good.select(*table.names, *([KEYS] if keys else [])), keys_hash_column=keys
+        )
+        self._keep(result)
+        if not result.passed:
+            raise AuditFailed(result)
+
+    def _keep(self, result: Audit) -> None:
+        row = {
+            "run_id": self._run_id,
+            "target": result.table.name,
+            "passed": result.passed,
+            "expectations": len(result.results),
+            "failed": [str(r) for r in result.results if not r.success],
+            "checked_at": datetime.now(UTC),
+            "result": result.to_json(),
+        }
+        frame = self._lake.spark.createDataFrame([row], CHECK_RESULTS.schema)
+        self._lake.append(CHECK_RESULTS, frame, self._note("record", None, None, {}))
+
+    def _note(
+        self, action: str, start: date | None, end: date | None, days: dict[date, Digest]
+    ) -> Note:
+        total = sum(days.values(), EMPTY)
+        return Note(
+            run=self._run_id,
+            job=self._job,
+            code=self._code,
+            action=action,
+            start=start.isoformat() if start else None,
+            end=end.isoformat() if end else None,
+            inputs=self._inputs,
+            digest=str(total) if days else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Summary:
+    days: dict[date, Digest]
+    rejected: int
+    received_through: datetime | None
+
+
+def _window(table: Table) -> str:
+    assert table.window is not None, f"{table.name} has no window column"
+    return table.window
+
+
+def _no_reasons() -> Column:
+    return F.array().cast(ArrayType(StringType()))
+
+
+def _is_good() -> Column:
+    return F.size(REASONS) == 0
+
+
+def _estimated_bytes(frame: DataFrame) -> int:
+    return int(str(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()))
+
+
+def _refuse_misfit(table: Table, frame: DataFrame) -> None:
+    have = {f.name: f.dataType for f in frame.schema.fields}
+    problems = []
+    for column in table.columns:
+        kind = have.pop(column.name, None)
+        if kind is None:
+            problems.append(f"column {column.name!r} is missing")
+        elif kind.simpleString() != column.type.simpleString():
+            problems.append(
+                f"column {column.name!r} is {kind.simpleString()}, the contract says {column.type.simpleString()}"
+            )
+    for name, kind in have.items():
+        wanted = EXTRA_TYPES.get(name)
+        if wanted is None:
+            problems.append(f"column {name!r} is not in the contract")
+        elif kind.simpleString() != wanted.simpleString():
+            problems.append(f"{name} is {kind.simpleString()}, it must be {wanted.simpleString()}")
+    if problems:
+        raise PublishError(
+            f"the rows for table {table.name!r} do not fit its contract: "
+            + "; ".join(problems)
+            + ". Shape them in the job's last `select`."
+        )

@@ -1,0 +1,305 @@
+"""Runs one job over one window in the lake: pin the inputs, compute, publish, enter it into the ledger.
+
+Whoever publishes a window from older inputs than somebody else already did withdraws; whoever finds that the
+inputs have moved on in between starts again from the new ones.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from cinelake import __version__
+from cinelake.runtime.books import DayEntry, Entry
+from cinelake.runtime.commits import Commit, Note
+from cinelake.runtime.context import Context, new_entry, new_run_id
+from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
+from cinelake.runtime.publish import Published, Publisher
+from cinelake.runtime.staleness import read_of
+from cinelake.runtime.tracking import ModelVersion, Tracker
+from cinelake.runtime.windows import Window
+from cinelake.tables.contract import Model, Table
+
+ATTEMPTS = 3
+
+
+class Yielded(RuntimeError):
+    """Another run has published the window from inputs as new as ours or newer; its result stands."""
+
+
+class InputsMoved(RuntimeError):
+    """Another run has published the window from inputs that are partly newer than ours."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a job over a window ended; `error` is set for a failed one."""
+
+    job: str
+    status: str
+    window: Window | None
+    rows_in: int = 0
+    rows_out: int = 0
+    quarantined: int = 0
+    changed: bool = False
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+
+def compute(context: Context, job: Job, window: Window) -> Outcome:
+    """Run a windowed job. An ordinary failure is entered into the ledger and returned, not raised."""
+    for attempt in range(1, ATTEMPTS + 1):
+        started = time.monotonic()
+        try:
+            return _compute(context, job, window, started)
+        except InputsMoved as moved:
+            context.reread()
+            if attempt == ATTEMPTS:
+                return _ended(context, job, window, started, "failed", moved)
+        except Yielded:
+            context.reread()
+            return _ended(context, job, window, started, "yielded")
+        # The one place where any failure of a job is caught: it stops what depends on it and nothing else.
+        except Exception as error:  # noqa: BLE001
+            return _ended(context, job, window, started, "failed", error)
+    raise AssertionError("unreachable: the last attempt returns")
+
+
+def _compute(context: Context, job: Job, window: Window, started: float) -> Outcome:
+    params = context.params(job)
+    tables = [reading.source for reading in job.reads if isinstance(reading.source, Table)]
+    versions = {t.name: context.lake.version(t, context.books.versions.get(t.name)) for t in tables}
+    pinned = {name: version for name, version in versions.items() if version is not None}
+    run_id = new_run_id()
+    tracker = context.tracking.start(
+        job.area, job.name, window, run_id, {"code_version": __version__}
+    )
+    try:
+        run: LakeRun = LakeRun(context, job, window, params, run_id, pinned, tracker)
+        job.function(run)
+        run.refuse_missing_outputs()
+    except BaseException as error:
+        tracker.finish("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    entry = _entry(context, run, round(time.monotonic() - started, 3))
+    context.enter(entry)
+    tracker.set_tags(
+        {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
+        | {f"output.{name}": str(v) for name, v in entry.output_versions.items()}
+    )
+    outcome = Outcome(
+        job.name,
+        "succeeded",
+        window,
+        rows_in=sum(entry.rows_in.values()),
+        rows_out=sum(entry.rows_out.values()),
+        quarantined=sum(entry.quarantined.values()),
+        changed=bool(entry.output_versions),
+        seconds=time.monotonic() - started,
+    )
+    tracker.log_metrics(
+        {
+            "rows_in": float(outcome.rows_in),
+            "rows_out": float(outcome.rows_out),
+            "rows_quarantined": float(outcome.quarantined),
+            "seconds": outcome.seconds,
+        }
+    )
+    tracker.finish("FINISHED")
+    return outcome
+
+
+def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
+    job, window, books = run.job, run.window, context.books
+    outputs = {p.table.name: p for p in run.published}
+    rows_in = {
+        r.name: books.rows(r.name, *r.reach.of(window))
+        for r in job.reads
+        if isinstance(r.source, Table)
+    }
+    # A job that reads its own past reads what it has just written, too: outputs first, then the reads.
+    written = tuple(
+        DayEntry(day, "", {name: p.days[day] for name, p in outputs.items()}) for day in window.days
+    )
+    books.apply(new_entry(job.name, "job", days=written))
+    return new_entry(
+        job.name,
+        "job",
+        run_id=run.run_id,
+        start=window.start,
+        end=window.end,
+        fingerprint=job.fingerprint(run.params),
+        input_versions=run.pinned | run.models_used,
+        output_versions={n: p.version for n, p in outputs.items() if p.version is not None}
+        | run.models_made,
+        rows_in=rows_in,
+        rows_out={name: p.rows for name, p in outputs.items()},
+        quarantined={name: p.quarantined for name, p in outputs.items() if p.quarantined},
+        days=tuple(
+            DayEntry(
+                entry.day, read_of(job, entry.day, books, context.model_version), entry.outputs
+            )
+            for entry in written
+        ),
+        seconds=seconds,
+    )
+
+
+def _ended(
+    context: Context,
+    job: Job,
+    window: Window,
+    started: float,
+    status: str,
+    error: BaseException | None = None,
+) -> Outcome:
+    seconds = round(time.monotonic() - started, 3)
+    text = f"{type(error).__name__}: {error}"[:2000] if error else None
+    context.enter(
+        new_entry(
+            job.name, "job", status, start=window.start, end=window.end, seconds=seconds, error=text
+        )
+    )
+    return Outcome(job.name, status, window, seconds=seconds, error=error)
+
+
+class LakeRun(Run[Any]):
+    """A run whose reads are pinned and whose writes are published."""
+
+    def __init__(
+        self,
+        context: Context,
+        job: Job,
+        window: Window,
+        params: JobParams,
+        run_id: str,
+        pinned: dict[str, int],
+        tracker: Tracker,
+    ) -> None:
+        super().__init__(job, window, params, __version__)
+        self.run_id = run_id
+        self.pinned = pinned
+        self.published: list[Published] = []
+        self.models_used: dict[str, int] = {}
+        self._tracker = tracker
+        self._context = context
+        self._base = {
+            w.name: context.lake.version(w, context.books.versions.get(w.name))
+            for w in job.writes
+            if isinstance(w, Table)
+        }
+        self._publisher = Publisher(
+            context.lake,
+            context.books,
+            run_id=run_id,
+            job=job.name,
+            code=__version__,
+            inputs=pinned,
+        )
+
+    @property
+    def tracker(self) -> Tracker:
+        return self._tracker
+
+    @property
+    def models_made(self) -> dict[str, int]:
+        return {version.name: version.version for version in self._tracker.registered}
+
+    @property
+    def inputs_fingerprint(self) -> str:
+        reads = [
+            read_of(self.job, day, self._context.books, self._context.model_version)
+            for day in self.window.days
+        ]
+        return hash_of_content([self.job.fingerprint(self.params), reads])
+
+    def read(self, table: Table) -> DataFrame:
+        reading = self._reading(table)
+        start, end = reading.reach.of(self.window)
+        if start >= end:
+            return self._context.lake.read(table).limit(0)
+        if table.name not in self.pinned:
+            return self._context.lake.read(table).limit(0)
+        return self._context.lake.read(table, self.pinned[table.name], start, end)
+
+    def write(self, table: Table, frame: DataFrame) -> None:
+        self._check_output(table)
+        if any(p.table == table for p in self.published):
+            raise JobError(
+                f"job {self.job.name!r} writes {table.name!r} twice; union the frames and write once"
+            )
+        if table.growing:
+            published = self._publisher.grow(table, frame, self.window)
+        else:
+            published = self._publisher.replace(table, frame, self.window, self._settle)
+            self._refuse_overwriting_newer(published)
+        self.published.append(published)
+
+    def approved_or_none(self, model: Model) -> ModelVersion | None:
+        if not any(reading.source == model for reading in self.job.reads):
+            raise JobError(
+                f"job {self.job.name!r} uses model {model.name!r} without declaring it in reads=[…]"
+            )
+        version = self._context.tracking.newest_approved(model, self.start)
+        if version is not None:
+            self.models_used[model.name] = version.version
+        return version
+
+    def refuse_missing_outputs(self) -> None:
+        written = {p.table.name for p in self.published}
+        missing = [
+            w.name for w in self.job.writes if isinstance(w, Table) and w.name not in written
+        ]
+        if missing:
+            raise JobError(
+                f"job {self.job.name!r} declares {missing[0]!r} in writes but did not write it; "
+                "write an empty frame where there is nothing to say"
+            )
+
+    def _settle(self, table: Table) -> None:
+        """Withdraw where another run has published this window since we pinned our inputs."""
+        for commit in self._rivals(table, self._base[table.name], None):
+            assert commit.note is not None
+            _compare(table, self.window, commit.note, self.pinned)
+
+    def _refuse_overwriting_newer(self, published: Published) -> None:
+        """A rival that committed between our last look and our commit is found now, and settled by a rerun."""
+        if published.version is None:
+            return
+        for commit in self._rivals(
+            published.table, self._base[published.table.name], published.version - 1
+        ):
+            assert commit.note is not None
+            if any(v > self.pinned.get(name, -1) for name, v in commit.note.inputs.items()):
+                raise InputsMoved(
+                    f"{published.table.name} {self.window}: run {commit.note.run} had newer inputs"
+                )
+
+    def _rivals(self, table: Table, after: int | None, through: int | None) -> list[Commit]:
+        commits = self._context.lake.commits(table, -1 if after is None else after, through)
+        return [
+            c
+            for c in commits
+            if c.note and c.note.run != self.run_id and _overlaps(c.note, self.window)
+        ]
+
+
+def _compare(table: Table, window: Window, theirs: Note, ours: dict[str, int]) -> None:
+    newer = [name for name, version in theirs.inputs.items() if version > ours.get(name, -1)]
+    older = [name for name, version in ours.items() if version > theirs.inputs.get(name, -1)]
+    if newer and older:
+        raise InputsMoved(f"{table.name} {window}: run {theirs.run} read newer {', '.join(newer)}")
+    if not older:
+        raise Yielded(f"{table.name} {window}: the result of run {theirs.run} stands")
+
+
+def _overlaps(note: Note, window: Window) -> bool:
+    if note.action != "replace" or note.start is None or note.end is None:
+        return False
+    return (
+        date.fromisoformat(note.start) < window.end and date.fromisoformat(note.end) > window.start
+    )

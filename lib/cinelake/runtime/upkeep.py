@@ -1,0 +1,119 @@
+"""What changes a lake besides its jobs: people's input, resets, retention, and commits made by others.
+
+Each is entered into the ledger, for the ledger is how later runs know what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from cinelake import __version__
+from cinelake.runtime.books import DayEntry, Entry
+from cinelake.runtime.commits import Commit, Note
+from cinelake.runtime.context import Context, new_entry, new_run_id
+from cinelake.runtime.job import Ingest, Job, JobError
+from cinelake.runtime.publish import Published, Publisher
+from cinelake.tables.contract import Kind, Table
+
+
+def append_external(context: Context, table: Table, frame: DataFrame, by: str) -> Published:
+    """Add people's input to an external table, through the same gates as everything else.
+
+    `by` names the command. Raises JobError for a table of another kind.
+    """
+    if table.kind is not Kind.EXTERNAL:
+        raise JobError(f"{table.name!r} is {table.kind}, not external; only its job writes it")
+    run_id = new_run_id()
+    publisher = Publisher(
+        context.lake, context.books, run_id=run_id, job=by, code=__version__, inputs={}
+    )
+    published = publisher.append(table, frame, run_id, 0)
+    context.enter(new_entry(by, "external", run_id=run_id, **appended(published)))
+    return published
+
+
+def appended(published: Published) -> dict[str, Any]:
+    """What an entry says of an append."""
+    name = published.table.name
+    return {
+        "output_versions": {name: published.version} if published.version is not None else {},
+        "rows_out": {name: published.rows},
+        "quarantined": {name: published.quarantined} if published.quarantined else {},
+        "days": tuple(
+            DayEntry(day, "", {name: digest}) for day, digest in sorted(published.days.items())
+        ),
+    }
+
+
+def reset(context: Context, job: Ingest) -> None:
+    """Forget a source: checkpoint and bronze together, for either without the other repeats or loses rows."""
+    # The entry comes first: with it, a kill in between leaves a source that is merely read again.
+    _forget(context, job.name, [job.target])
+    context.lake.storage.remove(f"{context.lake.root}/checkpoints/{job.source.name}")
+    context.lake.drop(job.target)
+
+
+def rebuild(context: Context, job: Job) -> list[str]:
+    """Drop what a job has written and its entries in the books; returns the names of the tables."""
+    tables = [written for written in job.writes if isinstance(written, Table)]
+    _forget(context, job.name, tables)
+    for table in tables:
+        context.lake.drop(table)
+    return [table.name for table in tables]
+
+
+def expire(context: Context, table: Table, before: date) -> None:
+    """Apply retention: delete the days before `before`, and seal the windows that read them."""
+    version = context.lake.version(table)
+    if version is None:
+        return
+    entry = new_entry("retention", "retention", end=before, output_versions={table.name: version})
+    context.enter(entry)
+    note = Note(
+        run=entry.run_id,
+        job="retention",
+        code=__version__,
+        action="retention",
+        end=before.isoformat(),
+    )
+    context.lake.expire(table, before, note)
+
+
+def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:
+    """Take into account what others committed to `tables` since the ledger's last entry on them.
+
+    With `remember=False` nothing is entered: for those who only want to know.
+    """
+    for table in tables:
+        known = context.books.versions.get(table.name)
+        newest = context.lake.version(table, known)
+        if newest is None or newest == known:
+            continue
+        commits = context.lake.commits(table, -1 if known is None else known, newest)
+        for commit in (c for c in commits if c.note is None and c.changes_data):
+            entry = _disturbance(table, commit)
+            if remember:
+                context.enter(entry)
+            else:
+                context.books.apply(entry)
+        context.books.versions[table.name] = newest
+
+
+def _disturbance(table: Table, commit: Commit) -> Entry:
+    touched = commit.days_touched(table)
+    return new_entry(
+        f"somebody's {commit.operation}",
+        "foreign",
+        run_id=f"{table.name}@{commit.version}",
+        start=touched[0] if touched else None,
+        end=touched[1] + date.resolution if touched else None,
+        output_versions={table.name: commit.version},
+    )
+
+
+def _forget(context: Context, job: str, tables: list[Table]) -> None:
+    context.enter(new_entry(job, "reset", output_versions={table.name: 0 for table in tables}))

@@ -1,0 +1,84 @@
+"""Everything a command may need, started only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from cinelake.runtime.config import Settings, local_path
+from cinelake.runtime.context import Context
+from cinelake.runtime.graph import Graph, discover
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.pipeline import Pipeline
+from cinelake.runtime.session import spark_session
+from cinelake.runtime.tracking import Tracking
+
+
+class Workspace:
+    """Settings and, on demand, the session, the lake, the jobs and MLflow."""
+
+    def __init__(
+        self, settings: Settings, spark: SparkSession | None = None, jobs: Path | None = None
+    ) -> None:
+        self.settings = settings
+        self._given_spark = spark
+        self._jobs = jobs
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        return self._given_spark or spark_session(self.settings)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.spark, self.settings.lake.root, self.settings.lake.catalog)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.lake)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        return Tracking(self.settings.tracking_uri, self.settings.artifact_root)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of the jobs beside `conf/`; needs no session."""
+        return Graph(tuple(discover(self.jobs_folder)))
+
+    @property
+    def jobs_folder(self) -> Path:
+        if self._jobs is not None:
+            return self._jobs
+        conf = self.settings.conf_dir
+        return (conf.parent if conf else Path.cwd()) / "jobs"
+
+    def context(self) -> Context:
+        """The lake with its ledger as it stands now."""
+        configured = self.settings.jobs
+        return Context(
+            self.lake,
+            self.ledger,
+            self.ledger.books(),
+            self.tracking,
+            lambda job: job.configured(configured),
+        )
+
+    def pipeline(self, graph: Graph | None = None) -> Pipeline:
+        """The pipeline of `graph`, or of all jobs."""
+        options = {"maxFilesPerTrigger": self.settings.ingest.max_files_per_batch}
+        return Pipeline(graph or self.graph, self.context(), options)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lake's lock, where the lake needs one; raises LakeBusy."""
+        if not self.settings.lake_is_local:
+            yield
+            return
+        with lake_lock(local_path(self.settings.lake.root), self.settings.lake.lock_wait):
+            yield

@@ -1,0 +1,162 @@
+"""A toy service for tests of the machinery: people's notes come in, two jobs build on one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, LongType, StringType
+
+from cinelake.runtime.context import Context
+from cinelake.runtime.graph import Graph
+from cinelake.runtime.job import AnyJob, Job, JobParams, Reading, Run, job
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.pipeline import JobReport, Pipeline, Request, Summary
+from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.upkeep import append_external
+from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between
+
+NOTES = Table(
+    name="notes",
+    area="toy",
+    layer=Layer.SILVER,
+    kind=Kind.EXTERNAL,
+    grain="One row per note that somebody took.",
+    key=("note", "day"),
+    unique_key=False,
+    window="day",
+    partition=Partition.DAY,
+    columns=(
+        Column("day", DateType(), "day of the note", required=True),
+        Column("note", StringType(), "what it is about", required=True),
+        Column("amount", LongType(), "how much"),
+    ),
+)
+AMOUNTS = Table(
+    name="amounts",
+    area="toy",
+    layer=Layer.SILVER,
+    grain="One row per note and day, repetitions summed.",
+    key=("day", "note"),
+    window="day",
+    partition=Partition.DAY,
+    columns=(
+        Column("day", DateType(), "day of the note", required=True),
+        Column("note", StringType(), "what it is about", required=True),
+        Column("amount", LongType(), "sum of the amounts", required=True),
+    ),
+    checks=(between("amount", 0, 1000),),
+)
+TOTALS = Table(
+    name="totals",
+    area="toy",
+    layer=Layer.GOLD,
+    grain="One row per day: the sum of that day and the day before.",
+    key=("day",),
+    window="day",
+    partition=Partition.DAY,
+    columns=(
+        Column("day", DateType(), "day", required=True),
+        Column("total", LongType(), "sum of the amounts of two days", required=True),
+    ),
+)
+
+
+class AmountsParams(JobParams):
+    factor: int = 1
+
+
+@job(reads=[NOTES], writes=[AMOUNTS], params=AmountsParams)
+def sum_notes(run: Run[AmountsParams]) -> None:
+    """Sum the notes of each day."""
+    notes = run.read(NOTES)
+    amount = (F.sum("amount") * run.params.factor).alias("amount")
+    run.write(AMOUNTS, notes.groupBy("day", "note").agg(amount))
+
+
+@job(reads=[Reading(AMOUNTS, lookback=1)], writes=[TOTALS])
+def total_days(run: Run[JobParams]) -> None:
+    """Add up each day and the one before."""
+    amounts = run.read(AMOUNTS)
+    both = amounts.unionByName(amounts.withColumn("day", F.date_add("day", 1)))
+    inside = (F.col("day") >= F.lit(run.start)) & (F.col("day") < F.lit(run.end))
+    run.write(TOTALS, both.where(inside).groupBy("day").agg(F.sum("amount").alias("total")))
+
+
+class Silent:
+    """A progress nobody watches."""
+
+    def started(self, report: JobReport, doing: str) -> None:
+        """Say nothing."""
+
+    def ended(self, report: JobReport) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Service:
+    """A lake of its own with the toy jobs, and words for what tests do to it."""
+
+    spark: SparkSession
+    root: Path
+    tracking: Tracking
+    jobs: tuple[AnyJob, ...] = (sum_notes, total_days)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.spark, str(self.root))
+
+    def context(self) -> Context:
+        lake = self.lake
+        ledger = Ledger(lake)
+        return Context(
+            lake, ledger, ledger.books(), self.tracking, lambda job: job.configured(self.settings)
+        )
+
+    def pipeline(self) -> Pipeline:
+        return Pipeline(Graph(self.jobs), self.context(), {})
+
+    def note(self, *rows: tuple[str, str, int | None]) -> None:
+        """Take notes: (day, note, amount)."""
+        typed = [(date.fromisoformat(day), note, amount) for day, note, amount in rows]
+        append_external(
+            self.context(), NOTES, self.spark.createDataFrame(typed, NOTES.schema), by="note"
+        )
+
+    def run(self, **request: Any) -> Summary:
+        return self.pipeline().run(Request(**request), Silent())
+
+    def rows(self, table: Table) -> list[Row]:
+        return sorted(self.lake.read(table).collect())
+
+    def version(self, table: Table) -> int | None:
+        return self.lake.version(table)
+
+    def stale(self, job: Job) -> dict[date, str]:
+        return self.pipeline().stale()[job.name].stale
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
+    """One MLflow store for all pipeline tests: making one takes seconds."""
+    return Tracking.beside_lake(str(tmp_path_factory.mktemp("mlflow")))
+
+
+@pytest.fixture
+def service(spark: SparkSession, tmp_path: Path, tracking: Tracking) -> Service:
+    """A toy service with an empty lake."""
+    return Service(spark, tmp_path / "lake", tracking)
+
+
+@pytest.fixture
+def frame(spark: SparkSession) -> Callable[..., DataFrame]:
+    """Rows of a table as a frame."""
+    return lambda table, *rows: spark.createDataFrame(list(rows), table.schema)
