@@ -37,6 +37,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 ENV_PREFIX = "CINELAKE_"
 DEFAULT_ENVIRONMENT = "local"
@@ -208,7 +209,8 @@ class Settings(BaseSettings):
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def settings_customise_sources(  # noqa: ARG003 - the signature is pydantic's
+    @override
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -278,8 +280,8 @@ def load_settings(
     directory = find_conf_dir(env) if conf_dir is None else conf_dir
     merged = _Merged()
     project = directory.resolve().parent
-    for path in (directory / "base.toml", _environment_file(directory, environment)):
-        merged.add_file(path, project)
+    merged.add_file(directory / "base.toml", project)
+    merged.add_file(_environment_file(directory, environment), project)
     merged.add_variables(env)
     merged.add_overrides(overrides)
     try:
@@ -367,10 +369,10 @@ class _Merged:
             self._add_text(keys, env[name], source)
 
     def add_overrides(self, overrides: Sequence[str]) -> None:
-        for override in overrides:
-            key, equals, text = override.partition("=")
+        for written in overrides:
+            key, equals, text = written.partition("=")
             if not equals or not key.strip():
-                raise ConfigError(f"--set {override}: write it as section.key=value")
+                raise ConfigError(f"--set {written}: write it as section.key=value")
             self._add_text(_split(key.strip()), text, f"--set {key.strip()}")
 
     def _add_text(self, keys: tuple[str, ...], text: str, source: str) -> None:

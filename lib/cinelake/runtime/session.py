@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
-from pyspark.conf import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
@@ -46,6 +46,10 @@ from cinelake.runtime.config import Settings
 log = logging.getLogger(__name__)
 
 JAVA_VERSION = 17
+INSTALL_JAVA = (
+    f"install it (Debian, Ubuntu: apt install openjdk-{JAVA_VERSION}-jre-headless; "
+    f"macOS: brew install openjdk@{JAVA_VERSION}) and point JAVA_HOME at it if another comes first"
+)
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 # One matrix product per task is the parallelism; threads of BLAS beneath it only fight for the same cores.
@@ -83,6 +87,7 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
     lacks Delta.
     """
     _use_utc()
+    # Workers start under whichever python3 comes first on the PATH otherwise.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     running = SparkSession.getActiveSession()
     if running is None and "PYSPARK_GATEWAY_PORT" in os.environ:
@@ -98,10 +103,11 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
 # --- settings -----------------------------------------------------------------------------------
 
 
-def _always(settings: Settings, app_name: str | None) -> dict[str, str]:
+def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, str]:
     """Settings that every session needs, whoever starts it."""
     conf = {
         "spark.app.name": app_name or settings.spark.app_name,
+        "spark.master": master,
         "spark.sql.extensions": DELTA_EXTENSION,
         "spark.sql.catalog.spark_catalog": DELTA_CATALOG,
         # Windows are UTC days, wherever the machine stands.
@@ -110,8 +116,10 @@ def _always(settings: Settings, app_name: str | None) -> dict[str, str]:
         "spark.executorEnv.TZ": "UTC",
         # ALS needs checkpoints, or its lineage overflows the stack; without a directory it skips them
         # silently. The files are of no use once the frames are gone.
-        "spark.checkpoint.dir": _checkpoint_dir(settings),
+        "spark.checkpoint.dir": _checkpoint_dir(settings, master),
         "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
+        # Spark makes its warehouse in the current directory otherwise.
+        "spark.sql.warehouse.dir": _warehouse(settings),
         # Its bar overwrites our own lines of progress.
         "spark.ui.showConsoleProgress": "false",
         **{f"spark.executorEnv.{name}": value for name, value in ONE_BLAS_THREAD.items()},
@@ -125,25 +133,23 @@ def _always(settings: Settings, app_name: str | None) -> dict[str, str]:
 
 def _when_started_by_us(settings: Settings, app_name: str | None) -> dict[str, str]:
     """What spark-submit's command line would otherwise decide."""
-    master = settings.spark.master or os.environ.get("MASTER") or "local[*]"
+    master = settings.spark.master or "local[*]"
     conf = {
-        "spark.master": master,
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.ui.enabled": str(settings.spark.ui).lower(),
-        # Spark makes its warehouse and Derby its books in the current directory otherwise.
-        "spark.sql.warehouse.dir": _warehouse(settings),
     }
     if master.startswith("local"):
         # Everything is in this machine: a host name that does not resolve, or a port open to the network,
         # has no place in it.
         conf["spark.driver.host"] = "localhost"
         conf["spark.driver.bindAddress"] = "127.0.0.1"
-    return conf | _always(settings, app_name)
+    return conf | _always(settings, app_name, master)
 
 
 def _java_options(settings: Settings, archive: Path | None) -> list[str]:
     options = [
         f"-Dlog4j2.configurationFile={_log_settings().as_uri()}",
+        # A metastore that somebody turns on keeps its books in the current directory otherwise.
         f"-Dderby.system.home={_scratch()}",
         # The archive is an optimisation: neither its absence nor its age is worth a word on the terminal.
         "-Xlog:cds=off",
@@ -164,9 +170,9 @@ def _warehouse(settings: Settings) -> str:
     return f"{settings.lake.root}/warehouse"
 
 
-def _checkpoint_dir(settings: Settings) -> str:
+def _checkpoint_dir(settings: Settings, master: str) -> str:
     # Executors must see it; on one machine a directory that ends with the process will do.
-    if settings.lake_is_local and (settings.spark.master or "local").startswith("local"):
+    if master.startswith("local"):
         return str(_scratch() / "checkpoints")
     return f"{settings.lake.root}/staging/checkpoints"
 
@@ -175,7 +181,7 @@ def _checkpoint_dir(settings: Settings) -> str:
 
 
 def _start(settings: Settings, app_name: str | None) -> SparkSession:
-    java()
+    require_java()
     conf = _when_started_by_us(settings, app_name)
     jars = resolve_jars(conf)
     archive = class_archive(jars)
@@ -194,16 +200,17 @@ def _start(settings: Settings, app_name: str | None) -> SparkSession:
 
 
 def _under_submit(settings: Settings, app_name: str | None) -> SparkSession:
+    # Until Python is connected to the JVM of spark-submit, SparkConf knows nothing of what was given.
+    SparkContext._ensure_initialized()
+    jvm: Any = SparkContext._jvm
     given = SparkConf()
-    conf = {
-        key: value for key, value in _always(settings, app_name).items() if not given.contains(key)
-    }
-    if not given.contains("spark.master"):
-        conf["spark.master"] = settings.spark.master or "local[*]"
+    master = given.get("spark.master", None) or settings.spark.master or "local[*]"
+    ours = _always(settings, app_name, master)
+    conf = {key: value for key, value in ours.items() if not given.contains(key)}
     extensions = given.get("spark.sql.extensions", "") or ""
     if DELTA_EXTENSION not in extensions:
         conf["spark.sql.extensions"] = ",".join(filter(None, [extensions, DELTA_EXTENSION]))
-    conf |= _missing_jars(given)
+    conf |= _missing_jars(given, jvm)
     return _create(conf)
 
 
@@ -219,14 +226,13 @@ def _create(conf: Mapping[str, str]) -> SparkSession:
     return spark
 
 
-def _missing_jars(given: SparkConf) -> dict[str, str]:
+def _missing_jars(given: SparkConf, jvm: Any) -> dict[str, str]:
     """Delta's jars for a submitted application that came without them.
 
     The JVM is running already, so the driver's class loader takes them directly, and `spark.jars` sends
     them to the executors.
     """
-    # SparkConf has connected to the JVM of spark-submit by now.
-    loader = _jvm().java.lang.Thread.currentThread().getContextClassLoader()
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
     try:
         loader.loadClass(DELTA_EXTENSION)
     except Py4JError:
@@ -234,15 +240,9 @@ def _missing_jars(given: SparkConf) -> dict[str, str]:
     else:
         return {}
     for jar in jars:
-        loader.addURL(_jvm().java.io.File(str(jar)).toURI().toURL())
+        loader.addURL(jvm.java.io.File(str(jar)).toURI().toURL())
     listed = given.get("spark.jars", "") or ""
     return {"spark.jars": ",".join([*filter(None, [listed]), *map(str, jars)])}
-
-
-def _jvm() -> Any:
-    from pyspark import SparkContext
-
-    return SparkContext._jvm
 
 
 def _require_delta(spark: SparkSession) -> None:
@@ -420,14 +420,20 @@ def _make_archive(path: Path, refusal: Path) -> None:
     )
     started = time.monotonic()
     partial = path.with_suffix(f".{os.getpid()}.jsa")
-    child = subprocess.run(
-        [sys.executable, "-m", "cinelake.runtime.session", str(partial)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=path.parent,
-    )
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "cinelake.runtime.session", str(partial)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            cwd=path.parent,
+            # The package may have been found through a path that only this process knows.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    except subprocess.TimeoutExpired:
+        log.warning("making the class archive took too long; sessions start more slowly")
+        return
     if child.returncode == 0 and partial.exists():
         partial.rename(path)
         log.info("class archive made in %.0f s: %s", time.monotonic() - started, path)
@@ -458,7 +464,7 @@ def _rehearse_for_archive(archive: Path) -> None:
         [*_java_options(settings, None), f"-XX:ArchiveClassesAtExit={archive}"]
     )
     spark = _create(conf)
-    proc = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
+    proc: Any = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     _typical_work(spark, str(lake / "table"))
     spark.stop()
     # The archive is written while the JVM ends, and this process must not end before it.
@@ -501,11 +507,32 @@ def java() -> Path:
     found = shutil.which("java")
     if found is None:
         raise SessionError(
-            f"no Java: Spark needs Java {JAVA_VERSION}; install it (Debian, Ubuntu: "
-            f"openjdk-{JAVA_VERSION}-jre-headless; macOS: brew install openjdk@{JAVA_VERSION}) "
-            "or point JAVA_HOME at it"
+            f"there is no Java on the PATH, and Spark needs Java {JAVA_VERSION}; {INSTALL_JAVA}"
         )
     return Path(found)
+
+
+def java_version(path: Path) -> int | None:
+    """The feature release (17, 21…) of a `java`; None if it does not say."""
+    release = path.resolve().parent.parent / "release"
+    # Every JDK and JRE says it in this file; asking the JVM itself takes a tenth of a second.
+    if release.is_file():
+        text = release.read_text(encoding="utf-8", errors="replace")
+    else:
+        asked = subprocess.run([path, "-version"], capture_output=True, text=True, check=False)
+        text = asked.stderr
+    found = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    return int(found[1]) if found else None
+
+
+def require_java() -> None:
+    """Raises SessionError unless the Java that Spark will start can run it."""
+    path = java()
+    version = java_version(path)
+    if version is not None and version < JAVA_VERSION:
+        raise SessionError(
+            f"{path} is Java {version}, and Spark needs Java {JAVA_VERSION}; {INSTALL_JAVA}"
+        )
 
 
 def _use_utc() -> None:

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from cinelake.runtime.config import (
+    ConfigError,
+    Duration,
+    Settings,
+    find_conf_dir,
+    format_duration,
+    load_settings,
+    parse_duration,
+)
+
+ROOT = Path(__file__).parents[3]
+BASE = '[lake]\nroot = "lake"\n[spark]\nshuffle_partitions = 8\n'
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    directory = tmp_path / "project" / "conf"
+    directory.mkdir(parents=True)
+    (directory / "base.toml").write_text(BASE)
+    (directory / "local.toml").write_text("")
+    return directory
+
+
+def source_of(settings: Settings, key: str) -> str:
+    return next(origin.source for origin in settings.origins() if origin.key == key)
+
+
+def test_a_later_source_wins_and_each_is_named(conf: Path) -> None:
+    (conf / "local.toml").write_text("[spark]\nshuffle_partitions = 16\ndriver_memory = '2g'\n")
+    base = load_settings(env={}, conf_dir=conf)
+    assert base.spark.shuffle_partitions == 16
+    assert source_of(base, "spark.shuffle_partitions") == str(conf / "local.toml")
+    assert source_of(base, "lake.root") == str(conf / "base.toml")
+    assert source_of(base, "spark.ui") == "default"
+
+    env = {"CINELAKE_SPARK__SHUFFLE_PARTITIONS": "32"}
+    from_env = load_settings(env=env, conf_dir=conf)
+    assert from_env.spark.shuffle_partitions == 32
+    assert (
+        source_of(from_env, "spark.shuffle_partitions")
+        == "environment variable CINELAKE_SPARK__SHUFFLE_PARTITIONS"
+    )
+
+    told = load_settings(overrides=["spark.shuffle_partitions=64"], env=env, conf_dir=conf)
+    assert told.spark.shuffle_partitions == 64
+    assert source_of(told, "spark.shuffle_partitions") == "--set spark.shuffle_partitions"
+    # What no later source mentions stays.
+    assert told.spark.driver_memory == "2g"
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("[lake]\nrot = 'x'", "lake.root"),
+        ("[spark]\nshufle_partitions = 3", "spark.shuffle_partitions"),
+        ("[lake]\nlock_wait = '1s'\n[lakes]\nroot = 'x'", "lake.root"),
+        # The right key in the wrong section.
+        ("[spark]\ntracking_uri = 'x'", "mlflow.tracking_uri"),
+        ("[lake.root]\ndeep = 1", "lake.root"),
+    ],
+)
+def test_an_unknown_key_in_a_file_names_the_file_and_the_nearest_key(
+    conf: Path, text: str, nearest: str
+) -> None:
+    (conf / "local.toml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"local\.toml: .* did you mean {nearest}\?"):
+        load_settings(env={}, conf_dir=conf)
+
+
+def test_an_unknown_empty_table_is_refused_too(conf: Path) -> None:
+    (conf / "local.toml").write_text("[sparc]\n")
+    with pytest.raises(ConfigError, match="sparc is not a setting"):
+        load_settings(env={}, conf_dir=conf)
+
+
+def test_an_unknown_variable_names_the_nearest_one(conf: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"variable CINELAKE_LAKE_ROOT is .* did you mean CINELAKE_LAKE__ROOT\?"
+    ):
+        load_settings(env={"CINELAKE_LAKE_ROOT": "/x"}, conf_dir=conf)
+    with pytest.raises(ConfigError, match=r"CINELAKE_HOMES is .* did you mean CINELAKE_HOME\?"):
+        load_settings(env={"CINELAKE_HOMES": "/x"}, conf_dir=conf)
+
+
+def test_variables_that_say_where_to_look_are_no_settings(conf: Path) -> None:
+    env = {"CINELAKE_HOME": "/x", "CINELAKE_CONF": str(conf), "CINELAKE_ENV": "local", "PATH": "y"}
+    assert load_settings(env=env).environment == "local"
+
+
+def test_an_unknown_key_on_the_command_line_names_the_nearest_one(conf: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--set lake\.rooot: .* did you mean lake\.root\?"):
+        load_settings(overrides=["lake.rooot=/x"], env={}, conf_dir=conf)
+    with pytest.raises(ConfigError, match=r"--set lake\.root: write it as section\.key=value"):
+        load_settings(overrides=["lake.root"], env={}, conf_dir=conf)
+
+
+def test_a_wrong_value_names_its_source(conf: Path) -> None:
+    (conf / "local.toml").write_text("[spark]\nshuffle_partitions = 'many'\n")
+    with pytest.raises(ConfigError, match=r"local\.toml: spark\.shuffle_partitions: .*integer"):
+        load_settings(env={}, conf_dir=conf)
+    (conf / "local.toml").write_text("[spark]\ndriver_memory = '4 gigabytes'\n")
+    with pytest.raises(ConfigError, match=r'driver_memory: .* write it as "900m" or "4g"'):
+        load_settings(env={}, conf_dir=conf)
+
+
+def test_a_setting_without_a_value_says_where_to_set_it(conf: Path) -> None:
+    (conf / "base.toml").write_text("[lake]\nlock_wait = '1s'\n")
+    with pytest.raises(
+        ConfigError, match=r"lake\.root: it has no value; set it in conf/base\.toml"
+    ):
+        load_settings(env={}, conf_dir=conf)
+
+
+def test_an_environment_without_a_file_lists_those_there_are(conf: Path) -> None:
+    (conf / "cluster.toml").write_text("")
+    with pytest.raises(ConfigError, match="no environment 'clutser' in .*; it has cluster, local"):
+        load_settings("clutser", env={}, conf_dir=conf)
+    with pytest.raises(ConfigError, match="no environment 'base'"):
+        load_settings(env={"CINELAKE_ENV": "base"}, conf_dir=conf)
+
+
+def test_broken_files_are_named(conf: Path) -> None:
+    (conf / "local.toml").write_text("[lake\n")
+    with pytest.raises(ConfigError, match=r"local\.toml is not valid TOML: .*line 1"):
+        load_settings(env={}, conf_dir=conf)
+    (conf / "local.toml").write_bytes(b"[lake]\nroot = '\xff'\n")
+    with pytest.raises(ConfigError, match=r"local\.toml is not UTF-8"):
+        load_settings(env={}, conf_dir=conf)
+
+
+def test_a_missing_base_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"base\.toml does not exist"):
+        load_settings(env={}, conf_dir=tmp_path)
+
+
+def test_a_path_in_a_file_is_taken_from_the_project_and_one_at_the_prompt_from_here(
+    conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(env={}, conf_dir=conf).lake.root == str(conf.parent / "lake")
+    told = load_settings(overrides=["lake.root=../other"], env={}, conf_dir=conf)
+    assert told.lake.root == str(tmp_path.parent / "other")
+    stored = load_settings(env={"CINELAKE_LAKE__ROOT": "s3a://bucket/lake"}, conf_dir=conf)
+    assert stored.lake.root == "s3a://bucket/lake"
+    assert not stored.lake_is_local
+
+
+def test_jobs_take_any_parameters_with_their_types(conf: Path) -> None:
+    (conf / "base.toml").write_text(BASE + "[jobs.rate]\nlow = 0.5\n[jobs.rate.deep]\nx = [1, 2]\n")
+    settings = load_settings(
+        overrides=["jobs.rate.high=5", "jobs.rate.grace=90s", "jobs.rate.on=true"],
+        env={"CINELAKE_JOBS__RATE__LOW": "0.25"},
+        conf_dir=conf,
+    )
+    assert settings.jobs == {
+        "rate": {"low": 0.25, "deep": {"x": [1, 2]}, "high": 5, "grace": "90s", "on": True}
+    }
+    assert source_of(settings, "jobs.rate.low") == "environment variable CINELAKE_JOBS__RATE__LOW"
+    assert source_of(settings, "jobs.rate.deep.x") == str(conf / "base.toml")
+
+
+def test_spark_settings_keep_their_dotted_names_however_they_are_written(conf: Path) -> None:
+    (conf / "base.toml").write_text(BASE + '[spark.conf]\n"spark.a.b" = "1"\nspark.c.d = 2\n')
+    settings = load_settings(
+        overrides=["spark.conf.spark.e.f=3"],
+        env={"CINELAKE_SPARK__CONF": '{"spark.a.b": "9", "spark.g": "4"}'},
+        conf_dir=conf,
+    )
+    assert settings.spark.conf == {
+        "spark.a.b": "9",
+        "spark.c.d": "2",
+        "spark.e.f": "3",
+        "spark.g": "4",
+    }
+    assert (
+        source_of(settings, "spark.conf.spark.a.b") == "environment variable CINELAKE_SPARK__CONF"
+    )
+
+
+def test_an_empty_text_unsets_what_may_be_unset(conf: Path) -> None:
+    (conf / "base.toml").write_text(
+        BASE + "[mlflow]\ntracking_uri = 'https://mlflow.example.org'\n"
+    )
+    settings = load_settings(overrides=["mlflow.tracking_uri="], env={}, conf_dir=conf)
+    assert settings.tracking_uri == f"sqlite:///{conf.parent / 'lake' / 'mlflow' / 'mlflow.db'}"
+
+
+def test_secrets_never_show(conf: Path) -> None:
+    settings = load_settings(
+        overrides=["spark.conf.spark.hadoop.fs.s3a.secret.key=hunter2", "jobs.x.api_token=hunter2"],
+        env={"CINELAKE_SECRETS__MLFLOW_TOKEN": "hunter2"},
+        conf_dir=conf,
+    )
+    assert settings.secrets.mlflow_token == SecretStr("hunter2")
+    shown = {origin.key: origin.value for origin in settings.origins()}
+    assert shown["secrets.mlflow_token"] == "********"
+    assert shown["spark.conf.spark.hadoop.fs.s3a.secret.key"] == "********"
+    assert "hunter2" not in repr(shown) + repr(settings.secrets)
+
+
+def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
+    (conf / "base.toml").write_text(BASE + "[secrets]\nmlflow_token = ['hunter2']\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(env={}, conf_dir=conf)
+    assert "hunter2" not in str(refused.value)
+    assert "secrets.mlflow_token" in str(refused.value)
+
+
+def test_without_a_server_mlflow_lives_beside_the_lake(conf: Path) -> None:
+    lake = conf.parent / "lake"
+    settings = load_settings(env={}, conf_dir=conf)
+    assert settings.tracking_uri == f"sqlite:///{lake}/mlflow/mlflow.db"
+    assert settings.artifact_root == f"file://{lake}/mlflow/artifacts"
+
+    server = load_settings(overrides=["mlflow.tracking_uri=https://m.org"], env={}, conf_dir=conf)
+    assert server.tracking_uri == "https://m.org"
+    assert server.artifact_root is None
+
+    stored = load_settings(overrides=["lake.root=s3a://bucket"], env={}, conf_dir=conf)
+    with pytest.raises(ConfigError, match="set mlflow.tracking_uri to the address"):
+        _ = stored.tracking_uri
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("2w", 1209600)],
+)
+def test_durations_carry_a_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["90", 90, "", "s", "-5s", "1 h", "90sec", "٣s"])
+def test_a_duration_without_a_known_unit_is_refused(text: object) -> None:
+    with pytest.raises(ValidationError, match="write a number and a unit"):
+        TypeAdapter(Duration).validate_python(text)
+
+
+def test_the_conf_directory_is_found_from_below_the_project(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = conf.parent / "notebooks" / "deep"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert find_conf_dir({}) == conf
+
+
+def test_a_job_file_finds_the_conf_of_its_own_bundle(
+    conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = conf.parent / "jobs" / "area" / "do_it.py"
+    monkeypatch.setattr("sys.modules", {"__main__": type("Main", (), {"__file__": str(job)})})
+    monkeypatch.chdir(tmp_path)
+    assert find_conf_dir({}) == conf
+
+
+def test_a_wrong_cinelake_conf_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"CINELAKE_CONF=.*: there is no base\.toml"):
+        find_conf_dir({"CINELAKE_CONF": str(tmp_path)})
+
+
+@pytest.mark.parametrize("environment", ["local", "cluster"])
+def test_the_environments_that_we_ship_load(environment: str) -> None:
+    assert load_settings(environment, env={}, conf_dir=ROOT / "conf").lake.root
+
+
+def test_settings_cannot_be_changed_afterwards(settings: Settings) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.lake.root = "elsewhere"
