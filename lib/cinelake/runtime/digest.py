@@ -23,7 +23,8 @@ from pyspark.sql.types import (
 from cinelake.tables.contract import Table
 
 _MASK = (1 << 64) - 1
-SIGNIFICANT_DIGITS = 9
+# One digit before the point and nine after it.
+MANTISSA_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def _needs_care(data_type: DataType) -> bool:
 
 def _to_digits(value: Column) -> Column:
     magnitude = F.floor(F.log10(F.abs(value)))
-    mantissa = F.round(value / F.pow(F.lit(10.0), magnitude.cast("double")), SIGNIFICANT_DIGITS)
+    # The power of a subnormal number underflows to 0; its magnitude alone must then do.
+    scaled = F.try_divide(value, F.pow(F.lit(10.0), magnitude.cast("double")))
+    mantissa = F.round(scaled, MANTISSA_DECIMALS)
     ordinary = value.isNotNull() & ~F.isnan(value) & (value != 0) & (F.abs(value) != float("inf"))
     # 0.0 + 0.0 folds the two zeros into one.
     return F.when(ordinary, F.xxhash64(mantissa, magnitude)).otherwise(

@@ -1,0 +1,101 @@
+"""The graph is derived from what job files declare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql.types import DateType
+
+from cinelake.runtime.graph import Graph, GraphError, as_json, as_mermaid, as_text, discover
+from cinelake.runtime.job import Job, JobParams, Reading, history, job
+from cinelake.tables.contract import Column, Kind, Layer, Table
+
+
+def table(name: str, kind: Kind = Kind.MANAGED) -> Table:
+    day = Column("day", DateType(), "day", required=True)
+    return Table(name, "toy", Layer.SILVER, "One row a day.", (day,), ("day",), window="day", kind=kind)
+
+
+def made(name: str, reads: list[Table | Reading], writes: list[Table]) -> Job:
+    def function(run: object) -> None:
+        """Do nothing."""
+
+    function.__name__ = name
+    return job(reads=reads, writes=writes, params=JobParams)(function)
+
+
+GIVEN, A, B, C = table("given", Kind.EXTERNAL), table("a"), table("b"), table("c")
+
+
+def test_jobs_come_after_what_they_read() -> None:
+    graph = Graph((made("last", [B, A], [C]), made("middle", [A], [B]), made("first", [GIVEN], [A])))
+    assert [job.name for job in graph.order] == ["first", "middle", "last"]
+    assert graph.upstream == {"first": set(), "middle": {"first"}, "last": {"first", "middle"}}
+
+
+def test_a_cycle_is_refused_with_its_path() -> None:
+    with pytest.raises(GraphError, match=r"cycle: (one → two → one|two → one → two)"):
+        Graph((made("one", [B], [A]), made("two", [A], [B])))
+
+
+def test_an_input_that_nobody_writes_is_refused() -> None:
+    with pytest.raises(GraphError, match="job 'lonely' reads 'a', which no job writes"):
+        Graph((made("lonely", [A], [B]),))
+
+
+def test_two_writers_of_a_table_are_refused() -> None:
+    with pytest.raises(GraphError, match="'a' is written by both 'one' and 'two'"):
+        Graph((made("one", [GIVEN], [A]), made("two", [GIVEN], [A])))
+
+
+def test_until_takes_a_job_with_all_it_builds_on() -> None:
+    graph = Graph((made("one", [GIVEN], [A]), made("two", [A], [B]), made("aside", [GIVEN], [C])))
+    assert [job.name for job in graph.select(until="two")] == ["one", "two"]
+    assert [job.name for job in graph.select(only=("two",))] == ["two"]
+
+
+def test_an_unknown_job_is_refused_with_those_there_are() -> None:
+    with pytest.raises(GraphError, match="no job 'twoo'; the jobs are one"):
+        Graph((made("one", [GIVEN], [A]),)).select(only=("twoo",))
+
+
+def test_drawings_name_every_job_and_table() -> None:
+    graph = Graph((made("one", [GIVEN], [A]), made("two", [history(A)], [B])))
+    assert as_text(graph).splitlines()[1].endswith("a → b")
+    assert "one --> t_a" in as_mermaid(graph)
+    assert "t_a --> two" in as_mermaid(graph)
+    drawn = json.loads(as_json(graph))["jobs"]
+    assert [(job["name"], job["upstream"]) for job in drawn] == [("one", []), ("two", ["one"])]
+
+
+FILE = '''"""Add up."""
+from tests.unit.runtime.test_graph import A, GIVEN
+from cinelake.runtime.job import job
+
+@job(reads=[GIVEN], writes=[A])
+def {name}(run):
+    pass
+'''
+
+
+def test_a_job_is_found_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "add_up.py").write_text(FILE.format(name="add_up"))
+    (found,) = discover(tmp_path)
+    assert (found.name, found.area, found.description) == ("add_up", "sums", "Add up.")
+
+
+def test_a_job_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "add_up.py").write_text(FILE.format(name="subtract"))
+    with pytest.raises(GraphError, match="name the function 'add_up' like the file"):
+        discover(tmp_path)
+
+
+def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "add_up.py").write_text('"""Nothing here."""\n')
+    with pytest.raises(GraphError, match="declares 0 jobs"):
+        discover(tmp_path)
