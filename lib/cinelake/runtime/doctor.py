@@ -1,0 +1,317 @@
+"""Whether this machine can run Cinelake, and what to do where it cannot.
+
+Checks go from the cheap to the dear: the session with its Delta round trip comes last, and only if Java and
+the jars are in order, since it would fail for their reasons and say less. Nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from cinelake.runtime import session
+from cinelake.runtime.config import ConfigError, Settings, local_path
+from cinelake.runtime.session import SessionError
+
+PYTHON = (3, 11)
+GIB = 1024**3
+# MovieLens 32M needs some 3 GiB with its landing files; below the second bound not even a small run ends.
+ENOUGH_DISK, LEAST_DISK = 5 * GIB, GIB // 2
+# Python workers and the system need the rest.
+HEAP_SHARE = 0.75
+SERVER_TIMEOUT_SECONDS = 5
+
+
+class Verdict(StrEnum):
+    """`warn` may still work; `fail` will not."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what was looked at, what was found, and what to do about it."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Every check, in order; the last starts a Spark session."""
+    findings = [check(settings) for check in CHECKS]
+    blocking = [
+        f.name for f in findings if f.verdict is Verdict.FAIL and f.name in NEEDED_BY_SESSION
+    ]
+    if blocking:
+        return [
+            *findings,
+            Finding(
+                "Delta", Verdict.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
+            ),
+        ]
+    return [*findings, check_delta(settings)]
+
+
+def check_python(_: Settings) -> Finding:
+    found = f"Python {sys.version.split()[0]} ({sys.executable})"
+    if sys.version_info[:2] == PYTHON:
+        return Finding("Python", Verdict.OK, found)
+    wanted = ".".join(map(str, PYTHON))
+    return Finding(
+        "Python", Verdict.FAIL, found, f"install Python {wanted} and run `make setup` with it"
+    )
+
+
+def check_java(_: Settings) -> Finding:
+    try:
+        path = session.java()
+    except SessionError as error:
+        return Finding("Java", Verdict.FAIL, "none", str(error))
+    version = session.java_version(path)
+    found = f"Java {version or 'of unknown version'} ({path})"
+    if version == session.JAVA_VERSION:
+        return Finding("Java", Verdict.OK, found)
+    if version is not None and version < session.JAVA_VERSION:
+        return Finding("Java", Verdict.FAIL, found, session.INSTALL_JAVA)
+    return Finding(
+        "Java", Verdict.WARN, found, f"Cinelake is tested with Java {session.JAVA_VERSION} only"
+    )
+
+
+def check_packages(_: Settings) -> Finding:
+    try:
+        wanted = metadata.requires("cinelake") or []
+    except metadata.PackageNotFoundError:
+        return Finding(
+            "Packages",
+            Verdict.WARN,
+            "Cinelake runs from a zip, whose pins cannot be compared",
+            "make sure that workers and driver have the packages of requirements.lock",
+        )
+    return _compared([Requirement(line) for line in wanted], _installed)
+
+
+def check_jars(_: Settings) -> Finding:
+    directory = session.jars_dir()
+    again = "run `make jars`, or start any session with network access"
+    if not directory.is_dir():
+        return Finding("Jars", Verdict.FAIL, f"none in {directory}", again)
+    problems = session.damaged_jars(directory)
+    if problems:
+        return Finding("Jars", Verdict.FAIL, "; ".join(problems), f"delete {directory} and {again}")
+    return Finding(
+        "Jars", Verdict.OK, f"{len(session.pinned_jars())} with their checksums in {directory}"
+    )
+
+
+def check_memory(settings: Settings) -> Finding:
+    return _judged_memory(settings.spark.driver_memory, machine_memory())
+
+
+def check_lake(settings: Settings) -> Finding:
+    if not settings.lake_is_local:
+        return Finding(
+            "Lake", Verdict.OK, f"{settings.lake.root}; access is tried with Delta, below"
+        )
+    root = local_path(settings.lake.root)
+    place = _nearest_existing(root)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return Finding(
+            "Lake",
+            Verdict.FAIL,
+            f"cannot write in {place}: {error.strerror}",
+            f"give {_user()} write access, or set lake.root to another place",
+        )
+    return Finding("Lake", Verdict.OK, f"{root}" + ("" if root.exists() else " (not made yet)"))
+
+
+def check_disk(settings: Settings) -> Finding:
+    if not settings.lake_is_local:
+        return Finding("Disk", Verdict.OK, "the lake is not on a disk of this machine")
+    place = _nearest_existing(local_path(settings.lake.root))
+    return _judged_disk(shutil.disk_usage(place).free, place)
+
+
+def check_mlflow(settings: Settings) -> Finding:
+    try:
+        uri = settings.tracking_uri
+    except ConfigError as error:
+        return Finding("MLflow", Verdict.FAIL, "no store", str(error))
+    if uri.startswith("sqlite:///"):
+        return _checked_sqlite(Path(uri.removeprefix("sqlite:///")))
+    if uri.startswith(("http://", "https://")):
+        return _checked_server(uri)
+    return Finding(
+        "MLflow", Verdict.WARN, uri, "a store of this kind is not checked; open it with MLflow"
+    )
+
+
+def check_delta(settings: Settings) -> Finding:
+    """Write two rows as a Delta table where the lake is, and read them back."""
+    try:
+        spark = session.spark_session(settings)
+        place = settings.lake.root
+        if settings.lake_is_local:
+            place = str(_nearest_existing(local_path(place)))
+        target = f"{place}/.cinelake-doctor-{os.getpid()}"
+        try:
+            spark.range(2).write.format("delta").mode("overwrite").save(target)
+            rows = spark.read.format("delta").load(target).count()
+        finally:
+            path = spark._jvm.org.apache.hadoop.fs.Path(target)  # type: ignore[union-attr]
+            path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(
+                path, True
+            )
+    except (SessionError, PySparkException, Py4JError) as error:
+        return Finding(
+            "Delta",
+            Verdict.FAIL,
+            str(error).strip().splitlines()[0],
+            "if the jars and Java above are in order, check access to lake.root",
+        )
+    if rows != 2:
+        return Finding(
+            "Delta", Verdict.FAIL, f"wrote 2 rows and read {rows}", "check the file system"
+        )
+    return Finding(
+        "Delta", Verdict.OK, f"Spark {spark.version}: a table written and read back in {place}"
+    )
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    check_python,
+    check_java,
+    check_packages,
+    check_jars,
+    check_memory,
+    check_lake,
+    check_disk,
+    check_mlflow,
+)
+NEEDED_BY_SESSION = {"Python", "Java", "Packages", "Jars", "Lake"}
+
+
+def machine_memory() -> int:
+    """Bytes that this process may use: the machine's, or its container's share."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.is_file():
+        text = limit.read_text(encoding="ascii").strip()
+        if text.isdigit():
+            return min(total, int(text))
+    return total
+
+
+def _judged_memory(heap: str, total: int) -> Finding:
+    wanted = int(heap[:-1]) * 1024 ** ("kmgt".index(heap[-1]) + 1)
+    found = f"{total / GIB:.1f} GiB, of which spark.driver_memory takes {wanted / GIB:.1f}"
+    fitting = f"set spark.driver_memory to at most {max(1, int(total * HEAP_SHARE / GIB))}g"
+    if wanted >= total:
+        return Finding("Memory", Verdict.FAIL, found, fitting)
+    if wanted > total * HEAP_SHARE:
+        return Finding("Memory", Verdict.WARN, found, f"{fitting}; Python workers need room, too")
+    return Finding("Memory", Verdict.OK, found)
+
+
+def _judged_disk(free: int, place: Path) -> Finding:
+    found = f"{free / GIB:.1f} GiB free at {place}"
+    if free < LEAST_DISK:
+        return Finding("Disk", Verdict.FAIL, found, "free some, or set lake.root to another disk")
+    if free < ENOUGH_DISK:
+        return Finding("Disk", Verdict.WARN, found, "enough for small data sets only")
+    return Finding("Disk", Verdict.OK, found)
+
+
+def _compared(wanted: list[Requirement], installed: Callable[[str], str | None]) -> Finding:
+    applicable = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
+    problems = []
+    for requirement in applicable:
+        version = installed(requirement.name)
+        if version is None:
+            problems.append(f"{requirement.name} is missing")
+        elif not requirement.specifier.contains(version, prereleases=True):
+            problems.append(f"{requirement.name} is {version}, not {requirement.specifier}")
+    # It puts a second pyspark/ without jars over the first.
+    if installed("pyspark-client") is not None:
+        problems.append("pyspark-client is installed and overwrites pyspark")
+    if problems:
+        return Finding("Packages", Verdict.FAIL, "; ".join(problems), "run `make clean setup`")
+    return Finding("Packages", Verdict.OK, f"{len(applicable)} as pinned")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _checked_sqlite(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("MLflow", Verdict.OK, f"SQLite at {path} (not made yet)")
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            connection.execute("SELECT count(*) FROM experiments")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        return Finding(
+            "MLflow",
+            Verdict.FAIL,
+            f"{path} is not an MLflow store: {error}",
+            "move the file away, or set mlflow.tracking_uri to another store",
+        )
+    return Finding("MLflow", Verdict.OK, f"SQLite at {path}")
+
+
+def _checked_server(uri: str) -> Finding:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_TIMEOUT_SECONDS):
+            return Finding("MLflow", Verdict.OK, f"server at {uri}")
+    except urllib.error.HTTPError as error:
+        # A server that wants credentials, or a proxy in front of it, answers all the same.
+        return Finding(
+            "MLflow",
+            Verdict.WARN,
+            f"{uri} answers {error.code} {error.reason}",
+            "check credentials (secrets.mlflow_token) and the server's --allowed-hosts",
+        )
+    except OSError as error:
+        return Finding(
+            "MLflow",
+            Verdict.FAIL,
+            f"{uri} does not answer: {getattr(error, 'reason', error)}",
+            "start the server, correct mlflow.tracking_uri, or unset it to use SQLite beside the lake",
+        )
+
+
+def _nearest_existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _user() -> str:
+    return os.environ.get("USER") or f"user {os.getuid()}"

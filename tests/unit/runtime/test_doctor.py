@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import http.server
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from pyspark.sql import SparkSession
+
+from cinelake.runtime import doctor, session
+from cinelake.runtime.config import Settings
+from cinelake.runtime.doctor import GIB, Finding, Verdict
+
+
+def with_(settings: Settings, **sections: dict[str, object]) -> Settings:
+    """`settings` with some values replaced."""
+    data = settings.model_dump()
+    for name, values in sections.items():
+        data[name] |= values
+    return Settings.model_validate(data)
+
+
+def test_this_machine_is_fit_and_nothing_is_left_behind(
+    spark: SparkSession, settings: Settings, tmp_path: Path
+) -> None:
+    findings = doctor.diagnose(settings)
+    bad = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    assert bad == []
+    assert [f.name for f in findings] == [
+        "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "MLflow", "Delta",
+    ]  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_java_no_session_is_tried(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(session, "spark_session", None)
+    findings = {finding.name: finding for finding in doctor.diagnose(settings)}
+    assert findings["Java"].verdict is Verdict.FAIL
+    assert "has no bin/java" in findings["Java"].advice
+    assert findings["Delta"] == Finding(
+        "Delta", Verdict.FAIL, "not tried", "first put in order: Java"
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"), [(11, Verdict.FAIL), (17, Verdict.OK), (21, Verdict.WARN)]
+)
+def test_only_the_tested_java_is_ok(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(session, "java_version", lambda path: version)
+    finding = doctor.check_java(settings)
+    assert finding.verdict is verdict
+    assert f"Java {version}" in finding.found
+
+
+def test_another_python_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 12, 1))
+    finding = doctor.check_python(settings)
+    assert (finding.verdict, finding.advice) == (
+        Verdict.FAIL,
+        "install Python 3.11 and run `make setup` with it",
+    )
+
+
+def test_wrong_missing_and_intruding_packages_are_named() -> None:
+    versions = {"pandas": "3.0.0", "mlflow": "3.17.2", "pyspark-client": "4.2.0"}
+    wanted = ["pandas<3", "mlflow==3.17.2", "pyspark==4.2.0", "pytest>=8; extra == 'dev'"]
+    finding = doctor._compared([Requirement(line) for line in wanted], versions.get)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.found == (
+        "pandas is 3.0.0, not <3; pyspark is missing; pyspark-client is installed and overwrites pyspark"
+    )
+
+
+def test_damaged_jars_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "damaged_jars", lambda directory: ["a.jar is missing"])
+    monkeypatch.setattr(session, "jars_dir", lambda: Path("/"))
+    assert doctor.check_jars(settings).found == "a.jar is missing"
+    monkeypatch.setattr(session, "jars_dir", lambda: Path("/nowhere"))
+    assert doctor.check_jars(settings).found == "none in /nowhere"
+
+
+@pytest.mark.parametrize(
+    ("heap", "verdict"),
+    [("5g", Verdict.OK), ("5120m", Verdict.OK), ("7g", Verdict.WARN), ("8g", Verdict.FAIL)],
+)
+def test_the_heap_must_leave_room(heap: str, verdict: Verdict) -> None:
+    finding = doctor._judged_memory(heap, 8 * GIB)
+    assert finding.verdict is verdict
+    assert (verdict is Verdict.OK) or finding.advice.startswith(
+        "set spark.driver_memory to at most 6g"
+    )
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(50, Verdict.OK), (2, Verdict.WARN), (0.1, Verdict.FAIL)]
+)
+def test_a_full_disk_is_noticed_before_a_run_is(free: float, verdict: Verdict) -> None:
+    assert doctor._judged_disk(int(free * GIB), Path("/data")).verdict is verdict
+
+
+def test_a_lake_that_cannot_be_written_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write anywhere, so the refusal is made by hand.
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    finding = doctor.check_lake(settings)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.found.endswith("Permission denied")
+
+
+def test_a_file_that_is_no_mlflow_store_is_named(settings: Settings, tmp_path: Path) -> None:
+    assert doctor.check_mlflow(settings).found.endswith("(not made yet)")
+    store = tmp_path / "mlflow.db"
+    located = with_(settings, mlflow={"tracking_uri": f"sqlite:///{store}"})
+    store.write_text("something else")
+    assert "is not an MLflow store" in doctor.check_mlflow(located).found
+    store.unlink()
+    with sqlite3.connect(store) as connection:
+        connection.execute("CREATE TABLE experiments (id INTEGER)")
+    assert doctor.check_mlflow(located).verdict is Verdict.OK
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[int]]]:
+    """A server on this machine that answers with the status it is told."""
+    status = [200]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status[0] if self.path == "/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    running = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}", status
+    running.shutdown()
+    running.server_close()
+
+
+def test_an_mlflow_server_is_asked(settings: Settings, server: tuple[str, list[int]]) -> None:
+    uri, status = server
+    located = with_(settings, mlflow={"tracking_uri": uri})
+    assert doctor.check_mlflow(located).verdict is Verdict.OK
+    status[0] = 403
+    assert doctor.check_mlflow(located).verdict is Verdict.WARN
+    gone = with_(settings, mlflow={"tracking_uri": "http://127.0.0.1:1"})
+    finding = doctor.check_mlflow(gone)
+    assert finding.verdict is Verdict.FAIL
+    assert "does not answer" in finding.found
+
+
+def test_a_lake_in_an_object_store_needs_a_server(settings: Settings) -> None:
+    stored = with_(settings, lake={"root": "s3a://bucket/lake"})
+    finding = doctor.check_mlflow(stored)
+    assert finding.verdict is Verdict.FAIL
+    assert "set mlflow.tracking_uri" in finding.advice
