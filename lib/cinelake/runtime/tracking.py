@@ -55,6 +55,7 @@ TRAINED_THROUGH = "trained_through"
 FRAMES = "frames"
 GATE = "gate"
 GATE_REASON = "gate.reason"
+GATE_RUN = "gate.run"
 PASSED = "passed"
 FAILED = "failed"
 CHALLENGER = "challenger"
@@ -216,22 +217,26 @@ class Tracking:
         with self._explained():
             self.client.set_registered_model_alias(version.name, alias, str(version.version))
 
-    def promote(self, model: Model, version: ModelVersion) -> bool:
-        """Make an approved version champion unless the champion was trained on newer data.
+    def advance(self, model: Model, version: ModelVersion, alias: str) -> bool:
+        """Point an alias at a version unless it points at one trained on newer data.
 
-        Training an old window again must not take the newest model from the people who ask for
-        `champion`.
+        Training an old window again must not take the newest model from those who ask for it.
         """
+        present = self.at_alias(model, alias)
+        if present is not None and _age(present) > _age(version):
+            return False
+        if present != version:
+            self.set_alias(version, alias)
+        return True
+
+    def promote(self, model: Model, version: ModelVersion) -> bool:
+        """Make an approved version champion, unless the champion was trained on newer data."""
         if not version.approved:
             raise TrackingError(
                 f"{version.name} version {version.version} has not passed its gate; only "
                 "approved versions become champion"
             )
-        champion = self.at_alias(model, CHAMPION)
-        if champion is not None and _age(champion) > _age(version):
-            return False
-        self.set_alias(version, CHAMPION)
-        return True
+        return self.advance(model, version, CHAMPION)
 
     def tag(self, version: ModelVersion, key: str, value: str) -> ModelVersion:
         """Set one tag; returns the version as it now is."""
@@ -248,21 +253,27 @@ class Tracking:
             {**version.tags, key: value[:LONGEST_VALUE]},
         )
 
-    def judge(self, version: ModelVersion, *, passed: bool, reason: str) -> ModelVersion:
-        """Write the gate's decision. The verdict comes last, so an approved version always has its
-        reason.
+    def judge(
+        self, version: ModelVersion, *, passed: bool, reason: str, run_id: str | None = None
+    ) -> ModelVersion:
+        """Write the gate's decision, and the MLflow run that measured, if it is not the training's.
+
+        The verdict comes last, so an approved version always has its reason.
         """
         verdict = PASSED if passed else FAILED
         with self._explained():
             self.client.update_model_version(
                 version.name, str(version.version), f"{verdict.capitalize()}: {reason}"
             )
-        return self.tag(self.tag(version, GATE_REASON, reason), GATE, verdict)
+        explained = self.tag(version, GATE_REASON, reason)
+        if run_id is not None and run_id != version.run_id:
+            explained = self.tag(explained, GATE_RUN, run_id)
+        return self.tag(explained, GATE, verdict)
 
     def report(self, version: ModelVersion) -> ModelRun:
-        """The metrics and parameters of the run that trained a version."""
+        """The metrics and parameters of the run in which a version was measured."""
         with self._explained():
-            data = self.client.get_run(version.run_id).data
+            data = self.client.get_run(version.tags.get(GATE_RUN, version.run_id)).data
         return ModelRun(version, dict(data.metrics), dict(data.params))
 
     def read_frame(self, version: ModelVersion, name: str) -> DataFrame:
@@ -407,6 +418,8 @@ class Tracker:
         self.tracking = tracking
         self.mlflow_run_id = mlflow_run_id
         self.area = area
+        # What this run registered or found registered already; the ledger enters it.
+        self.registered: list[ModelVersion] = []
         self._params: dict[str, str] = {}
         self._metrics: list[tuple[str, float, int, int]] = []
         self._tags: dict[str, str] = {}
@@ -464,10 +477,13 @@ class Tracker:
         None means that nothing usable was logged: train and `register`.
         """
         found = self.tracking.find(model, fingerprint)
-        if found is not None:
-            return found
-        logged = self.tracking.logged(self.area, model, fingerprint)
-        return self.tracking.create_version(model, logged) if logged else None
+        if found is None:
+            logged = self.tracking.logged(self.area, model, fingerprint)
+            if logged is None:
+                return None
+            found = self.tracking.create_version(model, logged)
+        self.registered.append(found)
+        return found
 
     def register(
         self,
@@ -479,28 +495,29 @@ class Tracker:
         pip_requirements: list[str],
         trained_through: date,
         fingerprint: str,
-        artifacts: Mapping[str, Path] | None = None,
+        artifacts: Mapping[str, bytes] | None = None,
         frames: Mapping[str, DataFrame] | None = None,
         params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         """Log and register a model as a pyfunc, or return the version that this training already
         has.
 
         `python_model` is the path of a models-from-code file or a PythonModel; `artifacts` are
-        small local files for it; `frames` are written by Spark and read again with
-        `Tracking.read_frame`.
+        the contents of small files for it, by name; `frames` are written by Spark and read again
+        with `Tracking.read_frame`. `tags` become the version's, beside those every version has.
         """
         found = self.resume(model, fingerprint)
         if found is not None:
             return found
-        tags = {FINGERPRINT: fingerprint, TRAINED_THROUGH: trained_through.isoformat()}
+        own = {FINGERPRINT: fingerprint, TRAINED_THROUGH: trained_through.isoformat()}
         with self.tracking._explained():
             client = self.tracking.client
             logged = client.create_logged_model(
                 self.tracking._experiment(self.area),
                 name=model.name,
                 source_run_id=self.mlflow_run_id,
-                tags=tags,
+                tags=_shortened(tags or {}) | own,
                 params=_shortened(params or {}),
                 model_type="pyfunc",
             )
@@ -521,14 +538,16 @@ class Tracker:
         # READY is the mark that everything above is in place; until then a rerun starts afresh.
         with self.tracking._explained():
             logged = client.finalize_logged_model(logged.model_id, "READY")
-        return self.tracking.create_version(model, logged)
+        version = self.tracking.create_version(model, logged)
+        self.registered.append(version)
+        return version
 
     def _log_pyfunc(
         self,
         logged: LoggedModel,
         *,
         python_model: str | Path | Any,
-        artifacts: Mapping[str, Path] | None,
+        artifacts: Mapping[str, bytes] | None,
         signature: ModelSignature,
         input_example: pd.DataFrame,
         pip_requirements: list[str],
@@ -538,10 +557,13 @@ class Tracker:
 
         with tempfile.TemporaryDirectory(prefix="cinelake-model-") as scratch:
             home = Path(scratch) / "model"
+            files = {name: Path(scratch) / name for name in artifacts or {}}
+            for name, path in files.items():
+                path.write_bytes((artifacts or {})[name])
             mlflow.pyfunc.save_model(
                 str(home),
                 python_model=str(python_model) if isinstance(python_model, Path) else python_model,
-                artifacts={key: str(path) for key, path in (artifacts or {}).items()} or None,
+                artifacts={name: str(path) for name, path in files.items()} or None,
                 signature=signature,
                 input_example=input_example,
                 pip_requirements=pip_requirements,
@@ -641,4 +663,4 @@ def _create_sqlite_store(path: Path, artifact_root: str | None) -> None:
             f"sqlite:///{draft}", artifact_root or str(path.parent / "artifacts")
         )
         store._dispose_engine()  # type: ignore[no-untyped-call]
-        os.replace(draft, path)
+        draft.replace(path)

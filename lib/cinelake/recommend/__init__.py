@@ -1,0 +1,1 @@
+"""Recommendations: strengths, models, top-N lists, evaluation, and the gate a model has to pass."""

@@ -1,0 +1,51 @@
+"""Pictures of a comparison, for MLflow."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cinelake.recommend.training import Comparison
+
+HISTORIES = ("1-9", "10-29", "30-99", "100+")
+COLOURS = {"challenger": "#1b6ca8", "champion": "#d08c00", "popular": "#8a8a8a"}
+
+
+def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
+    """Each model's mean with its interval, and recall by how much of a profile is known."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    measured = comparison.measured(measure)
+    models = sorted(measured, key=lambda model: measured[model].mean)
+    for place, model in enumerate(models):
+        one = measured[model]
+        left.errorbar(
+            one.mean,
+            place,
+            xerr=[[one.mean - one.low], [one.high - one.mean]],
+            fmt="o",
+            capsize=4,
+            color=COLOURS.get(model),
+        )
+    left.set_yticks(range(len(models)), models)
+    left.set_ylim(-0.5, len(models) - 0.5)
+    profiles = max((one.profiles for one in measured.values()), default=0)
+    left.set_xlabel(f"{measure}@{comparison.k}, 95 % interval over {profiles} profiles")
+    left.set_xlim(left=0)
+    _recall_by_history(right, comparison, models)
+    return figure
+
+
+def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) -> None:
+    width = 0.8 / max(1, len(models))
+    counts = {row["history"]: row["profiles"] for row in comparison.by_history}
+    for number, model in enumerate(models):
+        mean = {r["history"]: r["mean"] for r in comparison.by_history if r["model"] == model}
+        places = [at + (number - (len(models) - 1) / 2) * width for at in range(len(HISTORIES))]
+        heights = [mean.get(history, 0.0) for history in HISTORIES]
+        axes.bar(places, heights, width, label=model, color=COLOURS.get(model))
+    labels = [f"{history}\n({counts.get(history, 0)} profiles)" for history in HISTORIES]
+    axes.set_xticks(range(len(HISTORIES)), labels)
+    axes.set_xlabel("titles liked before the cut")
+    axes.set_ylabel(f"recall@{comparison.k}")
+    axes.legend()

@@ -1,0 +1,238 @@
+"""Training with evidence: recipes against the baseline on temporal holdouts, then the model itself.
+
+Everything is measured on models that were fitted without the days they are tested on; the model
+that is registered is fitted on everything afterwards.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import reduce
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend import evaluation, serving
+from cinelake.recommend.als import Recipe, fit
+from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
+from cinelake.recommend.holdout import Holdout, before, cold, relevant, within
+from cinelake.recommend.lists import (
+    NamedFactors,
+    histories,
+    personal_lists,
+    popular_lists,
+)
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.popularity import popular_titles
+from cinelake.recommend.strengths import strengths
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How models fared on the same holdouts, in plain numbers.
+
+    `measures` holds one row per model and measure, `differences` those of the challenger to each
+    rival on the first measure, `by_history` recall by length of history, `shown` coverage and
+    popularity bias in the newest holdout, `cold` what could not be predicted from the past.
+    """
+
+    k: int
+    measures: list[Row]
+    differences: list[Row]
+    by_history: list[Row]
+    shown: list[Row]
+    cold: list[Row]
+
+    def measured(self, measure: str) -> dict[str, Measured]:
+        """By model, as the gate wants it."""
+        return {
+            row["model"]: Measured(row["mean"], row["low"], row["high"], row["profiles"])
+            for row in self.measures
+            if row["measure"] == measure
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Flat names for MLflow: `challenger.ndcg_at_10`, and the bounds of its interval."""
+        flat: dict[str, float] = {}
+        for row in self.measures:
+            name = f"{row['model']}.{row['measure']}_at_{self.k}"
+            flat |= {name: row["mean"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
+            flat[f"{row['model']}.profiles"] = row["profiles"]
+        for row in self.differences:
+            name = f"{CHALLENGER}_minus_{row['rival']}.ndcg_at_{self.k}"
+            flat |= {
+                name: row["difference"],
+                f"{name}.low": row["low"],
+                f"{name}.high": row["high"],
+            }
+        for row in self.shown:
+            for name in ("coverage", "average_popularity", "gini"):
+                flat[f"{row['model']}.{name}_at_{self.k}"] = row[name]
+        for row in self.cold:
+            for name in ("profiles", "cold_profiles", "titles", "cold_titles"):
+                flat[f"holdout_{row['fold']}.{name}"] = row[name]
+        return flat
+
+
+def indexed(ratings: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataFrame:
+    """Ratings with `profile_idx` and `title_idx` from the two maps."""
+    return ratings.join(
+        profiles.select("profile_id", F.col("idx").alias("profile_idx")),
+        on="profile_id",
+        how="inner",
+    ).join(titles.select("title_id", F.col("idx").alias("title_idx")), on="title_id", how="inner")
+
+
+def compare(
+    ratings: DataFrame,
+    holdouts: Sequence[Holdout],
+    recipes: Mapping[str, Recipe],
+    *,
+    like_from: float,
+    k: int,
+) -> Comparison:
+    """Fit every recipe before each cut and judge its lists, and the popular ones, on the days
+    after.
+
+    `ratings` hold `profile_id, title_id, rating, rated_at, rating_date` and the integers
+    `profile_idx, title_idx`. A holdout before whose cut nobody liked anything is passed over.
+    """
+    models = [*recipes, POPULAR]
+    with ExitStack() as stack:
+        folds = []
+        for number, holdout in enumerate(holdouts, start=1):
+            train = stack.enter_context(
+                persisted(_interactions(before(ratings, holdout), like_from))
+            )
+            test = stack.enter_context(persisted(strengths(within(ratings, holdout), like_from)))
+            if not train.where("strength > 0").isEmpty():
+                folds.append(_fold(number, train, test, recipes, k))
+        if not folds:
+            return Comparison(k, [], [], [], [], [])
+        lists = stack.enter_context(persisted(_all([fold.lists for fold in folds])))
+        wanted = _all([fold.relevant for fold in folds])
+        judged = stack.enter_context(persisted(evaluation.per_profile(lists, wanted, k, models)))
+        newest = folds[0]
+        return Comparison(
+            k=k,
+            measures=_rows(evaluation.intervals(judged)),
+            differences=_rows(evaluation.differences(judged, CHALLENGER, "ndcg")),
+            by_history=_rows(evaluation.by_history(judged, _all([f.histories for f in folds]))),
+            shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
+            cold=_rows(_all([fold.cold for fold in folds])),
+        )
+
+
+def fit_named(ratings: DataFrame, recipe: Recipe, like_from: float) -> NamedFactors:
+    """Fit on all of `ratings`, with the factors under the ids that people and tables use.
+
+    Raises NothingLiked where no rating reaches `like_from`.
+    """
+    with persisted(_interactions(ratings, like_from)) as interactions:
+        return _named(interactions, recipe, ids=ratings)
+
+
+def registrable(factors: NamedFactors, ratings: DataFrame, recipe: Recipe, like_from: float) -> Row:
+    """Arguments of `Tracker.register` that follow from a trained model: its code, artefacts,
+    frames, signature with a real example of use, and requirements.
+    """
+    likes = popular_titles(strengths(ratings, like_from)).select(
+        "title_id", F.col("factors")[0].alias("likes")
+    )
+    rows = factors.titles.join(likes, on="title_id", how="inner").orderBy("title_id").toArrow()
+    ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
+    matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
+    liked = rows.column("likes").to_numpy()
+    packed = serving.pack(ids, matrix, liked, alpha=recipe.alpha, reg_param=recipe.reg_param)
+    favourites = ids[np.argsort(-liked, kind="stable")[:2]].tolist()
+    best, scores = serving.FoldIn(io.BytesIO(packed)).top(favourites, 3)
+    example = pd.DataFrame({"history": [favourites]})
+    answer = pd.DataFrame({"titles": [best], "scores": [scores]})
+    return {
+        "python_model": Path(serving.__file__),
+        "artifacts": {serving.FILE: packed},
+        "frames": {"profiles": factors.profiles, "titles": factors.titles},
+        "input_example": example,
+        "signature": infer_signature(example, answer, params={"k": 10}),
+        "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
+        "params": recipe.model_dump(),
+        "tags": {"recipe": recipe.model_dump_json()},
+    }
+
+
+@dataclass(frozen=True)
+class _Fold:
+    lists: DataFrame
+    relevant: DataFrame
+    histories: DataFrame
+    titles: DataFrame
+    cold: DataFrame
+
+
+def _fold(
+    number: int, train: DataFrame, test: DataFrame, recipes: Mapping[str, Recipe], k: int
+) -> _Fold:
+    fold = F.lit(number).alias("fold")
+    numbers = train.select("title_id", "title_idx").distinct()
+    warm = histories(train.drop("title_idx"), numbers).where("liked > 0")
+    made = {
+        name: personal_lists(warm, _named(train, recipe, ids=train), numbers, k)
+        for name, recipe in recipes.items()
+    }
+    made[POPULAR] = popular_lists(warm, train, numbers, k)
+    columns = ["profile_id", "rank", "title_id"]
+    return _Fold(
+        lists=_all(
+            [
+                frame.select(F.lit(name).alias("model"), fold, *columns)
+                for name, frame in made.items()
+            ]
+        ),
+        relevant=relevant(train, test).select(fold, "profile_id", "title_id"),
+        histories=warm.select(fold, "profile_id", "liked"),
+        titles=train.groupBy("title_id").agg(F.count_if(F.col("strength") > 0).alias("likes")),
+        cold=cold(train, test).select(fold, "*"),
+    )
+
+
+def _interactions(ratings: DataFrame, like_from: float) -> DataFrame:
+    """Strengths with the integers that MLlib wants."""
+    profiles = ratings.select("profile_id", "profile_idx").distinct()
+    titles = ratings.select("title_id", "title_idx").distinct()
+    return (
+        strengths(ratings, like_from)
+        .join(profiles, on="profile_id", how="inner")
+        .join(titles, on="title_id", how="inner")
+    )
+
+
+def _named(interactions: DataFrame, recipe: Recipe, ids: DataFrame) -> NamedFactors:
+    factors = fit(interactions, recipe)
+    profiles = ids.select("profile_id", "profile_idx").distinct()
+    titles = ids.select("title_id", "title_idx").distinct()
+    return NamedFactors(
+        factors.profiles.join(profiles, on="profile_idx", how="inner").select(
+            "profile_id", "factors"
+        ),
+        factors.titles.join(titles, on="title_idx", how="inner").select("title_id", "factors"),
+    )
+
+
+def _all(frames: Sequence[DataFrame]) -> DataFrame:
+    return reduce(DataFrame.unionByName, frames)
+
+
+def _rows(small: DataFrame) -> list[Row]:
+    rows: list[Row] = small.toArrow().to_pylist()
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])

@@ -1,0 +1,119 @@
+"""Tables of the recommender: id maps, and the lists served to profiles; and its model."""
+
+from __future__ import annotations
+
+from pyspark.sql.types import DateType, DoubleType, IntegerType, StringType
+
+from cinelake.tables.contract import (
+    Column,
+    Layer,
+    Model,
+    Partition,
+    Table,
+    between,
+    one_of,
+    satisfies,
+)
+
+PROFILE_INDEX = Table(
+    name="profile_index",
+    area="recommend",
+    layer=Layer.GOLD,
+    grain="one row per profile that ever rated a title",
+    columns=(
+        Column("profile_id", StringType(), "profile", required=True),
+        Column(
+            "idx",
+            IntegerType(),
+            "dense integer of the profile, given once and for ever",
+            required=True,
+        ),
+        Column(
+            "first_seen", DateType(), "day of its first rating when it was added", required=True
+        ),
+    ),
+    key=("profile_id",),
+    window="first_seen",
+    partition=Partition.MONTH,
+    growing=True,
+    checks=(between("idx", 0),),
+)
+
+TITLE_INDEX = Table(
+    name="title_index",
+    area="recommend",
+    layer=Layer.GOLD,
+    grain="one row per title that was ever rated",
+    columns=(
+        Column("title_id", StringType(), "title", required=True),
+        Column(
+            "idx",
+            IntegerType(),
+            "dense integer of the title, given once and for ever",
+            required=True,
+        ),
+        Column(
+            "first_seen", DateType(), "day of its first rating when it was added", required=True
+        ),
+    ),
+    key=("title_id",),
+    window="first_seen",
+    partition=Partition.MONTH,
+    growing=True,
+    checks=(between("idx", 0),),
+)
+
+RECOMMENDATIONS = Table(
+    name="recommendations",
+    area="recommend",
+    layer=Layer.GOLD,
+    grain="one row per day, profile and place in its list",
+    columns=(
+        Column("as_of", DateType(), "day at whose end the list was made", required=True),
+        Column("profile_id", StringType(), "profile the list is for", required=True),
+        Column("rank", IntegerType(), "place in the list, from 1", required=True),
+        Column(
+            "title_id",
+            StringType(),
+            "title recommended, never one the profile has rated",
+            required=True,
+        ),
+        Column(
+            "score",
+            DoubleType(),
+            "what the list is ordered by; comparable within a list only",
+            required=True,
+        ),
+        Column(
+            "source",
+            StringType(),
+            "als: personal; popular: for profiles the model does not know",
+            required=True,
+        ),
+        Column(
+            "model_version",
+            IntegerType(),
+            "version of the model als in the registry; null for popular",
+        ),
+    ),
+    key=("as_of", "profile_id", "rank"),
+    window="as_of",
+    partition=Partition.DAY,
+    checks=(
+        between("rank", 1),
+        one_of("source", "als", "popular"),
+        satisfies(
+            "model_version_is_of_its_source",
+            "(model_version IS NOT NULL) = (source = 'als')",
+            "model_version",
+            "source",
+        ),
+    ),
+)
+
+ALS = Model(
+    name="als",
+    area="recommend",
+    description="Implicit-feedback ALS on binary strengths. Predicts the best titles for a history of "
+    "title ids, known profile or not; the factors of profiles and titles stand beside it as Parquet.",
+)

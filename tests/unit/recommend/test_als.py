@@ -1,0 +1,52 @@
+"""The fit solves the equations it says it solves, the same way every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.recommend.als import NothingLiked, Recipe, fit
+
+SCHEMA = "profile_idx int, title_idx int, strength float"
+# Two tastes, a title that both like, and a title seen but not liked.
+TASTES = [(p, t, 1.0) for p in range(8) for t in range(6) if t % 2 == p % 2 and (p + t) % 5]
+TASTES += [(p, 6, 1.0) for p in range(8)] + [(0, 7, 0.0)]
+
+
+def _by_id(frame: DataFrame) -> dict[int, np.ndarray]:
+    return {row[0]: np.array(row[1]) for row in frame.collect()}
+
+
+def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSession) -> None:
+    recipe = Recipe(rank=3, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
+
+    factors = fit(spark.createDataFrame(TASTES, SCHEMA), recipe)
+
+    profiles, titles = _by_id(factors.profiles), _by_id(factors.titles)
+    assert sorted(titles) == list(range(7))  # the title nobody liked has no factors
+    y = np.array([titles[t] for t in sorted(titles)])
+    for profile, factor in profiles.items():
+        liked = y[[t for p, t, strength in TASTES if p == profile and strength]]
+        ridge = recipe.reg_param * len(liked) * np.eye(recipe.rank)
+        left = y.T @ y + recipe.alpha * liked.T @ liked + ridge
+        right = (1 + recipe.alpha) * liked.sum(axis=0)
+        np.testing.assert_allclose(factor, np.linalg.solve(left, right), atol=1e-4)
+
+
+def test_fitting_twice_gives_the_same_factors_however_the_rows_lie(spark: SparkSession) -> None:
+    recipe = Recipe(rank=2, iterations=2, blocks=2)
+
+    one = fit(spark.createDataFrame(TASTES, SCHEMA), recipe)
+    other = fit(spark.createDataFrame(TASTES[::-1], SCHEMA).repartition(3), recipe)
+
+    for first, second in ((one.profiles, other.profiles), (one.titles, other.titles)):
+        before, after = _by_id(first), _by_id(second)
+        assert before.keys() == after.keys()
+        for key in before:
+            np.testing.assert_allclose(before[key], after[key], rtol=1e-6)
+
+
+def test_where_nobody_liked_anything_the_setting_to_lower_is_named(spark: SparkSession) -> None:
+    with pytest.raises(NothingLiked, match="like_from"):
+        fit(spark.createDataFrame([(0, 0, 0.0)], SCHEMA), Recipe())
