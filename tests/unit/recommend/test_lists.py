@@ -1,0 +1,94 @@
+"""Everyone gets a list, from the model or else from what is popular, and never a title seen before."""
+
+from __future__ import annotations
+
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.recommend.lists import NamedFactors, lists_for_everyone
+from cinelake.recommend.popularity import popular_titles
+
+STRENGTHS = "profile_id string, title_id string, strength float"
+COLUMNS = ["profile_id", "rank", "title_id", "source"]
+EXPECTED = "profile_id string, rank int, title_id string, source string"
+
+
+def _interactions(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(
+        [
+            ("ann", "heat", 1.0),
+            ("bob", "heat", 1.0),
+            ("bob", "up", 1.0),
+            ("new", "jaws", 0.0),  # not liked, but seen
+        ],
+        STRENGTHS,
+    )
+
+
+def _factors(spark: SparkSession) -> NamedFactors:
+    return NamedFactors(
+        spark.createDataFrame(
+            [("ann", [1.0]), ("bob", [-1.0]), ("gone", [1.0])],
+            "profile_id string, factors array<float>",
+        ),
+        spark.createDataFrame(
+            [("heat", [3.0]), ("up", [2.0]), ("old", [1.0])],
+            "title_id string, factors array<float>",
+        ),
+    )
+
+
+def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones(
+    spark: SparkSession,
+) -> None:
+    expected = spark.createDataFrame(
+        [
+            ("ann", 1, "up", "als"),
+            ("ann", 2, "old", "als"),  # rated by nobody any more, yet in the model
+            ("bob", 1, "old", "als"),
+            ("new", 1, "heat", "popular"),
+            ("new", 2, "up", "popular"),
+        ],
+        EXPECTED,
+    )
+
+    lists = lists_for_everyone(_interactions(spark), _factors(spark), 2)
+
+    assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -> None:
+    expected = spark.createDataFrame(
+        [
+            ("ann", 1, "up", "popular"),
+            ("ann", 2, "jaws", "popular"),
+            ("bob", 1, "jaws", "popular"),
+            ("new", 1, "heat", "popular"),
+            ("new", 2, "up", "popular"),
+        ],
+        EXPECTED,
+    )
+
+    lists = lists_for_everyone(_interactions(spark), None, 2)
+
+    assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_popular_is_what_most_liked_and_then_what_most_know(spark: SparkSession) -> None:
+    interactions = spark.createDataFrame(
+        [
+            ("ann", "liked", 1.0),
+            ("ann", "known", 0.0),
+            ("bob", "known", 0.0),
+            ("ann", "obscure", 0.0),
+        ],
+        STRENGTHS,
+    )
+    expected = spark.createDataFrame(
+        [("liked", [1.5]), ("known", [2 / 3]), ("obscure", [0.5])],
+        "title_id string, factors array<double>",
+    )
+
+    assert_df_equality(
+        popular_titles(interactions), expected, ignore_row_order=True, ignore_nullable=True
+    )
