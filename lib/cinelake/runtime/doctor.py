@@ -36,7 +36,7 @@ HEAP_SHARE = 0.75
 SERVER_TIMEOUT_SECONDS = 5
 
 
-class Verdict(StrEnum):
+class Status(StrEnum):
     """`warn` may still work; `fail` will not."""
 
     OK = "ok"
@@ -49,22 +49,20 @@ class Finding:
     """One check: what was looked at, what was found, and what to do about it."""
 
     name: str
-    verdict: Verdict
+    status: Status
     found: str
-    advice: str = ""
+    remedy: str = ""
 
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Every check, in order; the last starts a Spark session."""
     findings = [check(settings) for check in CHECKS]
-    blocking = [
-        f.name for f in findings if f.verdict is Verdict.FAIL and f.name in NEEDED_BY_SESSION
-    ]
+    blocking = [f.name for f in findings if f.status is Status.FAIL and f.name in NEEDED_BY_SESSION]
     if blocking:
         return [
             *findings,
             Finding(
-                "Delta", Verdict.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
+                "Delta", Status.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
             ),
         ]
     return [*findings, check_delta(settings)]
@@ -73,10 +71,10 @@ def diagnose(settings: Settings) -> list[Finding]:
 def check_python(_: Settings) -> Finding:
     found = f"Python {sys.version.split()[0]} ({sys.executable})"
     if sys.version_info[:2] == PYTHON:
-        return Finding("Python", Verdict.OK, found)
+        return Finding("Python", Status.OK, found)
     wanted = ".".join(map(str, PYTHON))
     return Finding(
-        "Python", Verdict.FAIL, found, f"install Python {wanted} and run `make setup` with it"
+        "Python", Status.FAIL, found, f"install Python {wanted} and run `make setup` with it"
     )
 
 
@@ -84,15 +82,15 @@ def check_java(_: Settings) -> Finding:
     try:
         path = session.java()
     except SessionError as error:
-        return Finding("Java", Verdict.FAIL, "none", str(error))
+        return Finding("Java", Status.FAIL, "none", str(error))
     version = session.java_version(path)
     found = f"Java {version or 'of unknown version'} ({path})"
     if version == session.JAVA_VERSION:
-        return Finding("Java", Verdict.OK, found)
+        return Finding("Java", Status.OK, found)
     if version is not None and version < session.JAVA_VERSION:
-        return Finding("Java", Verdict.FAIL, found, session.INSTALL_JAVA)
+        return Finding("Java", Status.FAIL, found, session.INSTALL_JAVA)
     return Finding(
-        "Java", Verdict.WARN, found, f"Cinelake is tested with Java {session.JAVA_VERSION} only"
+        "Java", Status.WARN, found, f"Cinelake is tested with Java {session.JAVA_VERSION} only"
     )
 
 
@@ -102,7 +100,7 @@ def check_packages(_: Settings) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(
             "Packages",
-            Verdict.WARN,
+            Status.WARN,
             "Cinelake runs from a zip, whose pins cannot be compared",
             "make sure that workers and driver have the packages of requirements.lock",
         )
@@ -111,14 +109,16 @@ def check_packages(_: Settings) -> Finding:
 
 def check_jars(_: Settings) -> Finding:
     directory = session.jars_dir()
-    again = "run `make jars`, or start any session with network access"
     if not directory.is_dir():
-        return Finding("Jars", Verdict.FAIL, f"none in {directory}", again)
+        return Finding(
+            "Jars", Status.WARN, f"none yet in {directory}", "the first session fetches them"
+        )
     problems = session.damaged_jars(directory)
     if problems:
-        return Finding("Jars", Verdict.FAIL, "; ".join(problems), f"delete {directory} and {again}")
+        remedy = f"delete {directory}; the next session fetches them again"
+        return Finding("Jars", Status.FAIL, "; ".join(problems), remedy)
     return Finding(
-        "Jars", Verdict.OK, f"{len(session.pinned_jars())} with their checksums in {directory}"
+        "Jars", Status.OK, f"{len(session.pinned_jars())} with their checksums in {directory}"
     )
 
 
@@ -129,7 +129,7 @@ def check_memory(settings: Settings) -> Finding:
 def check_lake(settings: Settings) -> Finding:
     if not settings.lake_is_local:
         return Finding(
-            "Lake", Verdict.OK, f"{settings.lake.root}; access is tried with Delta, below"
+            "Lake", Status.OK, f"{settings.lake.root}; access is tried with Delta, below"
         )
     root = local_path(settings.lake.root)
     place = _nearest_existing(root)
@@ -139,16 +139,16 @@ def check_lake(settings: Settings) -> Finding:
     except OSError as error:
         return Finding(
             "Lake",
-            Verdict.FAIL,
+            Status.FAIL,
             f"cannot write in {place}: {error.strerror}",
             f"give {_user()} write access, or set lake.root to another place",
         )
-    return Finding("Lake", Verdict.OK, f"{root}" + ("" if root.exists() else " (not made yet)"))
+    return Finding("Lake", Status.OK, f"{root}" + ("" if root.exists() else " (not made yet)"))
 
 
 def check_disk(settings: Settings) -> Finding:
     if not settings.lake_is_local:
-        return Finding("Disk", Verdict.OK, "the lake is not on a disk of this machine")
+        return Finding("Disk", Status.OK, "the lake is not on a disk of this machine")
     place = _nearest_existing(local_path(settings.lake.root))
     return _judged_disk(shutil.disk_usage(place).free, place)
 
@@ -157,13 +157,13 @@ def check_mlflow(settings: Settings) -> Finding:
     try:
         uri = settings.tracking_uri
     except ConfigError as error:
-        return Finding("MLflow", Verdict.FAIL, "no store", str(error))
+        return Finding("MLflow", Status.FAIL, "no store", str(error))
     if uri.startswith("sqlite:///"):
         return _checked_sqlite(Path(uri.removeprefix("sqlite:///")))
     if uri.startswith(("http://", "https://")):
         return _checked_server(uri)
     return Finding(
-        "MLflow", Verdict.WARN, uri, "a store of this kind is not checked; open it with MLflow"
+        "MLflow", Status.WARN, uri, "a store of this kind is not checked; open it with MLflow"
     )
 
 
@@ -186,16 +186,16 @@ def check_delta(settings: Settings) -> Finding:
     except (SessionError, PySparkException, Py4JError) as error:
         return Finding(
             "Delta",
-            Verdict.FAIL,
+            Status.FAIL,
             str(error).strip().splitlines()[0],
             "if the jars and Java above are in order, check access to lake.root",
         )
     if rows != 2:
         return Finding(
-            "Delta", Verdict.FAIL, f"wrote 2 rows and read {rows}", "check the file system"
+            "Delta", Status.FAIL, f"wrote 2 rows and read {rows}", "check the file system"
         )
     return Finding(
-        "Delta", Verdict.OK, f"Spark {spark.version}: a table written and read back in {place}"
+        "Delta", Status.OK, f"Spark {spark.version}: a table written and read back in {place}"
     )
 
 
@@ -228,19 +228,19 @@ def _judged_memory(heap: str, total: int) -> Finding:
     found = f"{total / GIB:.1f} GiB, of which spark.driver_memory takes {wanted / GIB:.1f}"
     fitting = f"set spark.driver_memory to at most {max(1, int(total * HEAP_SHARE / GIB))}g"
     if wanted >= total:
-        return Finding("Memory", Verdict.FAIL, found, fitting)
+        return Finding("Memory", Status.FAIL, found, fitting)
     if wanted > total * HEAP_SHARE:
-        return Finding("Memory", Verdict.WARN, found, f"{fitting}; Python workers need room, too")
-    return Finding("Memory", Verdict.OK, found)
+        return Finding("Memory", Status.WARN, found, f"{fitting}; Python workers need room, too")
+    return Finding("Memory", Status.OK, found)
 
 
 def _judged_disk(free: int, place: Path) -> Finding:
     found = f"{free / GIB:.1f} GiB free at {place}"
     if free < LEAST_DISK:
-        return Finding("Disk", Verdict.FAIL, found, "free some, or set lake.root to another disk")
+        return Finding("Disk", Status.FAIL, found, "free some, or set lake.root to another disk")
     if free < ENOUGH_DISK:
-        return Finding("Disk", Verdict.WARN, found, "enough for small data sets only")
-    return Finding("Disk", Verdict.OK, found)
+        return Finding("Disk", Status.WARN, found, "enough for small data sets only")
+    return Finding("Disk", Status.OK, found)
 
 
 def _compared(wanted: list[Requirement], installed: Callable[[str], str | None]) -> Finding:
@@ -256,8 +256,8 @@ def _compared(wanted: list[Requirement], installed: Callable[[str], str | None])
     if installed("pyspark-client") is not None:
         problems.append("pyspark-client is installed and overwrites pyspark")
     if problems:
-        return Finding("Packages", Verdict.FAIL, "; ".join(problems), "run `make clean setup`")
-    return Finding("Packages", Verdict.OK, f"{len(applicable)} as pinned")
+        return Finding("Packages", Status.FAIL, "; ".join(problems), "run `make clean setup`")
+    return Finding("Packages", Status.OK, f"{len(applicable)} as pinned")
 
 
 def _installed(name: str) -> str | None:
@@ -269,7 +269,7 @@ def _installed(name: str) -> str | None:
 
 def _checked_sqlite(path: Path) -> Finding:
     if not path.exists():
-        return Finding("MLflow", Verdict.OK, f"SQLite at {path} (not made yet)")
+        return Finding("MLflow", Status.OK, f"SQLite at {path} (not made yet)")
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
@@ -279,29 +279,29 @@ def _checked_sqlite(path: Path) -> Finding:
     except sqlite3.Error as error:
         return Finding(
             "MLflow",
-            Verdict.FAIL,
+            Status.FAIL,
             f"{path} is not an MLflow store: {error}",
             "move the file away, or set mlflow.tracking_uri to another store",
         )
-    return Finding("MLflow", Verdict.OK, f"SQLite at {path}")
+    return Finding("MLflow", Status.OK, f"SQLite at {path}")
 
 
 def _checked_server(uri: str) -> Finding:
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_TIMEOUT_SECONDS):
-            return Finding("MLflow", Verdict.OK, f"server at {uri}")
+            return Finding("MLflow", Status.OK, f"server at {uri}")
     except urllib.error.HTTPError as error:
         # A server that wants credentials, or a proxy in front of it, answers all the same.
         return Finding(
             "MLflow",
-            Verdict.WARN,
+            Status.WARN,
             f"{uri} answers {error.code} {error.reason}",
             "check credentials (secrets.mlflow_token) and the server's --allowed-hosts",
         )
     except OSError as error:
         return Finding(
             "MLflow",
-            Verdict.FAIL,
+            Status.FAIL,
             f"{uri} does not answer: {getattr(error, 'reason', error)}",
             "start the server, correct mlflow.tracking_uri, or unset it to use SQLite beside the lake",
         )

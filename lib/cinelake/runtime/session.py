@@ -100,6 +100,12 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
     return running
 
 
+def prepare() -> None:
+    """Fetch the jars and make the class archive now, so that no session has to wait for them."""
+    require_java()
+    class_archive(resolve_jars())
+
+
 # --- settings -----------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from cinelake.runtime import doctor, session
 from cinelake.runtime.config import Settings
-from cinelake.runtime.doctor import GIB, Finding, Verdict
+from cinelake.runtime.doctor import GIB, Finding, Status
 
 
 def with_(settings: Settings, **sections: dict[str, object]) -> Settings:
@@ -27,7 +27,7 @@ def test_this_machine_is_fit_and_nothing_is_left_behind(
     spark: SparkSession, settings: Settings, tmp_path: Path
 ) -> None:
     findings = doctor.diagnose(settings)
-    bad = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    bad = [finding for finding in findings if finding.status is Status.FAIL]
     assert bad == []
     assert [f.name for f in findings] == [
         "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "MLflow", "Delta",
@@ -41,30 +41,30 @@ def test_without_java_no_session_is_tried(
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
     monkeypatch.setattr(session, "spark_session", None)
     findings = {finding.name: finding for finding in doctor.diagnose(settings)}
-    assert findings["Java"].verdict is Verdict.FAIL
-    assert "has no bin/java" in findings["Java"].advice
+    assert findings["Java"].status is Status.FAIL
+    assert "has no bin/java" in findings["Java"].remedy
     assert findings["Delta"] == Finding(
-        "Delta", Verdict.FAIL, "not tried", "first put in order: Java"
+        "Delta", Status.FAIL, "not tried", "first put in order: Java"
     )
 
 
 @pytest.mark.parametrize(
-    ("version", "verdict"), [(11, Verdict.FAIL), (17, Verdict.OK), (21, Verdict.WARN)]
+    ("version", "status"), [(11, Status.FAIL), (17, Status.OK), (21, Status.WARN)]
 )
 def test_only_the_tested_java_is_ok(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, verdict: Verdict
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, status: Status
 ) -> None:
     monkeypatch.setattr(session, "java_version", lambda path: version)
     finding = doctor.check_java(settings)
-    assert finding.verdict is verdict
+    assert finding.status is status
     assert f"Java {version}" in finding.found
 
 
 def test_another_python_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.sys, "version_info", (3, 12, 1))
     finding = doctor.check_python(settings)
-    assert (finding.verdict, finding.advice) == (
-        Verdict.FAIL,
+    assert (finding.status, finding.remedy) == (
+        Status.FAIL,
         "install Python 3.11 and run `make setup` with it",
     )
 
@@ -73,7 +73,7 @@ def test_wrong_missing_and_intruding_packages_are_named() -> None:
     versions = {"pandas": "3.0.0", "mlflow": "3.17.2", "pyspark-client": "4.2.0"}
     wanted = ["pandas<3", "mlflow==3.17.2", "pyspark==4.2.0", "pytest>=8; extra == 'dev'"]
     finding = doctor._compared([Requirement(line) for line in wanted], versions.get)
-    assert finding.verdict is Verdict.FAIL
+    assert finding.status is Status.FAIL
     assert finding.found == (
         "pandas is 3.0.0, not <3; pyspark is missing; pyspark-client is installed and overwrites pyspark"
     )
@@ -84,26 +84,26 @@ def test_damaged_jars_are_named(settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(session, "jars_dir", lambda: Path("/"))
     assert doctor.check_jars(settings).found == "a.jar is missing"
     monkeypatch.setattr(session, "jars_dir", lambda: Path("/nowhere"))
-    assert doctor.check_jars(settings).found == "none in /nowhere"
+    assert doctor.check_jars(settings).found == "none yet in /nowhere"
 
 
 @pytest.mark.parametrize(
-    ("heap", "verdict"),
-    [("5g", Verdict.OK), ("5120m", Verdict.OK), ("7g", Verdict.WARN), ("8g", Verdict.FAIL)],
+    ("heap", "status"),
+    [("5g", Status.OK), ("5120m", Status.OK), ("7g", Status.WARN), ("8g", Status.FAIL)],
 )
-def test_the_heap_must_leave_room(heap: str, verdict: Verdict) -> None:
+def test_the_heap_must_leave_room(heap: str, status: Status) -> None:
     finding = doctor._judged_memory(heap, 8 * GIB)
-    assert finding.verdict is verdict
-    assert (verdict is Verdict.OK) or finding.advice.startswith(
+    assert finding.status is status
+    assert (status is Status.OK) or finding.remedy.startswith(
         "set spark.driver_memory to at most 6g"
     )
 
 
 @pytest.mark.parametrize(
-    ("free", "verdict"), [(50, Verdict.OK), (2, Verdict.WARN), (0.1, Verdict.FAIL)]
+    ("free", "status"), [(50, Status.OK), (2, Status.WARN), (0.1, Status.FAIL)]
 )
-def test_a_full_disk_is_noticed_before_a_run_is(free: float, verdict: Verdict) -> None:
-    assert doctor._judged_disk(int(free * GIB), Path("/data")).verdict is verdict
+def test_a_full_disk_is_noticed_before_a_run_is(free: float, status: Status) -> None:
+    assert doctor._judged_disk(int(free * GIB), Path("/data")).status is status
 
 
 def test_a_lake_that_cannot_be_written_is_named(
@@ -115,7 +115,7 @@ def test_a_lake_that_cannot_be_written_is_named(
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
     finding = doctor.check_lake(settings)
-    assert finding.verdict is Verdict.FAIL
+    assert finding.status is Status.FAIL
     assert finding.found.endswith("Permission denied")
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_mlflow_store_is_named(settings: Settings, tmp_path: P
     store.unlink()
     with sqlite3.connect(store) as connection:
         connection.execute("CREATE TABLE experiments (id INTEGER)")
-    assert doctor.check_mlflow(located).verdict is Verdict.OK
+    assert doctor.check_mlflow(located).status is Status.OK
 
 
 @pytest.fixture
@@ -154,17 +154,17 @@ def server() -> Iterator[tuple[str, list[int]]]:
 def test_an_mlflow_server_is_asked(settings: Settings, server: tuple[str, list[int]]) -> None:
     uri, status = server
     located = with_(settings, mlflow={"tracking_uri": uri})
-    assert doctor.check_mlflow(located).verdict is Verdict.OK
+    assert doctor.check_mlflow(located).status is Status.OK
     status[0] = 403
-    assert doctor.check_mlflow(located).verdict is Verdict.WARN
+    assert doctor.check_mlflow(located).status is Status.WARN
     gone = with_(settings, mlflow={"tracking_uri": "http://127.0.0.1:1"})
     finding = doctor.check_mlflow(gone)
-    assert finding.verdict is Verdict.FAIL
+    assert finding.status is Status.FAIL
     assert "does not answer" in finding.found
 
 
 def test_a_lake_in_an_object_store_needs_a_server(settings: Settings) -> None:
     stored = with_(settings, lake={"root": "s3a://bucket/lake"})
     finding = doctor.check_mlflow(stored)
-    assert finding.verdict is Verdict.FAIL
-    assert "set mlflow.tracking_uri" in finding.advice
+    assert finding.status is Status.FAIL
+    assert "set mlflow.tracking_uri" in finding.remedy

@@ -1,0 +1,86 @@
+# Everything a person does with a checkout. Bare `make` lists the targets; each does all the set-up it needs.
+
+PYTHON ?= python3.11
+# A MovieLens folder: ml-latest-small, ml-latest, ml-25m, ml-32m, ml-1m or ml-100k.
+DATA ?= ../shared/data/movielens-latest-small
+# One lake per data set, so that two of them never mix.
+LAKE ?= .cinelake/$(notdir $(patsubst %/,%,$(DATA)))
+# Profiles for which `make run` shows recommendations.
+PROFILES ?= 1 42
+# More arguments for pytest, as in: make test ARGS="-k session -x"
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help prerequisites setup jars run test lint format types bench soak bundle lock clean
+
+help: ## Show this list
+	@echo "Cinelake. Targets:"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+prerequisites:
+	@sh scripts/prerequisites.sh "$(PYTHON)"
+
+# Done once, and again when the lock, the package's metadata or the jars' pins change.
+$(READY): requirements.lock pyproject.toml lib/cinelake/runtime/jars.lock | prerequisites
+	@echo "Setting up $(VENV): packages from requirements.lock (a few minutes the first time)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
+	@touch $(READY)
+
+setup: prerequisites $(READY) ## Make .venv with the locked packages, and fetch Delta's jars
+
+jars: prerequisites $(READY) ## Fetch Delta's jars again if they are missing
+	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
+
+run: prerequisites $(READY) ## Ingest DATA=folder, run every job, and show what came of it (LAKE=, PROFILES=)
+	@test -d "$(DATA)" || { \
+	  echo "There is no folder $(DATA)." >&2; \
+	  echo "Get a MovieLens data set from https://grouplens.org/datasets/movielens/ (ml-latest-small will do)," >&2; \
+	  echo "unpack it, and say where it is: make run DATA=/path/to/ml-latest-small" >&2; exit 1; }
+	@echo "== Ingesting $(DATA) into the lake $(LAKE)"
+	@$(CINELAKE) ingest movielens "$(DATA)"
+	@echo "== Running what is stale"
+	@$(CINELAKE) run
+	@echo "== The models"
+	@$(CINELAKE) leaderboard
+	@for profile in $(PROFILES); do echo "== Profile $$profile"; $(CINELAKE) recommend $$profile || exit 1; done
+
+test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
+	@$(BIN)/pytest $(ARGS)
+
+lint: prerequisites $(READY) ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: prerequisites $(READY) ## Format the code, and mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+types: prerequisites $(READY) ## Check types
+	@$(BIN)/mypy
+
+bench: prerequisites $(READY) ## Measure costs as ratios, against bare Delta and rivals (minutes)
+	@$(BIN)/pytest tests/benchmarks -s --timeout=0 $(ARGS)
+
+soak: prerequisites $(READY) ## Kill runs at random moments, race them, and compare (many minutes)
+	@$(BIN)/pytest tests/soak -s --timeout=0 $(ARGS)
+
+bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, jars.lock
+	@$(BIN)/python scripts/bundle.py
+
+lock: prerequisites $(READY) ## Resolve requirements.lock anew after a change of pyproject.toml (ARGS=--upgrade)
+	@$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header $(ARGS) --output-file requirements.lock
+	@echo "requirements.lock is up to date"
+
+clean: ## Remove what make made: .venv, dist and caches (lakes in .cinelake/ stay)
+	@rm -rf $(VENV) dist build lib/cinelake.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find lib jobs scripts tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
