@@ -160,6 +160,9 @@ def _standardise(table: Table, document: dict[str, Any]) -> None:
     config.pop("id", None)
     for name in ("batch_id", "hash_column"):
         config["kwargs"].pop(name, None)
+    # Over no rows, sums are null.
+    if "unexpected_count" in document["result"]:
+        document["result"]["unexpected_count"] = document["result"]["unexpected_count"] or 0
     if error := _error(document["exception_info"]):
         rule = config["meta"]["rule"]
         raise AuditError(f"table {table.name!r}: rule {rule!r} cannot be evaluated: {error}")

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 
 # Read when the library is imported, so it comes before.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 from great_expectations.data_context import EphemeralDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 
 # It turns warnings into log records for the whole process when it is imported.
 logging.captureWarnings(False)
@@ -25,8 +28,8 @@ logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
 
 def quiet_context() -> EphemeralDataContext:
     """A context that lives in memory and belongs to the caller alone."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return context
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)

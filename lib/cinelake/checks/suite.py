@@ -62,11 +62,7 @@ def expectations(table: Table, *, keys_hash_column: str | None = None) -> list[E
     ]
     found += [_of_check(check) for check in table.checks]
     if table.unique_key:
-        found.append(
-            KeyIsUnique(
-                column_list=list(table.key), hash_column=keys_hash_column, meta={"rule": KEY_RULE}
-            )
-        )
+        found.append(_of_key(table.key, keys_hash_column))
     found += [_of_frame_check(check) for check in table.frame_checks]
     return found
 
@@ -86,6 +82,13 @@ def _of_check(check: Check) -> Expectation:
             return ExpectRowsToSatisfy(
                 check=check.name, columns=list(check.columns), sql=check.sql, meta=meta
             )
+
+
+def _of_key(key: tuple[str, ...], hash_column: str | None) -> Expectation:
+    meta = {"rule": KEY_RULE}
+    if len(key) == 1:
+        return KeyIsUnique(column=key[0], hash_column=hash_column, meta=meta)
+    return CompoundKeyIsUnique(column_list=list(key), hash_column=hash_column, meta=meta)
 
 
 def _of_frame_check(check: FrameCheck) -> Expectation:
@@ -217,21 +220,51 @@ def _surplus_hashes(hashes: DataFrame, rows: int) -> int:
     return int(counted["surplus"])
 
 
-class KeyIsUnique(gxe.ExpectCompoundColumnsToBeUnique):
-    """No two rows share the key."""
+class _Unique:
+    """For an expectation of uniqueness: asks for `SurplusRows` instead of the library's own metric."""
 
-    hash_column: str | None = None
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", SurplusRows.metric_name)
+    hash_column: str | None
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
+
+    def _key(self) -> list[str]:
+        raise NotImplementedError
 
     def get_validation_dependencies(
-        self, execution_engine: Any = None, runtime_configuration: Any = None
+        self, execution_engine: Any = None, runtime_configuration: Any = None, **_: Any
     ) -> Any:
-        return BatchExpectation.get_validation_dependencies(
-            self, execution_engine, runtime_configuration
+        this: Any = self
+        dependencies = BatchExpectation.get_validation_dependencies(
+            this, execution_engine, runtime_configuration
         )
+        rows = dependencies.metric_configurations["table.row_count"]
+        surplus: MetricConfiguration = MetricConfiguration(
+            metric_name=SurplusRows.metric_name,
+            metric_domain_kwargs=rows.metric_domain_kwargs,
+            metric_value_kwargs={"column_list": self._key(), "hash_column": self.hash_column},
+        )
+        dependencies.set_metric_configuration(SurplusRows.metric_name, surplus)
+        return dependencies
 
     def _validate(self, metrics: Any, *_: Any, **__: Any) -> Any:
         return _counted_result(metrics["table.row_count"], metrics[SurplusRows.metric_name])
+
+
+class KeyIsUnique(_Unique, gxe.ExpectColumnValuesToBeUnique):
+    """No two rows share the key, of one column."""
+
+    hash_column: str | None = None
+
+    def _key(self) -> list[str]:
+        return [str(self.column)]
+
+
+class CompoundKeyIsUnique(_Unique, gxe.ExpectCompoundColumnsToBeUnique):
+    """No two rows share the key, of several columns."""
+
+    hash_column: str | None = None
+
+    def _key(self) -> list[str]:
+        return [str(column) for column in self.column_list]
 
 
 class ExpectRowsToSatisfy(BatchExpectation):
@@ -286,5 +319,6 @@ STANDARD_TYPES: dict[str, str] = {
     ColumnIsBetween.expectation_type: gxe.ExpectColumnValuesToBeBetween.expectation_type,
     ColumnIsOneOf.expectation_type: gxe.ExpectColumnValuesToBeInSet.expectation_type,
     ColumnMatches.expectation_type: gxe.ExpectColumnValuesToMatchRegex.expectation_type,
-    KeyIsUnique.expectation_type: gxe.ExpectCompoundColumnsToBeUnique.expectation_type,
+    KeyIsUnique.expectation_type: gxe.ExpectColumnValuesToBeUnique.expectation_type,
+    CompoundKeyIsUnique.expectation_type: gxe.ExpectCompoundColumnsToBeUnique.expectation_type,
 }
