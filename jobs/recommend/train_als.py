@@ -17,6 +17,7 @@ from cinelake.recommend.persisted import persisted
 from cinelake.recommend.training import compare, fit_named, indexed, registrable
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import CHALLENGER, ModelVersion
+from cinelake.tables.contract import Table
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
 
 
@@ -28,7 +29,7 @@ class TrainAlsParams(JobParams):
     recipe: Recipe = Recipe()
 
 
-def _before(table):
+def _before(table: Table) -> Reading:
     return Reading(table, lookback=ALL, lookahead=-1)
 
 
@@ -40,7 +41,6 @@ def _before(table):
     catchup=False,
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
-    tracking = run.tracker.tracking
     version = run.tracker.resume(ALS, run.inputs_fingerprint)
     if version is None or not version.judged:
         ratings = indexed(run.read(RATINGS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
@@ -50,9 +50,8 @@ def train_als(run: Run[TrainAlsParams]) -> None:
         except NothingLiked as nothing:
             run.tracker.set_tags({"skipped": nothing})
             return
-    tracking.advance(ALS, version, CHALLENGER)
     if version.approved:
-        tracking.promote(ALS, version)
+        run.tracker.tracking.promote(ALS, version)
 
 
 def _judged(
@@ -73,7 +72,8 @@ def _judged(
         params.recipe.model_dump() | {"like_from": params.like_from, "holdouts": holdouts}
     )
     tracker.log_metrics(comparison.metrics())
-    tracker.log_figure(pictures.quality(comparison), "quality.png")
+    if comparison.measures:
+        tracker.log_figure(pictures.quality(comparison), "quality.png")
     if version is None:
         factors = fit_named(ratings, params.recipe, params.like_from)
         version = tracker.register(
@@ -82,6 +82,7 @@ def _judged(
             fingerprint=run.inputs_fingerprint,
             **registrable(factors, ratings, params.recipe, params.like_from),
         )
+    tracker.tracking.advance(ALS, version, CHALLENGER)
     decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
     return tracker.tracking.judge(
         version, passed=decision.passed, reason=decision.reason, run_id=tracker.mlflow_run_id

@@ -398,9 +398,9 @@ class _Rehearsal(Run[P]):
         start, end = reading.reach.of(self.window)
         if table.window is None:
             return frame
-        return frame.where(
-            (F.col(table.window) >= F.lit(start)) & (F.col(table.window) < F.lit(end))
-        )
+        # In ISO form: Spark takes no date of the year 1, which a reach over all history starts with.
+        day = F.col(table.window).cast("string")
+        return frame.where((day >= start.isoformat()) & (day < end.isoformat()))
 
     def write(self, table: Table, frame: DataFrame) -> None:
         self._check_output(table)

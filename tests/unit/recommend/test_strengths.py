@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
@@ -15,7 +15,7 @@ RATINGS = "profile_id string, title_id string, rating double, rated_at timestamp
 def test_the_last_rating_of_a_title_counts_and_the_threshold_itself_is_a_like(
     spark: SparkSession,
 ) -> None:
-    morning, evening = datetime(2026, 3, 2, 8), datetime(2026, 3, 2, 20)
+    morning, evening = (datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (8, 20))
     ratings = spark.createDataFrame(
         [
             ("ann", "heat", 5.0, morning),

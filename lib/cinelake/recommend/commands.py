@@ -1,0 +1,192 @@
+"""`cinelake recommend PROFILE` and `cinelake leaderboard`: what people ask the recommender first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
+from cinelake.runtime.tracking import ModelRun
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.behaviour import RATINGS, TITLES
+from cinelake.tables.recommend import ALS, RECOMMENDATIONS
+
+MEASURES = (
+    "ndcg",
+    "recall",
+    "precision",
+    "average_precision",
+    "coverage",
+    "average_popularity",
+    "gini",
+)
+
+
+def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    """Add the commands to `cinelake`."""
+
+    @app.command()
+    def recommend(
+        profile: Annotated[str, typer.Argument(help="A profile id.")],
+        titles: Annotated[int, typer.Option(min=1, help="How many titles on either side.")] = 10,
+    ) -> None:
+        """Show what a profile watched lately and what we recommend to it, side by side."""
+        lake, console = context().lake, Console()
+        ratings = lake.read(RATINGS)
+        own = ratings.where(F.col("profile_id") == profile)
+        recent = _rows(recent_titles(own, titles), lake.read(TITLES))
+        if not recent:
+            near = [row["profile_id"] for row in near_ids(ratings, profile).toArrow().to_pylist()]
+            known = f"the nearest are {', '.join(near)}" if near else "there are no ratings at all"
+            raise typer.BadParameter(f"no profile {profile!r} has rated anything; {known}")
+        listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
+        console.print(side_by_side(profile, recent, _rows(listed, lake.read(TITLES))))
+
+    @app.command()
+    def leaderboard() -> None:
+        """Show how the newest training did against popularity, and what the gate said."""
+        tracking = context().tracking
+        versions = tracking.versions(ALS)
+        if not versions:
+            raise typer.BadParameter(
+                "no model has been trained yet; `cinelake run` trains one on Mondays of the data, and its "
+                "run in `cinelake mlflow` says why if there was nothing to train on"
+            )
+        Console().print(board(tracking.report(versions[0])))
+
+
+def recent_titles(ratings: DataFrame, n: int) -> DataFrame:
+    """The newest n ratings of one profile: `place, title_id, note`."""
+    newest = ratings.orderBy(F.col("rated_at").desc(), "title_id").limit(n)
+    return newest.select(
+        F.col("rated_at").alias("place"),
+        "title_id",
+        F.concat(
+            F.col("rating").cast("string"), F.lit("  "), F.col("rating_date").cast("string")
+        ).alias("note"),
+    )
+
+
+def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
+    """The newest list of one profile: `place, title_id, note`."""
+    own = recommendations.where(F.col("profile_id") == profile)
+    newest = own.agg(F.max("as_of").alias("as_of"))
+    return (
+        own.join(newest, on="as_of", how="left_semi")
+        .where(F.col("rank") <= n)
+        .select(
+            F.col("rank").alias("place"),
+            "title_id",
+            F.col("source").alias("note"),
+            "as_of",
+            "model_version",
+        )
+    )
+
+
+def near_ids(ratings: DataFrame, profile: str, n: int = 5) -> DataFrame:
+    """The profile ids most like what was typed."""
+    return (
+        ratings.select("profile_id")
+        .distinct()
+        .orderBy(
+            F.levenshtein("profile_id", F.lit(profile)),
+            F.abs(F.length("profile_id") - len(profile)),
+            "profile_id",
+        )
+        .limit(n)
+    )
+
+
+def side_by_side(
+    profile: str, recent: Sequence[dict[str, Any]], listed: Sequence[dict[str, Any]]
+) -> RenderableType:
+    """What a profile rated lately beside its list."""
+    newest_first = list(recent)[::-1]
+    grid = Grid()
+    for heading in ("rated lately", "stars, day", "", "recommended"):
+        grid.add_column(heading, justify="right" if heading == "" else "left")
+    for place in range(max(len(newest_first), len(listed))):
+        left, right = ("", ""), ("", "")
+        if place < len(newest_first):
+            left = (_name(newest_first[place]), newest_first[place]["note"])
+        if place < len(listed):
+            right = (str(listed[place]["place"]), _name(listed[place]))
+        # Text, for a title in square brackets is no markup.
+        grid.add_row(*(Text(cell) for cell in (*left, *right)))
+    return Group(Text(f"Profile {profile}"), grid, Text(_origin(listed)))
+
+
+def board(run: ModelRun) -> RenderableType:
+    """The metrics of a training beside the baseline's, and the gate's words."""
+    version = run.version
+    heading = f"{version.name} version {version.version}, trained through {version.trained_through}"
+    grid = Grid()
+    models = [
+        m
+        for m in (CHALLENGER, CHAMPION, POPULAR)
+        if any(k.startswith(f"{m}.") for k in run.metrics)
+    ]
+    grid.add_column("measure")
+    for model in models:
+        grid.add_column(model, justify="right")
+    for measure in MEASURES:
+        names = {m: _metric(run, f"{m}.{measure}_at_") for m in models}
+        cells = [_cell(run, names[model]) for model in models]
+        label = next((name.partition(".")[2] for name in names.values() if name), measure)
+        if any(cells):
+            grid.add_row(label, *cells)
+    gate = (
+        {True: "passed", False: "failed"}[version.approved] if version.judged else "not judged yet"
+    )
+    decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
+    return Group(Text(heading), grid, Text(decision))
+
+
+def _metric(run: ModelRun, prefix: str) -> str | None:
+    ends = (".low", ".high")
+    return next(
+        (n for n in sorted(run.metrics) if n.startswith(prefix) and not n.endswith(ends)), None
+    )
+
+
+def _cell(run: ModelRun, name: str | None) -> str:
+    if name is None:
+        return ""
+    low, high = run.metrics.get(f"{name}.low"), run.metrics.get(f"{name}.high")
+    interval = f" [{low:.4f}, {high:.4f}]" if low is not None and high is not None else ""
+    return f"{run.metrics[name]:.4f}{interval}"
+
+
+def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
+    """A short list with the newest name and year of each title, in order of place."""
+    named = titles.groupBy("title_id").agg(
+        F.max_by(F.struct("name", "release_year"), "effective_from").alias("title")
+    )
+    joined = listed.join(named, on="title_id", how="left").select("*", "title.*").drop("title")
+    rows: list[dict[str, Any]] = joined.orderBy("place", "title_id").toArrow().to_pylist()
+    return rows
+
+
+def _name(row: dict[str, Any]) -> str:
+    year = f" ({row['release_year']})" if row["release_year"] else ""
+    return f"{row['name']}{year}" if row["name"] else f"title {row['title_id']}"
+
+
+def _origin(listed: Sequence[dict[str, Any]]) -> str:
+    if not listed:
+        return (
+            "No list: either `cinelake run` has not made the day's lists yet, or the profile has seen every "
+            "title there is."
+        )
+    first = listed[0]
+    if first["note"] == "popular":
+        return f"Popular titles as of {first['as_of']}: no approved model knows this profile."
+    return f"From ALS version {first['model_version']}, as of {first['as_of']}."

@@ -1,0 +1,205 @@
+"""From ratings to lists: ids, a model that earns its place or does not, and the day's lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from cinelake.tables.behaviour import RATINGS
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Job, JobParams, rehearse
+from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
+from cinelake.runtime.windows import Window
+from cinelake.tables.contract import Table
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
+
+JOBS = {
+    job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
+}
+FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MONDAY = date(2026, 3, 16)
+SMALL: dict[str, Any] = {
+    "holdouts": 1,
+    "holdout_share": 0.3,
+    "top": 4,
+    "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
+}
+Rating = tuple[str, str, float, datetime]
+
+
+def _frame(spark: SparkSession, ratings: Iterable[Rating]) -> DataFrame:
+    rows = [
+        {
+            "profile_id": profile,
+            "title_id": title,
+            "rating": stars,
+            "rated_at": at,
+            "rating_date": at.date(),
+        }
+        for profile, title, stars, at in ratings
+    ]
+    padded = [tuple(row.get(name) for name in RATINGS.names) for row in rows]
+    return spark.createDataFrame(padded, RATINGS.schema)
+
+
+def _two_tastes(stars: float = 5.0) -> list[Rating]:
+    """Sixteen profiles rate the even titles and eight the odd ones, one a day for twelve days."""
+    return [
+        (f"p{profile}", f"t{title:02}", stars, FIRST + timedelta(days=place))
+        for profile in range(24)
+        for place, title in enumerate(
+            sorted(
+                range(1 if profile % 3 == 0 else 0, 24, 2), key=lambda t: (t * 7 + profile * 5) % 24
+            )
+        )
+    ]
+
+
+class Service:
+    """The three jobs after one another on one set of ratings, with a real MLflow store."""
+
+    def __init__(self, spark: SparkSession, home: Path, ratings: list[Rating]) -> None:
+        self.spark = spark
+        self.tracking = Tracking.beside_lake(str(home))
+        self.ratings = _frame(spark, ratings)
+        self.maps: dict[Table, DataFrame] = {
+            table: spark.createDataFrame([], table.schema) for table in (PROFILE_INDEX, TITLE_INDEX)
+        }
+        end = MONDAY + timedelta(days=1)
+        outputs = rehearse(
+            JOBS["index_ids"], {RATINGS: self.ratings, **self.maps}, FIRST.date(), end
+        )
+        self.maps = {
+            table: spark.createDataFrame(outputs[table].collect(), table.schema)
+            for table in self.maps
+        }
+
+    def train(self, day: date = MONDAY, **params: Any) -> Tracker:
+        tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
+        given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
+        inputs = {RATINGS: self.ratings, **self.maps}
+        rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
+        tracker.finish()
+        return tracker
+
+    def lists(self, day: date = MONDAY) -> DataFrame:
+        tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
+        approved = self.tracking.newest_approved(ALS, day)
+        outputs = rehearse(
+            JOBS["recommend_titles"],
+            {RATINGS: self.ratings},
+            day,
+            params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
+            models={ALS.name: approved} if approved else {},
+            tracker=tracker,
+        )
+        return outputs[RECOMMENDATIONS]
+
+
+@pytest.fixture(scope="module")
+def service(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    today = datetime(2026, 3, 16, 12, tzinfo=UTC)
+    of_today = [("newcomer", "t00", 1.0, today)]
+    return Service(spark, tmp_path_factory.mktemp("service"), _two_tastes() + of_today)
+
+
+def test_ids_get_integers_once_and_keep_them(spark: SparkSession, service: Service) -> None:
+    late = _frame(spark, [("p99", "t00", 5.0, FIRST), ("p0", "t99", 5.0, FIRST)])
+
+    again = rehearse(JOBS["index_ids"], {RATINGS: late, **service.maps}, FIRST.date())
+
+    expected = spark.createDataFrame([("p99", 25, FIRST.date())], PROFILE_INDEX.schema)
+    assert_df_equality(again[PROFILE_INDEX], expected, ignore_nullable=True, ignore_metadata=True)
+    expected = spark.createDataFrame([("t99", 24, FIRST.date())], TITLE_INDEX.schema)
+    assert_df_equality(again[TITLE_INDEX], expected, ignore_nullable=True, ignore_metadata=True)
+    numbers = {row.idx for row in service.maps[PROFILE_INDEX].collect()}
+    assert numbers == set(range(25))
+
+
+def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise ConnectionAbortedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.tracking.client, "update_model_version", killed)
+        with pytest.raises(ConnectionAbortedError):
+            service.train()
+    assert service.tracking.newest_approved(ALS, MONDAY) is None
+
+    measured_in = service.train()
+    service.train()
+
+    (version,) = service.tracking.versions(ALS)
+    assert version.approved
+    assert version.trained_through == MONDAY
+    assert "beats popularity" in version.reason
+    assert service.tracking.at_alias(ALS, CHALLENGER) == version
+    assert service.tracking.at_alias(ALS, CHAMPION) == version
+    report = service.tracking.report(version)
+    assert report.metrics["challenger.ndcg_at_4"] > report.metrics["popular.ndcg_at_4"]
+    pictures = service.tracking.client.list_artifacts(measured_in.mlflow_run_id)
+    assert [picture.path for picture in pictures] == ["quality.png"]
+
+    lists = service.lists()
+
+    by_source = {
+        row.source: row.n
+        for row in lists.groupBy("source").agg(F.countDistinct("profile_id").alias("n")).collect()
+    }
+    assert by_source == {"als": 24, "popular": 1}
+    seen = service.ratings.select("profile_id", "title_id")
+    assert lists.join(seen, on=["profile_id", "title_id"], how="left_semi").isEmpty()
+    assert {row.model_version for row in lists.where("source = 'als'").collect()} == {1}
+    assert_df_equality(service.lists(), lists, ignore_row_order=True)
+
+
+def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
+    service.train()
+    dull = {"rank": 1, "reg_param": 50.0, "iterations": 1, "blocks": 2}
+
+    # Another day, for a rehearsal knows its inputs by the day only.
+    service.train(MONDAY + timedelta(days=7), recipe=dull)
+
+    refused, champion = service.tracking.versions(ALS)
+    assert not refused.approved
+    assert "does not beat" in refused.reason
+    assert service.tracking.at_alias(ALS, CHAMPION) == champion
+    assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
+
+
+def test_where_nobody_liked_anything_no_model_is_made_and_lists_are_popular(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    service = Service(spark, tmp_path, _two_tastes(stars=2.0))
+
+    tracker = service.train()
+
+    assert service.tracking.versions(ALS) == []
+    tags = service.tracking.client.get_run(tracker.mlflow_run_id).data.tags
+    assert "lower `like_from`" in tags["skipped"]
+    lists = service.lists()
+    assert {row.source for row in lists.collect()} == {"popular"}
+    assert lists.select("profile_id").distinct().count() == 24
+
+
+def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    alone = [("ann", f"t{n}", 5.0, FIRST) for n in range(5)]
+    service = Service(spark, tmp_path, alone)
+
+    service.train()
+
+    (version,) = service.tracking.versions(ALS)
+    assert not version.approved
+    assert "nothing could be held out" in version.reason
+    assert service.lists().isEmpty()

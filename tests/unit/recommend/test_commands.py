@@ -1,0 +1,116 @@
+"""What people see who ask for a profile's list, or for how good the model is."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+
+from chispa import assert_df_equality
+from pyspark.sql import SparkSession
+from rich.console import Console, RenderableType
+
+from cinelake.recommend.commands import board, near_ids, newest_list, side_by_side
+from cinelake.runtime.tracking import ModelRun, ModelVersion
+
+TODAY = date(2026, 3, 2)
+
+
+def _text(shown: RenderableType) -> str:
+    page = io.StringIO()
+    Console(width=110, file=page).print(shown)
+    return page.getvalue()
+
+
+def _listed(place: int, name: str | None, source: str = "als") -> dict[str, object]:
+    return {
+        "place": place,
+        "title_id": str(place),
+        "name": name,
+        "release_year": 1995,
+        "note": source,
+        "as_of": TODAY,
+        "model_version": 3,
+    }
+
+
+def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -> None:
+    recent = [
+        {
+            "place": datetime(2026, 3, day, tzinfo=UTC),
+            "title_id": "9",
+            "name": name,
+            "release_year": None,
+            "note": "5.0",
+        }
+        for day, name in [(1, "Older"), (2, "[REC]")]
+    ]
+
+    lines = _text(side_by_side("42", recent, [_listed(1, "Heat"), _listed(2, None)])).splitlines()
+
+    rows = [line for line in lines if "│" in line]
+    assert "[REC]" in rows[0]
+    assert "Heat (1995)" in rows[0]
+    assert "Older" in rows[1]
+    assert "title 2" in rows[1]
+    assert lines[-1] == "From ALS version 3, as of 2026-03-02."
+
+
+def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> None:
+    popular = _text(side_by_side("42", [], [_listed(1, "Heat", "popular")]))
+
+    assert "no approved model knows this profile" in popular
+    assert "No list: either `cinelake run`" in _text(side_by_side("42", [], []))
+
+
+def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
+    schema = (
+        "as_of date, profile_id string, rank int, title_id string, source string, model_version int"
+    )
+    recommendations = spark.createDataFrame(
+        [
+            (date(2026, 3, 1), "42", 1, "old", "als", 1),
+            (TODAY, "42", 1, "heat", "als", 2),
+            (TODAY, "42", 2, "up", "als", 2),
+            (TODAY, "43", 1, "jaws", "als", 2),
+        ],
+        schema,
+    )
+    expected = spark.createDataFrame(
+        [(1, "heat", "als", TODAY, 2)],
+        "place int, title_id string, note string, as_of date, model_version int",
+    )
+
+    assert_df_equality(newest_list(recommendations, "42", 1), expected, ignore_nullable=True)
+
+
+def test_an_unknown_profile_is_met_with_the_nearest_ids(spark: SparkSession) -> None:
+    ratings = spark.createDataFrame([("421",), ("42",), ("7",), ("42",)], "profile_id string")
+
+    assert [row.profile_id for row in near_ids(ratings, "43", 2).collect()] == ["42", "421"]
+
+
+def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason() -> None:
+    version = ModelVersion(
+        "cinelake.recommend.als",
+        3,
+        "",
+        TODAY,
+        "r",
+        {"gate": "passed", "gate.reason": "it beats popularity"},
+    )
+    metrics = {
+        "challenger.ndcg_at_10": 0.25,
+        "challenger.ndcg_at_10.low": 0.2,
+        "challenger.ndcg_at_10.high": 0.3,
+        "popular.ndcg_at_10": 0.125,
+        "popular.gini_at_10": 0.99,
+    }
+
+    shown = _text(board(ModelRun(version, metrics, {})))
+
+    assert "version 3, trained through 2026-03-02" in shown
+    assert "0.2500 [0.2000, 0.3000]" in shown
+    assert "0.1250" in shown
+    assert "gini_at_10" in shown
+    assert "champion" not in shown
+    assert "gate: passed: it beats popularity" in shown

@@ -1,0 +1,96 @@
+"""Recipes are compared on what they have not seen, beside the baseline, and every number is there."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.recommend import pictures
+from cinelake.recommend.als import Recipe
+from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
+from cinelake.recommend.holdout import Holdout
+from cinelake.recommend.training import Comparison, compare
+
+FIRST = datetime(2026, 3, 1, tzinfo=UTC)
+SCHEMA = (
+    "profile_id string, title_id string, rating double, rated_at timestamp, rating_date date, "
+    "profile_idx int, title_idx int"
+)
+
+
+def two_tastes(spark: SparkSession) -> DataFrame:
+    """Sixteen profiles like even titles, eight odd ones: eight titles before the cut, the last four after it.
+
+    So popularity shows even titles to everyone.
+    """
+    rows = []
+    for profile in range(24):
+        taste = 1 if profile % 3 == 0 else 0
+        liked = [title for title in range(24) if title % 2 == taste]
+        for place, title in enumerate(sorted(liked, key=lambda t: (t * 7 + profile * 5) % 24)):
+            at = FIRST + timedelta(days=place)
+            rows.append((f"p{profile}", f"t{title:02}", 5.0, at, at.date(), profile, title))
+    # Someone who comes after the cut, and a title nobody knew.
+    late = FIRST + timedelta(days=9)
+    rows.append(("late", "t99", 5.0, late, late.date(), 99, 99))
+    return spark.createDataFrame(rows, SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def comparison(spark: SparkSession) -> Comparison:
+    good = Recipe(rank=2, alpha=5, reg_param=0.1, iterations=4, blocks=2)
+    # Regularised until nothing is left but popularity.
+    dull = good.model_copy(update={"rank": 1, "reg_param": 50.0, "iterations": 1})
+    holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
+    return compare(
+        two_tastes(spark), [holdout], {CHALLENGER: good, CHAMPION: dull}, like_from=4.0, k=4
+    )
+
+
+def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Comparison) -> None:
+    measured = comparison.measured("ndcg")
+
+    assert measured.keys() == {CHALLENGER, CHAMPION, POPULAR}
+    # Each profile has exactly its four remaining titles to find.
+    assert measured[CHALLENGER].mean == pytest.approx(1.0)
+    assert measured[POPULAR].mean < 0.9
+    assert {row["profiles"] for row in comparison.measures} == {24}
+    lead = next(row for row in comparison.differences if row["rival"] == POPULAR)
+    assert lead["difference"] == pytest.approx(1 - measured[POPULAR].mean)
+    assert lead["low"] > 0
+
+
+def test_what_could_not_be_predicted_is_counted(comparison: Comparison) -> None:
+    assert comparison.cold == [
+        {"fold": 1, "profiles": 25, "cold_profiles": 1, "titles": 25, "cold_titles": 1}
+    ]
+
+
+def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Comparison) -> None:
+    metrics = comparison.metrics()
+
+    assert metrics["challenger.ndcg_at_4"] == pytest.approx(1.0)
+    assert metrics["challenger.recall_at_4"] == pytest.approx(1.0)
+    assert metrics["challenger.coverage_at_4"] == 1.0
+    assert metrics["popular.gini_at_4"] > metrics["challenger.gini_at_4"]
+    assert (
+        metrics["popular.average_popularity_at_4"] > metrics["challenger.average_popularity_at_4"]
+    )
+    assert metrics["challenger_minus_popular.ndcg_at_4.low"] > 0
+    assert metrics["holdout_1.cold_titles"] == 1
+    labels = [label.get_text() for label in pictures.quality(comparison).axes[0].get_yticklabels()]
+    assert labels[-1] == CHALLENGER
+
+
+def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
+    nothing = compare(two_tastes(spark), [], {CHALLENGER: Recipe()}, like_from=4.0, k=4)
+
+    assert (nothing.measures, nothing.metrics()) == ([], {})
+
+
+def test_a_holdout_before_which_nobody_liked_anything_is_passed_over(spark: SparkSession) -> None:
+    holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
+
+    assert compare(two_tastes(spark), [holdout], {}, like_from=5.5, k=4).measures == []
