@@ -35,13 +35,16 @@ class Digest:
     xor: int = 0
     total: int = 0
 
+    def __post_init__(self) -> None:
+        # Spark hands over signed numbers; equal digests must be equal values.
+        object.__setattr__(self, "xor", self.xor & _MASK)
+        object.__setattr__(self, "total", self.total & _MASK)
+
     def __add__(self, other: Digest) -> Digest:
-        return Digest(
-            self.rows + other.rows, self.xor ^ other.xor, (self.total + other.total) & _MASK
-        )
+        return Digest(self.rows + other.rows, self.xor ^ other.xor, self.total + other.total)
 
     def __str__(self) -> str:
-        return f"{self.rows:x}.{self.xor & _MASK:016x}.{self.total & _MASK:016x}"
+        return f"{self.rows:x}.{self.xor:016x}.{self.total:016x}"
 
     @classmethod
     def parse(cls, text: str) -> Digest:
@@ -101,9 +104,10 @@ def _needs_care(data_type: DataType) -> bool:
 
 def _to_digits(value: Column) -> Column:
     magnitude = F.floor(F.log10(F.abs(value)))
-    # The power of a subnormal number underflows to 0; its magnitude alone must then do.
+    # The power of a subnormal number underflows to 0; its magnitude alone must then do. `rint`, because
+    # Spark's `round` goes through BigDecimal, which costs more than the rest of the hash together.
     scaled = F.try_divide(value, F.pow(F.lit(10.0), magnitude.cast("double")))
-    mantissa = F.round(scaled, MANTISSA_DECIMALS)
+    mantissa = F.rint(scaled * 10.0**MANTISSA_DECIMALS)
     ordinary = value.isNotNull() & ~F.isnan(value) & (value != 0) & (F.abs(value) != float("inf"))
     # 0.0 + 0.0 folds the two zeros into one.
     return F.when(ordinary, F.xxhash64(mantissa, magnitude)).otherwise(

@@ -246,7 +246,7 @@ class Lake:
         condition = f"{table.window} >= DATE'{start}' AND {table.window} < DATE'{end}'"
         predicate = f"{condition} AND {where}" if where else condition
         writer = frame.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
-        return self._commit(table, note, lambda: self._save(table, writer), settle)
+        return self._commit(table, note, lambda: self._save(table, writer, note), settle)
 
     def append(
         self, table: Table, frame: DataFrame, note: Note, transaction: tuple[str, int] | None = None
@@ -256,7 +256,7 @@ class Lake:
         if transaction is not None:
             application, number = transaction
             writer = writer.option("txnAppId", application).option("txnVersion", number)
-        return self._commit(table, note, lambda: self._save(table, writer))
+        return self._commit(table, note, lambda: self._save(table, writer, note))
 
     def insert_missing(self, table: Table, frame: DataFrame, note: Note) -> Receipt:
         """Add the rows of `frame` whose key the table does not hold; existing rows are never touched."""
@@ -326,9 +326,9 @@ class Lake:
                 return Receipt(commit.version, commit.rows_written)
         return Receipt(None, 0)
 
-    def _save(self, table: Table, writer: Any) -> None:
+    def _save(self, table: Table, writer: Any, note: Note) -> None:
         # New nullable columns of the contract appear by themselves; `create` has refused all other drift.
-        writer = writer.option("mergeSchema", True)
+        writer = writer.option("mergeSchema", True).option("userMetadata", note.to_json())
         if self.schema is not None:
             writer.saveAsTable(self.identifier(table))
         else:

@@ -8,6 +8,7 @@ what was published before make no commit. A failed audit publishes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -54,28 +55,28 @@ class Published:
 
 
 def judged(table: Table, frame: DataFrame) -> DataFrame:
-    """The contract's columns with `_reasons` (empty for a good row), `_raw`, `_origin`, `_hash` and `_keys`.
+    """The contract's columns with `_reasons`, `_raw`, `_origin`, `_hash` and `_keys`.
 
-    `_hash` is null for a rejected row, `_raw` for a good one. Raises PublishError when the frame's columns
-    or types are not the contract's.
+    The first three are null for a good row, the last two for a rejected one. Raises PublishError when the
+    frame's columns or types are not the contract's.
     """
     _refuse_misfit(table, frame)
-    own = F.coalesce(F.col(REASONS), _no_reasons()) if REASONS in frame.columns else None
     broken = reasons(table)
-    all_reasons = F.concat(own, broken) if own is not None else broken
-    raw = F.to_json(F.struct(*table.names))
-    if RAW in frame.columns:
-        raw = F.coalesce(F.col(RAW), raw)
-    origin = F.col(ORIGIN) if ORIGIN in frame.columns else F.lit(None).cast(ORIGIN_TYPE)
-    with_reasons = frame.select(
-        *table.names, all_reasons.alias(REASONS), raw.alias(RAW), origin.alias(ORIGIN)
-    )
+    if REASONS in frame.columns:
+        broken = F.concat(F.coalesce(F.col(REASONS), F.array().cast(ArrayType(StringType()))), broken)
+    given = [name for name in (RAW, ORIGIN) if name in frame.columns]
+    # One projection finds the reasons, the next depends on them: what only rejected rows need, such as their
+    # JSON, is then computed for rejected rows only.
+    found = frame.select(*table.names, *given, F.when(F.size(broken) > 0, broken).alias(REASONS))
+    as_json = F.to_json(F.struct(*table.names))
+    raw = F.coalesce(F.col(RAW), as_json) if RAW in given else as_json
+    origin = F.col(ORIGIN) if ORIGIN in given else F.lit(None).cast(ORIGIN_TYPE)
     good = _is_good()
-    return with_reasons.select(
+    return found.select(
         *table.names,
         REASONS,
-        F.when(~good, F.col(RAW)).alias(RAW),
-        F.when(~good, F.col(ORIGIN)).alias(ORIGIN),
+        F.when(~good, raw).alias(RAW),
+        F.when(~good, origin).alias(ORIGIN),
         F.when(good, row_hash(table)).alias(HASH),
         F.when(good, row_hash(table, table.key)).alias(KEYS),
     )
@@ -115,10 +116,8 @@ class Publisher:
         with self._materialised(table, judged(table, frame)) as ready:
             summary = self._summary(table, ready)
             self._refuse_strays(table, window, summary.days)
-            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
-                self._replace_quarantine(table, ready, window)
             good = accepted(ready)
-            self._audit(table, good)
+            self._gate(table, ready, window, summary.rejected)
             new = {day: summary.days.get(day, EMPTY) for day in window.days}
             changed = [
                 day for day, digest in new.items() if self._books.digest(table.name, day) != digest
@@ -143,10 +142,8 @@ class Publisher:
         with self._materialised(table, judged(table, frame)) as ready:
             summary = self._summary(table, ready)
             self._refuse_strays(table, window, summary.days)
-            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
-                self._replace_quarantine(table, ready, window)
             good = accepted(ready)
-            self._audit(table, good)
+            self._gate(table, ready, window, summary.rejected)
             version = None
             if summary.days:
                 note = self._note("insert", window.start, window.end, summary.days)
@@ -224,6 +221,15 @@ class Publisher:
     def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
         return {row[_window(table)]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
+
+    def _gate(self, table: Table, ready: DataFrame, window: Window, turned_away: int) -> None:
+        """Quarantine and audit, side by side: both only read what is ready, and each leaves a core idle."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            waiting = [pool.submit(self._audit, table, accepted(ready))]
+            if turned_away or self._books.has_quarantined(self._job, table.name, window.days):
+                waiting.append(pool.submit(self._replace_quarantine, table, ready, window))
+            for each in waiting:
+                each.result()
 
     def _refuse_strays(self, table: Table, window: Window, days: dict[date, Digest]) -> None:
         strays = sorted(day for day in days if day not in window)
@@ -338,12 +344,8 @@ def _window(table: Table) -> str:
     return table.window
 
 
-def _no_reasons() -> Column:
-    return F.array().cast(ArrayType(StringType()))
-
-
 def _is_good() -> Column:
-    return F.size(REASONS) == 0
+    return F.col(REASONS).isNull()
 
 
 def _estimated_bytes(frame: DataFrame) -> int:

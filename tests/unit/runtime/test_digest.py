@@ -84,7 +84,7 @@ def test_digests_of_parts_add_up(spark: SparkSession) -> None:
 
 def test_a_digest_is_read_back_from_its_text() -> None:
     made = Digest(3, -5, 1 << 40)
-    assert Digest.parse(str(made)) == Digest(3, -5 & (1 << 64) - 1, 1 << 40)
+    assert Digest.parse(str(made)) == made
 
 
 def test_variants_are_hashed_by_their_json(spark: SparkSession) -> None:
