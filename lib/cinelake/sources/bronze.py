@@ -74,9 +74,9 @@ def bronze_rows(
         happened.alias("event_time"),
         happened.cast("date").alias("event_date"),
         "received_at",
-        F.when(
-            is_ahead, F.expr("timestampdiff(MILLISECOND, received_at, event_time)")
-        ).alias("clock_ahead_ms"),
+        F.when(is_ahead, F.expr("timestampdiff(MILLISECOND, received_at, event_time)")).alias(
+            "clock_ahead_ms"
+        ),
         "record",
         "_reasons",
         F.when(bad, _raw()).alias("_raw"),
@@ -133,7 +133,9 @@ def _is_of(kind: SparkColumn, wanted: DataType) -> SparkColumn:
     if isinstance(wanted, ArrayType):
         element = F.regexp_extract(kind, r"\AARRAY<(.*)>\z", 1)
         # An empty array has elements of no type.
-        return kind.startswith("ARRAY<") & ((element == "VOID") | _is_of(element, wanted.elementType))
+        return kind.startswith("ARRAY<") & (
+            (element == "VOID") | _is_of(element, wanted.elementType)
+        )
     if isinstance(wanted, StringType | TimestampType | DateType):
         return kind == "STRING"
     if isinstance(wanted, BooleanType):

@@ -151,29 +151,32 @@ class Source:
             yield f"schema_version={self.schema_version}; versions count from 1"
         if not self.columns:
             yield "it has no columns; declare the payload"
-        reserved = {column.name for column in ENVELOPE} | {REJECTED}
         for name in (self.name, *self.names):
             if not IDENTIFIER.fullmatch(name):
                 yield f"{name!r} is not a lower-case identifier"
         for name in sorted({name for name in self.names if self.names.count(name) > 1}):
             yield f"column {name!r} is declared twice"
         for column in self.columns:
-            if column.name in reserved:
-                yield f"column {column.name!r} belongs to the envelope; choose another name"
-            if not column.comment:
-                yield f"column {column.name!r} has no comment; say what it holds, and its unit"
-            if not _is_supported(column.type):
-                known = ", ".join(kind().simpleString() for kind in SCALARS)
-                yield (
-                    f"column {column.name!r} is {column.type.simpleString()}; "
-                    f"a payload holds {known}, and arrays of these"
-                )
+            yield from _column_problems(column)
         for check in self.checks:
             if not check.columns:
                 yield f"check {check.name!r} names no columns; list those that its SQL speaks of"
             for name in check.columns:
                 if name not in self.names:
                     yield f"check {check.name!r} names the unknown column {name!r}"
+
+
+def _column_problems(column: Column) -> Iterable[str]:
+    if column.name in {envelope.name for envelope in ENVELOPE} | {REJECTED}:
+        yield f"column {column.name!r} belongs to the envelope; choose another name"
+    if not column.comment:
+        yield f"column {column.name!r} has no comment; say what it holds, and its unit"
+    if not _is_supported(column.type):
+        known = ", ".join(kind().simpleString() for kind in SCALARS)
+        yield (
+            f"column {column.name!r} is {column.type.simpleString()}; "
+            f"a payload holds {known}, and arrays of these"
+        )
 
 
 def _is_supported(kind: DataType) -> bool:
@@ -184,7 +187,10 @@ def _is_supported(kind: DataType) -> bool:
 
 def _property(column: Column) -> dict[str, Any]:
     if isinstance(column.type, ArrayType):
-        shape: dict[str, Any] = {"type": "array", "items": dict(SCALARS[type(column.type.elementType)])}
+        shape: dict[str, Any] = {
+            "type": "array",
+            "items": dict(SCALARS[type(column.type.elementType)]),
+        }
     else:
         shape = dict(SCALARS[type(column.type)])
     if not column.required:

@@ -40,7 +40,9 @@ def bronze_table(source: Source, partition: Partition = Partition.MONTH) -> Tabl
                 required=True,
                 personal="event id" if personal else None,
             ),
-            Column("schema_version", IntegerType(), "Version of the source's schema", required=True),
+            Column(
+                "schema_version", IntegerType(), "Version of the source's schema", required=True
+            ),
             Column(
                 "event_time",
                 TimestampType(),

@@ -1,0 +1,25 @@
+"""Tags: one row each act of tagging, duplicates and unknown titles set apart with the reason."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.behaviour.facts import title_facts
+from cinelake.behaviour.identity import IdKind, known_as
+from cinelake.sources.tags import TAGS_SOURCE
+
+
+def title_tags(bronze: DataFrame, titles: DataFrame, start: date, end: date) -> DataFrame:
+    """The tags of `[start, end)` with `_reasons`; bronze is read from `records.LOOKBACK` days before."""
+    return title_facts(bronze, TAGS_SOURCE, titles, start, end).select(
+        known_as(IdKind.EVENT, "event_id"),
+        known_as(IdKind.PROFILE, "profile_id"),
+        "title_id",
+        "tag",
+        F.col("event_time").alias("tagged_at"),
+        F.col("event_date").alias("tag_date"),
+        "_reasons",
+    )

@@ -1,0 +1,65 @@
+"""Titles as change rows, and their genres.
+
+Method: of several records of one title and moment the one received last counts, for a catalogue corrects
+itself so; the others are set apart as `superseded`. A record that says what the row before it says is no
+change, and makes no row. Both are decided by records of the same and earlier moments only, so a change row
+of a day does not depend on what the catalogue says later, and any order of arrival gives the same rows.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cinelake.behaviour.records import is_duplicate, reasons, within
+from cinelake.sources.bronze import payload
+from cinelake.sources.titles import TITLES_SOURCE
+
+ATTRIBUTES = tuple(name for name in TITLES_SOURCE.names if name != "title_id")
+
+
+def title_changes(bronze: DataFrame, start: date, end: date) -> DataFrame:
+    """The change rows of `[start, end)` with `_reasons`; `bronze` is all there is before `end`."""
+    typed = payload(bronze, TITLES_SOURCE).withColumn(
+        "genres", F.coalesce("genres", F.array().cast("array<string>"))
+    )
+    told = typed.select(
+        "*",
+        F.struct(*ATTRIBUTES).alias("_looks"),
+        is_duplicate(TITLES_SOURCE.names).alias("_is_duplicate"),
+    )
+    # Duplicates come last, so that they neither supersede nor break the row of changes.
+    newest_first = Window.partitionBy("title_id", "event_time").orderBy(
+        "_is_duplicate",
+        F.desc("received_at"),
+        F.desc("event_id"),
+        F.desc("_looks"),
+    )
+    is_newest = F.row_number().over(newest_first) == 1
+    ranked = told.select("*", (is_newest & ~F.col("_is_duplicate")).alias("_counts"))
+    before = Window.partitionBy("title_id", "_counts").orderBy("event_time")
+    compared = ranked.select("*", F.lag("_looks").over(before).alias("_looked"))
+    is_change = ~F.col("_looks").eqNullSafe(F.col("_looked"))
+    kept = compared.where(~F.col("_counts") | is_change)
+    return within(kept, "event_date", start, end).select(
+        "title_id",
+        F.col("event_time").alias("effective_from"),
+        F.col("event_date").alias("effective_date"),
+        *ATTRIBUTES,
+        reasons(
+            duplicate=F.col("_is_duplicate"),
+            superseded=~F.col("_counts") & ~F.col("_is_duplicate"),
+        ).alias("_reasons"),
+    )
+
+
+def title_genres(titles: DataFrame) -> DataFrame:
+    """A row each genre of each change row."""
+    return titles.select(
+        "title_id",
+        "effective_from",
+        "effective_date",
+        F.explode(F.array_distinct("genres")).alias("genre"),
+    ).where(F.trim("genre") != "")
