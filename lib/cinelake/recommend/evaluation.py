@@ -94,34 +94,11 @@ def intervals(judged: DataFrame, measures: Sequence[str] = MEASURES) -> DataFram
     )
 
 
-def differences(judged: DataFrame, model: str, measure: str) -> DataFrame:
-    """`model` minus every other model on the same profiles: `rival, difference, low, high`."""
-    own = judged.where(F.col("model") == model).select(
-        "fold", "profile_id", F.col(measure).alias("own")
-    )
-    paired = (
-        judged.where(F.col("model") != model)
-        .join(own, on=["fold", "profile_id"], how="inner")
-        .select(
-            "fold",
-            "profile_id",
-            F.col("model").alias("rival"),
-            (F.col("own") - F.col(measure)).alias("value"),
-        )
-    )
-    bounds = (
-        _resampled(paired, ["rival"])
-        .groupBy("rival")
-        .agg(F.percentile("resampled", F.array(F.lit(0.025), F.lit(0.975))).alias("bounds"))
-    )
-    return (
-        paired.groupBy("rival")
-        .agg(F.avg("value").alias("difference"))
-        .join(bounds, on="rival", how="inner")
-        .select(
-            "rival", "difference", F.col("bounds")[0].alias("low"), F.col("bounds")[1].alias("high")
-        )
-    )
+def with_lead(judged: DataFrame, model: str, measure: str) -> DataFrame:
+    """Add `lead`: how far `model` is ahead of the row's model on the same profile."""
+    same_profile = Window.partitionBy("fold", "profile_id")
+    own = F.max(F.when(F.col("model") == model, F.col(measure))).over(same_profile)
+    return judged.withColumn("lead", own - F.col(measure))
 
 
 def by_history(judged: DataFrame, histories: DataFrame, measure: str = "recall") -> DataFrame:

@@ -70,7 +70,7 @@ def catalogue(titles: DataFrame) -> Catalogue:
 
     Raises ValueError on factors that are not finite or differ in length.
     """
-    rows = titles.select("title_id", "title_idx", "factors").orderBy("title_id").toArrow()
+    rows = titles.select("title_id", "title_idx", "factors").toArrow().sort_by("title_id")
     factors = rows.column("factors").combine_chunks()
     if isinstance(factors, pa.ChunkedArray):
         factors = pa.concat_arrays(factors.chunks)

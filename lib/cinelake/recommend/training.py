@@ -42,14 +42,14 @@ Row = dict[str, Any]
 class Comparison:
     """How models fared on the same holdouts, in plain numbers.
 
-    `measures` holds one row per model and measure, `differences` those of the challenger to each
-    rival on the first measure, `by_history` recall by length of history, `shown` coverage and
-    popularity bias in the newest holdout, `cold` what could not be predicted from the past.
+    `measures` holds one row per model and measure, among them `lead`, how far the challenger's nDCG
+    is ahead of the model's on the same profiles; `by_history` recall by length of history, `shown`
+    coverage and popularity bias in the newest holdout, `cold` what could not be predicted from the
+    past.
     """
 
     k: int
     measures: list[Row]
-    differences: list[Row]
     by_history: list[Row]
     shown: list[Row]
     cold: list[Row]
@@ -67,15 +67,12 @@ class Comparison:
         flat: dict[str, float] = {}
         for row in self.measures:
             name = f"{row['model']}.{row['measure']}_at_{self.k}"
+            if row["measure"] == "lead":
+                name = f"{CHALLENGER}_minus_{row['model']}.ndcg_at_{self.k}"
+                if row["model"] == CHALLENGER:
+                    continue
             flat |= {name: row["mean"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
             flat[f"{row['model']}.profiles"] = row["profiles"]
-        for row in self.differences:
-            name = f"{CHALLENGER}_minus_{row['rival']}.ndcg_at_{self.k}"
-            flat |= {
-                name: row["difference"],
-                f"{name}.low": row["low"],
-                f"{name}.high": row["high"],
-            }
         for row in self.shown:
             for name in ("coverage", "average_popularity", "gini"):
                 flat[f"{row['model']}.{name}_at_{self.k}"] = row[name]
@@ -119,15 +116,15 @@ def compare(
             if not train.where("strength > 0").isEmpty():
                 folds.append(_fold(number, train, test, recipes, k))
         if not folds:
-            return Comparison(k, [], [], [], [], [])
+            return Comparison(k, [], [], [], [])
         lists = stack.enter_context(persisted(_all([fold.lists for fold in folds])))
         wanted = _all([fold.relevant for fold in folds])
         judged = stack.enter_context(persisted(evaluation.per_profile(lists, wanted, k, models)))
+        led = evaluation.with_lead(judged, CHALLENGER, "ndcg")
         newest = folds[0]
         return Comparison(
             k=k,
-            measures=_rows(evaluation.intervals(judged)),
-            differences=_rows(evaluation.differences(judged, CHALLENGER, "ndcg")),
+            measures=_rows(evaluation.intervals(led, (*evaluation.MEASURES, "lead"))),
             by_history=_rows(evaluation.by_history(judged, _all([f.histories for f in folds]))),
             shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
@@ -150,7 +147,7 @@ def registrable(factors: NamedFactors, ratings: DataFrame, recipe: Recipe, like_
     likes = popular_titles(strengths(ratings, like_from)).select(
         "title_id", F.col("factors")[0].alias("likes")
     )
-    rows = factors.titles.join(likes, on="title_id", how="inner").orderBy("title_id").toArrow()
+    rows = factors.titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
     ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
     matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
     liked = rows.column("likes").to_numpy()

@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 from cinelake.recommend.evaluation import (
     MEASURES,
     by_history,
-    differences,
     intervals,
     per_profile,
     shown,
+    with_lead,
 )
 
 LISTS = "model string, fold int, profile_id string, rank int, title_id string"
@@ -126,10 +126,9 @@ def test_a_small_but_steady_lead_is_seen_because_profiles_are_paired(spark: Spar
     popular = [draw.random() for _ in range(30)]
     frame = _judged(spark, {"popular": popular, "als": [value + 0.01 for value in popular]})
 
-    row = differences(frame, "als", "ndcg").first()
+    leads = intervals(with_lead(frame, "als", "ndcg"), ["lead"]).where("model = 'popular'").first()
 
-    assert row.rival == "popular"
-    assert (row.difference, row.low, row.high) == pytest.approx((0.01, 0.01, 0.01))
+    assert (leads.mean, leads.low, leads.high) == pytest.approx((0.01, 0.01, 0.01))
 
 
 def test_profiles_are_grouped_by_how_much_they_had_liked(spark: SparkSession) -> None:

@@ -57,9 +57,9 @@ def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Compari
     assert measured[CHALLENGER].mean == pytest.approx(1.0)
     assert measured[POPULAR].mean < 0.9
     assert {row["profiles"] for row in comparison.measures} == {24}
-    lead = next(row for row in comparison.differences if row["rival"] == POPULAR)
-    assert lead["difference"] == pytest.approx(1 - measured[POPULAR].mean)
-    assert lead["low"] > 0
+    lead = comparison.measured("lead")[POPULAR]
+    assert lead.mean == pytest.approx(1 - measured[POPULAR].mean)
+    assert lead.low > 0
 
 
 def test_what_could_not_be_predicted_is_counted(comparison: Comparison) -> None:
