@@ -188,7 +188,16 @@ def test_a_rejection_without_a_reason_is_still_a_rejection(spark: SparkSession, 
 def test_lists_hold_what_they_say(spark: SparkSession) -> None:
     title = {k: GOOD[k] for k in ("event_id", "schema_version", "event_time", "received_at")}
     title |= {"title_id": "t1", "name": "Alien", "release_year": 1979}
-    lists: list[Any] = [["Horror"], [], None, ["Horror", 1], [1], [None], "Horror", ["Horror", None]]
+    lists: list[Any] = [
+        ["Horror"],
+        [],
+        None,
+        ["Horror", 1],
+        [1],
+        [None],
+        "Horror",
+        ["Horror", None],
+    ]
     rows = judged(
         spark, *(json.dumps(title | {"genres": genres}) for genres in lists), source=TITLES_SOURCE
     )
