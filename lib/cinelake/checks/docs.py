@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from great_expectations.data_context.types.resource_identifiers import (
     ValidationResultIdentifier,
 )
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 
 from cinelake.checks import suite as _renderers  # noqa: F401  registers how our expectations read
 from cinelake.checks.library import quiet_context
@@ -95,16 +97,26 @@ class Validation:
     result: str
 
 
-def build(validations: Iterable[Validation], out_dir: Path, *, per_table: int = 30) -> Path:
+def newest(check_results: DataFrame, per_table: int = 30) -> DataFrame:
+    """The `per_table` newest validations of each table: rows from which `Validation`s are made."""
+    latest = Window.partitionBy("target").orderBy(F.desc("checked_at"), F.desc("run_id"))
+    return (
+        check_results.withColumn("place", F.row_number().over(latest))
+        .where(F.col("place") <= per_table)
+        .select("run_id", F.col("target").alias("table"), "checked_at", "result")
+    )
+
+
+def build(validations: Iterable[Validation], out_dir: Path) -> Path:
     """Write the site into `out_dir`, over an earlier one, and return its start page.
 
-    Each table has pages for its `per_table` newest validations. Raises DocsError when the folder holds anything else.
+    Raises DocsError when the folder holds anything else.
     """
     _clear(out_dir)
-    by_table: dict[str, list[Validation]] = {}
-    for validation in sorted(validations, key=lambda v: (v.checked_at, v.run_id)):
-        by_table.setdefault(validation.table, []).append(validation)
-    kept = [validation for history in by_table.values() for validation in history[-per_table:]]
+    newest_first = sorted(validations, key=lambda v: (v.checked_at, v.run_id), reverse=True)
+    suites: dict[str, Validation] = {}
+    for validation in newest_first:
+        suites.setdefault(validation.table, validation)
     context = quiet_context()
     context.add_data_docs_site(
         SITE,
@@ -117,10 +129,9 @@ def build(validations: Iterable[Validation], out_dir: Path, *, per_table: int = 
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         },
     )
-    newest_first = sorted(kept, key=lambda v: v.checked_at, reverse=True)
     pages = [(validation, _store(context, validation)) for validation in newest_first]
-    for history in by_table.values():
-        context.suites.add(_suite(history[-1]))
+    for validation in suites.values():
+        context.suites.add(_suite(validation))
     context.build_data_docs(site_names=[SITE])
     shutil.rmtree(out_dir / "static", ignore_errors=True)
     for page in out_dir.rglob("*.html"):
@@ -143,12 +154,12 @@ def _clear(out_dir: Path) -> None:
 
 def _store(context: Any, validation: Validation) -> str:
     document = json.loads(validation.result)
-    run = RunIdentifier(
-        run_name=_UNSAFE.sub("_", validation.run_id), run_time=validation.checked_at
-    )
+    # Rows collected from Spark carry local time without saying so, which is how this reads a bare time.
+    checked_at = validation.checked_at.astimezone(UTC)
+    run = RunIdentifier(run_name=_UNSAFE.sub("_", validation.run_id), run_time=checked_at)
     document["meta"] |= {
         "run_id": run.to_json_dict(),
-        "validation_time": validation.checked_at.isoformat(),
+        "validation_time": checked_at.isoformat(),
         "batch_kwargs": {"data_asset_name": validation.table},
     }
     suite_id = ExpectationSuiteIdentifier(name=validation.table)
@@ -217,7 +228,7 @@ def _index_row(validation: Validation, link: str) -> str:
         f'<i class="{icon}"></i>',
         f'<a href="{link}">{escape(validation.table)}</a>',
         escape(validation.run_id),
-        f"{validation.checked_at:%Y-%m-%d %H:%M:%S}",
+        f"{validation.checked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         str(len(document["results"])),
         " ".join(f'<span class="badge">{escape(rule)}</span>' for rule in failed),
     )

@@ -281,7 +281,8 @@ def checks_docs(
     lake = workspace().lake
     if not lake.exists(CHECK_RESULTS):
         _fail("no validation is stored yet; run `cinelake run` first")
-    page = docs.build(lake.read(CHECK_RESULTS), out)
+    kept = docs.newest(lake.read(CHECK_RESULTS)).collect()
+    page = docs.build((docs.Validation(**row.asDict()) for row in kept), out)
     typer.echo(f"Data Docs: {page}")
 
 

@@ -5,6 +5,7 @@ Everything here is made from contracts and from what the caller passes in; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -22,18 +23,18 @@ _LAYER_STYLE = {
 }
 
 
-def overview(tables: Iterable[Table]) -> RenderableType:
+def table_list(tables: Iterable[Table]) -> RenderableType:
     """All tables, by layer and area, a line each."""
     order = list(Layer)
     grid = Grid(box=None, header_style="bold", pad_edge=False)
-    for heading in ("layer", "area", "table", "one row is", "key", "window", "kept", "personal"):
+    for heading in ("layer", "area", "table", "a row per", "key", "window", "kept", "personal"):
         grid.add_column(heading, overflow="fold", no_wrap=heading in ("layer", "area", "table"))
     for table in sorted(tables, key=lambda t: (order.index(t.layer), t.area, t.name)):
         grid.add_row(
             Text(table.layer, style=_LAYER_STYLE[table.layer]),
             table.area,
             Text(table.name, style="bold"),
-            Text(table.grain),
+            Text(_row_per(table)),
             Text(_key(table)),
             table.window or "–",
             _kept(table),
@@ -42,7 +43,7 @@ def overview(tables: Iterable[Table]) -> RenderableType:
     return grid
 
 
-def page(
+def table_page(
     table: Table, *, ddl: str, written_by: Sequence[str] = (), read_by: Sequence[str] = ()
 ) -> RenderableType:
     """Everything that `table` promises; `ddl` is the statement that makes it, the rest are names of jobs."""
@@ -79,6 +80,11 @@ def as_markdown(
         lines += [f"| {_cell(name)} | {_cell(f'`{rule}`')} |" for name, rule in rules]
     lines += ["", "```sql", ddl, "```", ""]
     return "\n".join(lines)
+
+
+def _row_per(table: Table) -> str:
+    first_sentence = re.split(r"[.:;](?:\s|$)", table.grain)[0]
+    return re.sub(r"^one (row per )?", "", first_sentence, flags=re.IGNORECASE)
 
 
 def _key(table: Table) -> str:

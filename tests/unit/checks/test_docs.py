@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DateType, DoubleType, StringType
 
-from cinelake.checks.docs import DocsError, Validation, build
+from cinelake.checks.docs import DocsError, Validation, build, newest
 from cinelake.checks.gate import audit
 from cinelake.tables.contract import Column, Layer, Table, between, satisfies
 
@@ -83,12 +84,25 @@ def test_pages_need_nothing_from_the_internet(history: list[Validation], tmp_pat
         assert "<link" not in text
 
 
-def test_the_newest_validations_of_each_table_are_kept(
-    history: list[Validation], tmp_path: Path
-) -> None:
-    start = build(history, tmp_path / "docs", per_table=1)
-    assert "run-2" in start.read_text("utf-8")
-    assert len(list((start.parent / "validations").rglob("*.html"))) == 1
+def test_only_the_newest_validations_of_each_table_become_pages(spark: SparkSession) -> None:
+    schema = "run_id string, target string, checked_at timestamp, result string"
+    days = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
+    kept = spark.createDataFrame(
+        [
+            ("a", "plays", days[0], "{}"),
+            ("b", "plays", days[2], "{}"),
+            ("c", "plays", days[1], "{}"),
+            ("d", "titles", days[0], "{}"),
+        ],
+        schema,
+    )
+    assert_df_equality(
+        newest(kept, per_table=2).drop("checked_at", "result"),
+        spark.createDataFrame(
+            [("b", "plays"), ("c", "plays"), ("d", "titles")], "run_id string, table string"
+        ),
+        ignore_row_order=True,
+    )
 
 
 def test_pages_are_built_over_earlier_pages_but_not_over_anything_else(

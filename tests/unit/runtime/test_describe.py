@@ -7,7 +7,7 @@ from io import StringIO
 from pyspark.sql.types import ArrayType, DateType, DoubleType, StringType
 from rich.console import Console, RenderableType
 
-from cinelake.runtime.describe import as_markdown, overview, page
+from cinelake.runtime.describe import as_markdown, table_list, table_page
 from cinelake.tables.contract import (
     Column,
     Kind,
@@ -43,7 +43,7 @@ TITLES = Table(
     area="behaviour",
     layer=Layer.BRONZE,
     kind=Kind.SYSTEM,
-    grain="One row per title as received.",
+    grain="One row per title as received: nothing is dropped.",
     key=("title",),
     unique_key=False,
     cluster=("title",),
@@ -59,21 +59,23 @@ def shown(renderable: RenderableType, width: int = 160) -> list[str]:
 
 
 def test_the_overview_goes_from_bronze_to_gold_with_a_line_each() -> None:
-    assert [" ".join(line.split()) for line in shown(overview([PLAYS, TITLES]))] == [
-        "layer area table one row is key window kept personal",
-        "bronze behaviour titles One row per title as received. title (may repeat) – for ever –",
-        "silver behaviour plays One row per play. account_id, day day 90 days account_id",
+    assert [" ".join(line.split()) for line in shown(table_list([PLAYS, TITLES]))] == [
+        "layer area table a row per key window kept personal",
+        "bronze behaviour titles title as received title (may repeat) – for ever –",
+        "silver behaviour plays play account_id, day day 90 days account_id",
     ]
 
 
 def test_the_overview_keeps_whole_table_names_on_a_narrow_terminal() -> None:
-    lines = shown(overview([PLAYS, TITLES]), width=70)
+    lines = shown(table_list([PLAYS, TITLES]), width=70)
     assert any(" titles " in line for line in lines)
     assert all(len(line) <= 70 for line in lines)
 
 
 def test_the_page_of_a_table_tells_everything_it_promises() -> None:
-    lines = shown(page(PLAYS, ddl=DDL, written_by=["clean_plays"], read_by=["rank", "report"]))
+    lines = shown(
+        table_page(PLAYS, ddl=DDL, written_by=["clean_plays"], read_by=["rank", "report"])
+    )
     text = "\n".join(lines)
     facts = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in lines[3:10]}
     assert facts == {
@@ -95,7 +97,7 @@ def test_the_page_of_a_table_tells_everything_it_promises() -> None:
 
 
 def test_a_table_nobody_writes_or_checks_says_so() -> None:
-    lines = shown(page(TITLES, ddl=DDL))
+    lines = shown(table_page(TITLES, ddl=DDL))
     assert "written by  no job" in lines
     assert "layout      clustered by title" in lines
     assert not any("holds when" in line for line in lines)
