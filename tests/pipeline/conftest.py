@@ -69,6 +69,18 @@ TOTALS = Table(
 )
 
 
+RUNNING = Table(
+    name="running",
+    area="toy",
+    layer=Layer.GOLD,
+    grain="One row per day: the sum of all days up to it.",
+    key=("day",),
+    window="day",
+    partition=Partition.DAY,
+    columns=TOTALS.columns,
+)
+
+
 class AmountsParams(JobParams):
     factor: int = 1
 

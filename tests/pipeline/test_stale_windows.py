@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 from pyspark.sql import Row
+from pyspark.sql import functions as F
 
-from .conftest import AMOUNTS, TOTALS, Service, sum_notes, total_days
+from cinelake.runtime.job import JobParams, Run, job, previous
+from cinelake.runtime.upkeep import expire
+from cinelake.runtime.windows import Window
+
+from .conftest import AMOUNTS, NOTES, RUNNING, TOTALS, Service, sum_notes, total_days
 
 
 def test_a_first_run_computes_every_day_in_one_call_a_job(service: Service) -> None:
@@ -56,3 +62,118 @@ def test_a_change_stops_where_it_stops_mattering(service: Service) -> None:
         ("total_days", "up to date", False),
     ]
     assert service.version(AMOUNTS) == before
+
+
+def test_a_changed_parameter_makes_every_day_stale(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
+    service.run()
+    service.settings = {"sum_notes": {"factor": 10}}
+    assert service.stale(sum_notes) == {
+        date(2026, 1, 1): "parameters, version or contract changed",
+        date(2026, 1, 2): "parameters, version or contract changed",
+    }
+    service.run()
+    assert [row.amount for row in service.rows(AMOUNTS)] == [10, 20]
+
+
+def test_a_new_version_of_the_code_makes_every_day_stale(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    service.jobs = (replace(sum_notes, version=2), total_days)
+    assert service.stale(sum_notes) == {date(2026, 1, 1): "parameters, version or contract changed"}
+
+
+def test_a_commit_by_somebody_else_makes_readers_of_its_days_stale(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-05", "tea", 5))
+    service.run()
+    path = service.lake.location(AMOUNTS)
+    service.spark.sql(f"UPDATE delta.`{path}` SET amount = 7 WHERE day = DATE'2026-01-05'")
+    assert service.stale(sum_notes) == {}
+    assert service.stale(total_days) == {date(2026, 1, 5): "changed input: amounts"}
+    service.run()
+    assert [row.total for row in service.rows(TOTALS)][-1] == 7
+    assert service.stale(total_days) == {}
+
+
+def test_compaction_makes_nothing_stale(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.note(("2026-01-01", "milk", 1))
+    service.run()
+    service.lake.compact(NOTES)
+    assert service.stale(sum_notes) == {}
+
+
+def test_retention_makes_nothing_stale_and_seals_what_reads_the_deleted_days(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2), ("2026-01-03", "tea", 3))
+    service.run()
+    expire(service.context(), AMOUNTS, before=date(2026, 1, 2))
+    assert [row.day.day for row in service.rows(AMOUNTS)] == [2, 3]
+    assert service.stale(total_days) == {}
+    summary = service.run(only=("total_days",), window=Window(date(2026, 1, 2), date(2026, 1, 3)))
+    assert (summary.reports[0].status, summary.succeeded) == ("refused", False)
+    assert "2026-01-02 is sealed: amounts holds rows from 2026-01-02 only" in str(
+        summary.reports[0].error
+    )
+    assert [row.total for row in service.rows(TOTALS)] == [1, 3, 5]
+
+
+def test_a_sealed_day_stays_as_it_is_even_when_parameters_change(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
+    service.run()
+    expire(service.context(), NOTES, before=date(2026, 1, 2))
+    service.settings = {"sum_notes": {"factor": 10}}
+    service.run()
+    assert [row.amount for row in service.rows(AMOUNTS)] == [1, 20]
+
+
+def test_dates_compute_their_windows_whether_stale_or_not_and_resume_only_the_stale(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
+    service.run()
+    window = Window(date(2026, 1, 1), date(2026, 1, 3))
+    forced = service.run(only=("sum_notes",), window=window)
+    assert [(r.windows, r.changed) for r in forced.reports] == [(1, False)]
+    assert [r.status for r in service.run(window=window, resume=True).reports] == ["up to date"] * 2
+
+
+def test_a_window_beyond_the_data_is_refused(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    summary = service.run(window=Window(date(2026, 1, 1), date(2026, 2, 1)))
+    assert summary.reports[0].status == "refused"
+    assert "the data is complete through 2026-01-02" in str(summary.reports[0].error)
+
+
+def test_steps_bound_the_days_of_a_call_and_give_the_same_rows(service: Service) -> None:
+    service.note(*((f"2026-01-0{day}", "tea", day) for day in range(1, 6)))
+    reports = service.run(step=timedelta(days=2)).reports
+    assert [r.windows for r in reports] == [3, 3]
+    assert [row.total for row in service.rows(TOTALS)] == [1, 3, 5, 7, 9]
+
+
+@job(reads=[AMOUNTS, previous(RUNNING)], writes=[RUNNING], sequential=True)
+def run_up(run: Run[JobParams]) -> None:
+    """Add each day's amounts to the sum of the day before."""
+    before = (
+        run.read(RUNNING).where(F.col("day") == F.date_sub(F.lit(run.start), 1)).select("total")
+    )
+    today = run.read(AMOUNTS).select(F.col("amount").alias("total"))
+    total = before.unionByName(today).agg(
+        F.coalesce(F.sum("total"), F.lit(0)).cast("bigint").alias("total")
+    )
+    run.write(RUNNING, total.select(F.lit(run.start).alias("day"), "total"))
+
+
+def test_a_sequential_job_goes_day_by_day_and_carries_a_late_change_forward(
+    service: Service,
+) -> None:
+    service.jobs = (sum_notes, run_up)
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2), ("2026-01-03", "tea", 3))
+    assert [r.windows for r in service.run().reports] == [1, 3]
+    assert [row.total for row in service.rows(RUNNING)] == [1, 3, 6]
+    service.note(("2026-01-02", "tea", 10))
+    service.run()
+    assert [row.total for row in service.rows(RUNNING)] == [1, 13, 16]
+    assert [r.status for r in service.run().reports] == ["up to date", "up to date"]

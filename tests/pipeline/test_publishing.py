@@ -1,0 +1,278 @@
+"""Write, audit, publish: what readers see, what they never see, and who wins a race."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from unittest.mock import patch
+
+import pytest
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
+
+from cinelake.checks.gate import AuditFailed
+from cinelake.runtime import publish
+from cinelake.runtime.job import Job, JobParams, Run, job
+from cinelake.runtime.lake import DriftError
+from cinelake.runtime.publish import Publisher
+from cinelake.runtime.runner import LakeRun, compute
+from cinelake.runtime.windows import Window
+from cinelake.tables.contract import Column, Table, between
+from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
+
+from .conftest import AMOUNTS, NOTES, Service, sum_notes, total_days
+
+JAN_1 = Window.of_day(date(2026, 1, 1))
+
+
+def quarantined(service: Service) -> list[tuple[str, list[str]]]:
+    rows = service.lake.read(QUARANTINE).select("raw", "reasons").collect()
+    return sorted((row["raw"], row["reasons"]) for row in rows)
+
+
+def test_rows_that_break_the_contract_go_to_quarantine_with_all_reasons(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
+    (report, _) = service.run().reports
+    assert (report.rows_out, report.quarantined) == (1, 1)
+    assert quarantined(service) == [
+        ('{"day":"2026-01-01","note":"gold","amount":5000}', ["amount_in_range"])
+    ]
+
+
+def test_quarantine_is_replaced_with_its_window_and_empties_when_the_rows_are_mended(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "gold", 5000))
+    service.run()
+    service.run(window=JAN_1, only=("sum_notes",))
+    assert len(quarantined(service)) == 1
+    service.note(("2026-01-01", "gold", -4990))
+    service.run()
+    assert quarantined(service) == []
+    assert [row.amount for row in service.rows(AMOUNTS)] == [10]
+
+
+@job(reads=[NOTES], writes=[AMOUNTS])
+def repeat_keys(run: Run[JobParams]) -> None:
+    """Forget to sum."""
+    run.write(
+        AMOUNTS,
+        run.read(NOTES).select("day", "note", F.coalesce("amount", F.lit(0)).alias("amount")),
+    )
+
+
+def test_a_failed_audit_publishes_nothing_fails_the_job_and_stops_what_builds_on_it(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    before = service.version(AMOUNTS)
+    service.jobs = (replace(repeat_keys, name="sum_notes", version=2), total_days)
+    service.note(("2026-01-01", "tea", 2))
+    summary = service.run()
+    assert [r.status for r in summary.reports] == ["failed", "skipped"]
+    assert not summary.succeeded
+    assert "AuditFailed" in str(summary.reports[0].error)
+    assert "tea" in str(summary.reports[0].error)
+    assert service.version(AMOUNTS) == before
+    kept = {
+        row["passed"]: row["failed"]
+        for row in service.lake.read(CHECK_RESULTS).where("target = 'amounts'").collect()
+    }
+    assert kept[True] == []
+    assert len(kept[False]) == 1
+    failed = service.lake.read(JOB_RUNS).where("status = 'failed'").collect()
+    assert [row["job"] for row in failed] == ["sum_notes"]
+
+
+def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Service) -> None:
+    def fail(run: Run[JobParams]) -> None:
+        raise ZeroDivisionError("deliberate")
+
+    service.jobs = (replace(sum_notes, function=fail), total_days)
+    service.note(("2026-01-01", "tea", 1))
+    assert [r.status for r in service.run().reports] == ["failed", "skipped"]
+    service.jobs = (sum_notes, total_days)
+    assert [r.status for r in service.run().reports] == ["succeeded", "succeeded"]
+
+
+def test_every_commit_says_who_made_it(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    history = service.spark.sql(f"DESCRIBE HISTORY delta.`{service.lake.location(AMOUNTS)}`")
+    noted = json.loads(
+        history.orderBy(F.desc("version")).select("userMetadata").collect()[0]["userMetadata"]
+    )
+    note = noted["cinelake"]
+    assert (note["job"], note["start"], note["end"]) == ("sum_notes", "2026-01-01", "2026-01-02")
+    assert note["inputs"] == {"notes": service.version(NOTES)}
+    (entry,) = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").collect()
+    assert entry["run_id"] == note["run"]
+    assert entry["output_versions"] == [Row(name="amounts", version=service.version(AMOUNTS))]
+    assert entry["rows_in"] == [Row(name="notes", rows=1)]
+
+
+def test_large_frames_are_staged_and_the_staging_is_gone_afterwards(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
+    with patch.object(publish, "SMALL_FRAME_BYTES", -1):
+        assert service.run().succeeded
+    assert [row.amount for row in service.rows(AMOUNTS)] == [1]
+    assert len(quarantined(service)) == 1
+    assert service.lake.storage.names(f"{service.lake.root}/staging") == []
+
+
+def test_rows_are_computed_once(service: Service) -> None:
+    """However often the machinery looks at the rows, the job's plan runs once."""
+    counter = service.spark.sparkContext.accumulator(0)
+
+    def count(batches):  # type: ignore[no-untyped-def]
+        for batch in batches:
+            counter.add(batch.num_rows)
+            yield batch
+
+    def counted(run: Run[JobParams]) -> None:
+        sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+        run.write(AMOUNTS, sums.mapInArrow(count, sums.schema))
+
+    service.jobs = (replace(sum_notes, function=counted),)
+    service.note(("2026-01-01", "tea", 1), ("2026-01-01", "milk", 1))
+    assert service.run().succeeded
+    assert counter.value == 2
+
+
+# ---- drift
+
+
+def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    wider = replace(AMOUNTS, columns=(*AMOUNTS.columns, Column("remark", StringType(), "a remark")))
+    service.jobs = (writing(wider, lambda sums: sums.withColumn("remark", F.lit("new"))),)
+    assert service.run().succeeded
+    assert [row.remark for row in service.rows(wider)] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("drifted", "migration"),
+    [
+        (replace(AMOUNTS, columns=AMOUNTS.columns[:2], checks=()), "DROP COLUMN amount"),
+        (
+            replace(AMOUNTS, checks=(between("amount", 0, 9),)),
+            r"ADD CONSTRAINT amount_in_range CHECK \(amount >= 0 AND amount <= 9\)",
+        ),
+        (replace(AMOUNTS, partition=None), "cinelake rebuild amounts"),
+    ],
+)
+def test_any_other_drift_is_refused_with_both_sides_and_the_migration(
+    service: Service, drifted: Table, migration: str
+) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    with pytest.raises(DriftError, match=rf"(?s)stored:.*contract:.*{migration}"):
+        service.lake.create(drifted)
+
+
+def writing(table: Table, shape: Callable[[DataFrame], DataFrame]) -> Job:
+    def function(run: Run[JobParams]) -> None:
+        """Sum the notes of each day."""
+        run.write(
+            table,
+            shape(run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))),
+        )
+
+    return replace(sum_notes, writes=(table,), function=function)
+
+
+# ---- races
+
+
+def summed(notes: DataFrame) -> DataFrame:
+    return notes.groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+
+
+def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    slow = service.context()
+
+    def overtaken(run: LakeRun) -> None:
+        rows = run.read(NOTES)
+        service.note(("2026-01-01", "tea", 10))
+        assert service.run(only=("sum_notes",)).succeeded
+        run.write(AMOUNTS, summed(rows))
+
+    outcome = compute(slow, replace(sum_notes, function=overtaken), JAN_1)  # type: ignore[arg-type]
+    assert outcome.status == "yielded"
+    assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+
+
+def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.note(("2026-01-01", "tea", 10))
+
+    def older(run: LakeRun) -> None:
+        run.pinned["notes"] = 1
+        run.write(AMOUNTS, summed(service.lake.read(NOTES, version=1)))
+
+    def overtaking(run: LakeRun) -> None:
+        assert (
+            compute(service.context(), replace(sum_notes, function=older), JAN_1).status
+            == "succeeded"
+        )  # type: ignore[arg-type]
+        assert [row.amount for row in service.rows(AMOUNTS)] == [1]
+        run.write(AMOUNTS, summed(run.read(NOTES)))
+
+    outcome = compute(service.context(), replace(sum_notes, function=overtaking), JAN_1)  # type: ignore[arg-type]
+    assert outcome.status == "succeeded"
+    assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+
+
+def test_a_rival_that_slips_in_before_the_commit_is_found_and_the_window_computed_again(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    slow = service.context()
+    settle = LakeRun._settle
+    turns = []
+
+    def blind_once(run: LakeRun, table: Table) -> None:
+        turns.append(table.name)
+        if len(turns) == 1:
+            # The last look is over; now the rival publishes from newer notes.
+            service.note(("2026-01-01", "tea", 10))
+            assert service.run(only=("sum_notes",)).succeeded
+        else:
+            settle(run, table)
+
+    with patch.object(LakeRun, "_settle", blind_once):
+        outcome = compute(slow, sum_notes, JAN_1)
+    assert outcome.status in ("succeeded", "yielded")
+    assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+
+
+def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    context = service.context()
+    with (
+        patch.object(type(context.ledger), "record", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        compute(context, sum_notes, JAN_1)
+    assert service.run().succeeded
+    assert [row.amount for row in service.rows(AMOUNTS)] == [1]
+    assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
+
+
+def test_only_published_quarantine_counts(service: Service) -> None:
+    service.note(("2026-01-01", "gold", 5000))
+    with patch.object(Publisher, "_audit", side_effect=AuditFailed.__new__(AuditFailed)):
+        service.run()
+    published = {
+        row["run_id"] for row in service.lake.read(JOB_RUNS).where("status = 'succeeded'").collect()
+    }
+    left = service.lake.read(QUARANTINE).collect()
+    assert all(row["publication"] not in published for row in left)
+    service.run()
+    assert len(quarantined(service)) == 1
