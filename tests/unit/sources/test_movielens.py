@@ -11,12 +11,13 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.sources.folders import CSV, LAYOUTS, ML_1M, ML_10M, ML_100K, FolderOfBytes
 
+from cinelake.sources.importer import Lines
 from cinelake.sources.movielens import IMPORTER, BadMovieLensFile, NotMovieLens
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.tags import TAGS_SOURCE
 from cinelake.sources.titles import TITLES_SOURCE
-from unit.sources.folders import CSV, LAYOUTS, ML_1M, ML_10M, ML_100K, FolderOfBytes
 
 SOURCES = {source.name: source for source in (RATINGS_SOURCE, TITLES_SOURCE, TAGS_SOURCE)}
 
@@ -319,9 +320,13 @@ def test_reading_lines_at_once_or_singly_gives_the_same_records(lines: list[str]
 
 
 def refusal(content: Mapping[str, bytes], **inner: frozenset[str]) -> str:
+    folder = FolderOfBytes(content, inner=inner)
+
+    def first_piece() -> Lines:
+        return next(iter(IMPORTER.lines(folder, IMPORTER.recognise(folder))))
+
     with pytest.raises((NotMovieLens, BadMovieLensFile)) as refused:
-        landed_before = FolderOfBytes(content, inner=inner)
-        next(iter(IMPORTER.lines(landed_before, IMPORTER.recognise(landed_before))))
+        first_piece()
     return str(refused.value)
 
 

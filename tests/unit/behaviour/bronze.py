@@ -1,0 +1,33 @@
+"""Bronze rows for tests, from a few words each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.sources.bronze import bronze_rows
+from cinelake.sources.source import Source
+
+
+def moment(text: str) -> datetime:
+    """`1 10:30` or `1` → that time on that day of May 2020."""
+    day, _, clock = text.partition(" ")
+    hour, _, minute = (clock or "12:00").partition(":")
+    return datetime(2020, 5, int(day), int(hour), int(minute), tzinfo=UTC)
+
+
+def landed_line(event: str, at: str, received: str | None = None, **payload: Any) -> str:
+    """A landed record."""
+    times = {"event_time": moment(at), "received_at": moment(received or at)}
+    envelope = {"event_id": event, "schema_version": 1}
+    return json.dumps(envelope | {k: t.isoformat() for k, t in times.items()} | payload)
+
+
+def bronze(spark: SparkSession, source: Source, lines: Iterable[str]) -> DataFrame:
+    """What ingestion makes of the lines; all of them must be good."""
+    landed = spark.createDataFrame([(line, "file") for line in lines], "value string, file string")
+    return bronze_rows(landed, source).drop("_reasons", "_raw", "_origin")

@@ -1,0 +1,159 @@
+"""Titles are change rows: no change, no row; and no row depends on what came to be known later."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from typing import Any
+
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from unit.behaviour.bronze import bronze, landed_line, moment
+
+from cinelake.behaviour.titles import title_changes, title_genres
+from cinelake.sources.titles import TITLES_SOURCE
+from cinelake.tables.behaviour import TITLE_GENRES, TITLES
+
+DAY = timedelta(days=1)
+START, END = date(2020, 5, 1), date(2020, 5, 7)
+
+
+def told(event: str, at: str, received: str | None = None, **changes: Any) -> str:
+    good = {"title_id": "t1", "name": "Alien", "release_year": 1979, "genres": ["Horror"]}
+    return landed_line(event, at, received, **(good | changes))
+
+
+def changes(spark: SparkSession, *lines: str, start: date = START, end: date = END) -> DataFrame:
+    return title_changes(bronze(spark, TITLES_SOURCE, lines), start, end)
+
+
+def shown(frame: DataFrame) -> list[tuple[Any, ...]]:
+    rows = frame.select(
+        "title_id", F.date_format("effective_from", "d H:mm"), "name", "_reasons"
+    ).collect()
+    return sorted(map(tuple, rows))
+
+
+def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
+    frame = changes(spark, told("e1", "2", genres=None))
+    wanted = [(f.name, f.dataType.simpleString()) for f in TITLES.schema]
+    assert sorted(frame.dtypes) == sorted([*wanted, ("_reasons", "array<string>")])
+    [row] = frame.collect()
+    assert row.genres == []
+    assert row.effective_date == date(2020, 5, 2)
+
+
+def test_a_record_that_says_nothing_new_makes_no_row(spark: SparkSession) -> None:
+    frame = changes(
+        spark,
+        told("e1", "2"),
+        told("e2", "3"),
+        told("e3", "4", name="Alien: Director's Cut"),
+        told("e4", "5"),
+    )
+    assert shown(frame) == [
+        ("t1", "2 12:00", "Alien", []),
+        ("t1", "4 12:00", "Alien: Director's Cut", []),
+        ("t1", "5 12:00", "Alien", []),
+    ]
+
+
+def test_losing_a_value_is_a_change(spark: SparkSession) -> None:
+    frame = changes(spark, told("e1", "2"), told("e2", "3", release_year=None))
+    assert len(shown(frame)) == 2
+
+
+def test_a_change_of_the_first_day_is_not_told_again_in_a_later_window(spark: SparkSession) -> None:
+    lines = (told("e1", "2"), told("e2", "3"))
+    assert shown(changes(spark, *lines, start=date(2020, 5, 3))) == []
+
+
+def test_of_two_records_of_one_moment_the_last_received_counts(spark: SparkSession) -> None:
+    frame = changes(
+        spark, told("e1", "2", "2 14:00", name="Right"), told("e2", "2", "2 13:00", name="Wrong")
+    )
+    assert shown(frame) == [
+        ("t1", "2 12:00", "Right", []),
+        ("t1", "2 12:00", "Wrong", ["superseded"]),
+    ]
+
+
+def test_a_record_received_twice_counts_once_and_supersedes_nothing(spark: SparkSession) -> None:
+    frame = changes(
+        spark,
+        told("e1", "2", "2 13:00", name="First"),
+        told("e2", "2", "2 14:00", name="Second"),
+        told("e1", "2", "2 15:00", name="First"),
+    )
+    assert shown(frame) == [
+        ("t1", "2 12:00", "First", ["duplicate"]),
+        ("t1", "2 12:00", "First", ["superseded"]),
+        ("t1", "2 12:00", "Second", []),
+    ]
+
+
+def test_a_duplicate_that_the_clock_moved_to_another_time_is_no_change(spark: SparkSession) -> None:
+    frame = changes(
+        spark,
+        told("e1", "3 01:00", "2 23:00"),
+        told("e2", "2 23:30", name="Between"),
+        told("e1", "3 01:00", "3 09:00"),
+    )
+    assert shown(frame) == [
+        ("t1", "2 23:00", "Alien", []),
+        ("t1", "2 23:30", "Between", []),
+        ("t1", "3 1:00", "Alien", ["duplicate"]),
+    ]
+
+
+def test_one_window_or_daily_windows_in_any_order_of_arrival_give_the_same_rows(
+    spark: SparkSession,
+) -> None:
+    dice = random.Random(5)
+    lines = []
+    for _ in range(120):
+        at = moment(f"{dice.randint(2, 6)} {dice.choice([0, 12, 23])}:00")
+        received = at + timedelta(hours=dice.choice([-24, -3, 0, 1, 30]))
+        lines.append(
+            told(
+                f"e{dice.randint(1, 70)}",
+                f"{at.day} {at.hour}:00",
+                f"{received.day} {received.hour}:00",
+                title_id=dice.choice(["t1", "t2", "t3", "t4"]),
+                name=dice.choice(["A", "B"]),
+            )
+        )
+    lines += dice.sample(lines, 5)
+    rows = bronze(spark, TITLES_SOURCE, lines).cache()
+    whole = sorted(map(str, title_changes(rows, START, END).collect()))
+    dice.shuffle(lines)
+    shuffled = bronze(spark, TITLES_SOURCE, lines).cache()
+    daily: list[str] = []
+    for day in (START + n * DAY for n in range(6)):
+        read = shuffled.where(shuffled.event_date < day + DAY)
+        daily += map(str, title_changes(read, day, day + DAY).collect())
+    assert sorted(daily) == whole
+    good = title_changes(rows, START, END).where(F.size("_reasons") == 0)
+    assert good.groupBy(*TITLES.key).count().where("count > 1").isEmpty()
+    rows.unpersist()
+    shuffled.unpersist()
+
+
+def test_a_title_has_a_row_for_each_of_its_genres(spark: SparkSession) -> None:
+    day = date(2020, 5, 2)
+    at = moment("2")
+    titles = spark.createDataFrame(
+        [("t1", at, day, ["Horror", "Sci-Fi", "Horror", " "]), ("t2", at, day, [])],
+        "title_id string, effective_from timestamp, effective_date date, genres array<string>",
+    )
+    wanted = spark.createDataFrame(
+        [("t1", at, day, "Horror"), ("t1", at, day, "Sci-Fi")], TITLE_GENRES.schema
+    )
+    assert_df_equality(
+        title_genres(titles),
+        wanted,
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
