@@ -6,9 +6,7 @@ everything, registered and judged. A rerun takes up where the last one broke off
 
 from datetime import timedelta
 
-from cinelake.tables.behaviour import RATINGS
 from pydantic import Field
-from pyspark.sql import DataFrame
 
 from cinelake.recommend import gate, pictures
 from cinelake.recommend.als import NothingLiked, Recipe
@@ -16,7 +14,8 @@ from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.training import compare, fit_named, indexed, registrable
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import CHALLENGER, ModelVersion
+from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
+from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.contract import Table
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
 
@@ -41,52 +40,52 @@ def _before(table: Table) -> Reading:
     catchup=False,
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
-    version = run.tracker.resume(ALS, run.inputs_fingerprint)
-    if version is None or not version.judged:
-        ratings = indexed(run.read(RATINGS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
-        try:
-            with persisted(ratings):
-                version = _judged(run, ratings, version)
-        except NothingLiked as nothing:
-            run.tracker.set_tags({"skipped": nothing})
-            return
+    tracking = run.tracker.tracking
+    try:
+        version = run.tracker.resume(ALS, run.inputs_fingerprint) or _trained(run)
+    except NothingLiked as nothing:
+        run.tracker.set_tags({"skipped": nothing})
+        return
+    tracking.advance(ALS, version, CHALLENGER)
+    if not version.judged:
+        passed = version.tags["proposal"] == PASSED
+        version = tracking.judge(version, passed=passed, reason=version.tags["proposal.reason"])
     if version.approved:
-        run.tracker.tracking.promote(ALS, version)
+        tracking.promote(ALS, version)
 
 
-def _judged(
-    run: Run[TrainAlsParams], ratings: DataFrame, version: ModelVersion | None
-) -> ModelVersion:
+def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
+    """Measure, fit and register; the gate's decision rides along, so that a rerun need not measure again."""
     params, tracker = run.params, run.tracker
-    recipes = {gate.CHALLENGER: params.recipe}
+    recipes, incumbent = {gate.CHALLENGER: params.recipe}, "there is no champion yet"
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
-    incumbent = "there is no champion yet"
     if champion is not None:
-        recipe = Recipe.model_validate_json(champion.tags["recipe"])
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
+        recipe = Recipe.model_validate_json(champion.tags["recipe"])
         if recipe != params.recipe:
             recipes[gate.CHAMPION] = recipe
-    holdouts = temporal_holdouts(ratings, params.holdout_share, params.holdouts)
-    comparison = compare(ratings, holdouts, recipes, like_from=params.like_from, k=params.top)
-    tracker.log_params(
-        params.recipe.model_dump() | {"like_from": params.like_from, "holdouts": holdouts}
-    )
-    tracker.log_metrics(comparison.metrics())
-    if comparison.measures:
-        tracker.log_figure(pictures.quality(comparison), "quality.png")
-    if version is None:
+    ratings = indexed(run.read(RATINGS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    with persisted(ratings):
+        holdouts = temporal_holdouts(ratings, params.holdout_share, params.holdouts)
+        comparison = compare(ratings, holdouts, recipes, like_from=params.like_from, k=params.top)
+        decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
+        tracker.log_params(params.recipe.model_dump() | {"like_from": params.like_from})
+        tracker.log_metrics(comparison.metrics())
+        tracker.flush()
+        if comparison.measures:
+            tracker.log_figure(pictures.quality(comparison), "quality.png")
         factors = fit_named(ratings, params.recipe, params.like_from)
-        version = tracker.register(
+        proposal = {
+            "proposal": PASSED if decision.passed else FAILED,
+            "proposal.reason": decision.reason,
+        }
+        return tracker.register(
             ALS,
             trained_through=run.end - timedelta(days=1),
             fingerprint=run.inputs_fingerprint,
+            tags=proposal | {"recipe": params.recipe.model_dump_json()},
             **registrable(factors, ratings, params.recipe, params.like_from),
         )
-    tracker.tracking.advance(ALS, version, CHALLENGER)
-    decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
-    return tracker.tracking.judge(
-        version, passed=decision.passed, reason=decision.reason, run_id=tracker.mlflow_run_id
-    )
 
 
 if __name__ == "__main__":

@@ -164,7 +164,6 @@ def registrable(factors: NamedFactors, ratings: DataFrame, recipe: Recipe, like_
         "signature": infer_signature(example, answer, params={"k": 10}),
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
         "params": recipe.model_dump(),
-        "tags": {"recipe": recipe.model_dump_json()},
     }
 
 

@@ -55,7 +55,6 @@ TRAINED_THROUGH = "trained_through"
 FRAMES = "frames"
 GATE = "gate"
 GATE_REASON = "gate.reason"
-GATE_RUN = "gate.run"
 PASSED = "passed"
 FAILED = "failed"
 CHALLENGER = "challenger"
@@ -253,27 +252,19 @@ class Tracking:
             {**version.tags, key: value[:LONGEST_VALUE]},
         )
 
-    def judge(
-        self, version: ModelVersion, *, passed: bool, reason: str, run_id: str | None = None
-    ) -> ModelVersion:
-        """Write the gate's decision, and the MLflow run that measured, if it is not the training's.
-
-        The verdict comes last, so an approved version always has its reason.
-        """
+    def judge(self, version: ModelVersion, *, passed: bool, reason: str) -> ModelVersion:
+        """Write the gate's decision; the verdict last, so an approved version always has its reason."""
         verdict = PASSED if passed else FAILED
         with self._explained():
             self.client.update_model_version(
                 version.name, str(version.version), f"{verdict.capitalize()}: {reason}"
             )
-        explained = self.tag(version, GATE_REASON, reason)
-        if run_id is not None and run_id != version.run_id:
-            explained = self.tag(explained, GATE_RUN, run_id)
-        return self.tag(explained, GATE, verdict)
+        return self.tag(self.tag(version, GATE_REASON, reason), GATE, verdict)
 
     def report(self, version: ModelVersion) -> ModelRun:
-        """The metrics and parameters of the run in which a version was measured."""
+        """The metrics and parameters of the run that trained a version."""
         with self._explained():
-            data = self.client.get_run(version.tags.get(GATE_RUN, version.run_id)).data
+            data = self.client.get_run(version.run_id).data
         return ModelRun(version, dict(data.metrics), dict(data.params))
 
     def read_frame(self, version: ModelVersion, name: str) -> DataFrame:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from chispa import assert_df_equality
-from cinelake.tables.behaviour import RATINGS
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -17,6 +16,7 @@ from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
+from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.contract import Table
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
 
@@ -37,6 +37,7 @@ Rating = tuple[str, str, float, datetime]
 def _frame(spark: SparkSession, ratings: Iterable[Rating]) -> DataFrame:
     rows = [
         {
+            "event_id": f"{profile} {title} {at}",
             "profile_id": profile,
             "title_id": title,
             "rating": stars,
@@ -135,7 +136,6 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
             service.train()
     assert service.tracking.newest_approved(ALS, MONDAY) is None
 
-    measured_in = service.train()
     service.train()
 
     (version,) = service.tracking.versions(ALS)
@@ -146,7 +146,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     assert service.tracking.at_alias(ALS, CHAMPION) == version
     report = service.tracking.report(version)
     assert report.metrics["challenger.ndcg_at_4"] > report.metrics["popular.ndcg_at_4"]
-    pictures = service.tracking.client.list_artifacts(measured_in.mlflow_run_id)
+    pictures = service.tracking.client.list_artifacts(version.run_id)
     assert [picture.path for picture in pictures] == ["quality.png"]
 
     lists = service.lists()
