@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import pkgutil
 import subprocess
@@ -11,13 +12,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 import cinelake
 from cinelake.runtime.workspace import Workspace
+
+if TYPE_CHECKING:
+    from cinelake.sources.importer import Importer
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=cinelake.__doc__
@@ -311,12 +315,14 @@ def _mendable() -> tuple[type[BaseException], ...]:
     from cinelake.runtime.lock import LakeBusy
     from cinelake.runtime.session import SessionError
     from cinelake.runtime.tracking import TrackingError
+    from cinelake.sources.importer import ImportFailed
     from cinelake.tables.contract import ContractError
 
     return (
         ConfigError,
         ContractError,
         GraphError,
+        ImportFailed,
         JobError,
         LakeBusy,
         LakeError,
@@ -333,7 +339,36 @@ def _discover_commands() -> None:
 
 
 def _discover_importers() -> None:
-    pass
+    from cinelake.runtime.landing import importers
+
+    for name, importer in importers().items():
+        ingest_app.command(name)(_import_command(importer))
+
+
+def _import_command(importer: Importer) -> Callable[[Path], None]:
+    def bring_in(path: Annotated[Path, typer.Argument(help="The folder to read.")]) -> None:
+        from cinelake.runtime.config import local_path
+        from cinelake.runtime.landing import import_folder
+
+        landing = local_path(workspace().settings.lake.root) / "landing"
+        report = import_folder(importer, path, landing)
+        state = "had been landed before; nothing changed" if report.already_landed else "landed"
+        notices.print(f"{path} ({report.layout}) {state}", highlight=False)
+        for source, counts in report.sources.items():
+            notices.print(
+                f"  {source}: {counts.landed:,} records, {counts.rejections:,} of them rejected",
+                highlight=False,
+            )
+            for reason, count in sorted(counts.rejected.items()):
+                notices.print(f"    {count:,} {reason}", style="yellow", highlight=False)
+        for note in report.notes:
+            notices.print(f"  {note}", style="yellow", highlight=False)
+        typer.echo(json.dumps(report.to_dict()))
+
+    bring_in.__doc__ = (
+        (importer.__doc__ or f"Land a folder of {importer.name}.").strip().splitlines()[0]
+    )
+    return bring_in
 
 
 @contextmanager

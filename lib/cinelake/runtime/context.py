@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
 from cinelake import __version__
 from cinelake.runtime.books import Books, Entry
 from cinelake.runtime.job import Job, JobParams
@@ -47,6 +50,17 @@ def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) ->
     details.setdefault("run_id", new_run_id())
     details.setdefault("started_at", now)
     return Entry(job=job, kind=kind, status=status, code_version=__version__, **details)
+
+
+def said(error: BaseException) -> str:
+    """What an error says, fit for ledgers and logs: Spark's own errors end where they begin to quote rows."""
+    if isinstance(error, Py4JJavaError):
+        text = str(error.java_exception.toString())
+    elif isinstance(error, PySparkException):
+        text = f"{type(error).__name__}: {error}"
+    else:
+        return f"{type(error).__name__}: {error}"[:2000]
+    return text.strip().splitlines()[0][:500]
 
 
 def new_run_id() -> str:

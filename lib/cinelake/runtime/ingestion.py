@@ -13,7 +13,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from cinelake import __version__
-from cinelake.runtime.context import Context, new_entry
+from cinelake.runtime.context import Context, new_entry, said
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.publish import Published, Publisher
@@ -49,9 +49,7 @@ def take_in(
     except Exception as error:  # noqa: BLE001
         cause = batches.error or error
         seconds = round(time.monotonic() - started, 3)
-        context.enter(
-            new_entry(job.name, "ingest", "failed", seconds=seconds, error=str(cause)[:2000])
-        )
+        context.enter(new_entry(job.name, "ingest", "failed", seconds=seconds, error=said(cause)))
         return Outcome(job.name, "failed", None, seconds=seconds, error=cause)
     seconds = round(time.monotonic() - started, 3)
     # The extent is entered last: from here on the files are known to be in.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol
 
-from cinelake.runtime.context import Context
+from cinelake.runtime.context import Context, said
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.ingestion import take_in
 from cinelake.runtime.job import AnyJob, Ingest, Job
@@ -71,7 +71,7 @@ class JobReport:
         self.changed |= outcome.changed
         self.seconds += outcome.seconds
         if outcome.error is not None:
-            self.error = f"{type(outcome.error).__name__}: {outcome.error}"
+            self.error = said(outcome.error)
 
     @property
     def good(self) -> bool:

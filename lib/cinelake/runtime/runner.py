@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from cinelake import __version__
 from cinelake.runtime.books import DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
-from cinelake.runtime.context import Context, new_entry, new_run_id
+from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
@@ -83,7 +83,7 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
         job.function(run)
         run.refuse_missing_outputs()
     except BaseException as error:
-        tracker.finish("FAILED", f"{type(error).__name__}: {error}")
+        tracker.finish("FAILED", said(error))
         raise
     entry = _entry(context, run, round(time.monotonic() - started, 3))
     context.enter(entry)
@@ -158,7 +158,7 @@ def _ended(
     error: BaseException | None = None,
 ) -> Outcome:
     seconds = round(time.monotonic() - started, 3)
-    text = f"{type(error).__name__}: {error}"[:2000] if error else None
+    text = said(error) if error else None
     context.enter(
         new_entry(
             job.name, "job", status, start=window.start, end=window.end, seconds=seconds, error=text

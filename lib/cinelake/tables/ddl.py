@@ -46,11 +46,18 @@ def partition_column(table: Table) -> str | None:
 
 def properties(table: Table) -> dict[str, str]:
     """Delta table properties, constraints among them."""
-    constraints = {f"delta.constraints.{check.name}": check.sql for check in table.checks}
+    # Delta takes null for a breach; a check of ours does not.
+    constraints = {
+        f"delta.constraints.{check.name}": f"COALESCE({check.sql}, TRUE)" for check in table.checks
+    }
     return constraints | {
         "delta.deletedFileRetentionDuration": f"interval {TIME_TRAVEL_DAYS} days",
         # Readers skip files by day and by key; statistics on the rest cost as much as the rows' encoding.
-        **({"delta.dataSkippingStatsColumns": ",".join(sought)} if (sought := _sought_by(table)) else {}),
+        **(
+            {"delta.dataSkippingStatsColumns": ",".join(sought)}
+            if (sought := _sought_by(table))
+            else {}
+        ),
     }
 
 
