@@ -1,0 +1,114 @@
+"""What it costs to take in a ratings file of five million lines.
+
+Compared in one run, on a folder in the layout of ml-25m that is generated for it:
+
+- plain: Spark reads ratings.csv with a schema and writes it as Delta, knowing nothing of duplicates, unknown
+  titles, scales, receipts or schemas.
+- import: `cinelake ingest`'s first half, from the folder to landing files. Target: at most 1.5 times plain.
+- bronze: its second half, from the landing files to Delta, partitioned as the contract says. Reported.
+
+`CINELAKE_BENCH_ROWS` makes the file smaller or larger.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.conftest import in_turn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from cinelake.runtime.landing import import_folder, importers
+from cinelake.sources.bronze import bronze_rows
+from cinelake.sources.ratings import RATINGS_SOURCE
+from cinelake.tables.ingest import BRONZE_RATINGS
+
+ROWS = int(os.environ.get("CINELAKE_BENCH_ROWS", "5000000"))
+MOVIES = 32_000
+FIRST, LAST = 822_873_600, 1_574_208_000  # 29 January 1996 to 20 November 2019
+SCHEMA = "userId INT, movieId INT, rating DOUBLE, timestamp BIGINT"
+
+
+def write_ml_25m(folder: Path, rows: int) -> None:
+    """A folder like ml-25m: users in order with their movies in order, a long tail, sessions over 24 years."""
+    dice = np.random.default_rng(25)
+    users = rows // 154
+    counts = dice.multinomial(round(rows * 1.12), dice.dirichlet(np.full(users, 0.8)))
+    user = np.repeat(np.arange(1, users + 1, dtype=np.int64), counts)
+    popularity = 1 / (np.arange(MOVIES) + 200.0)
+    movie = dice.choice(MOVIES, size=len(user), p=popularity / popularity.sum())
+    pairs = np.unique(user << 32 | movie)
+    pairs = np.sort(dice.choice(pairs, min(rows, len(pairs)), replace=False))
+    user, movie = pairs >> 32, (pairs & 0xFFFFFFFF) * 4 + 1
+    begun = dice.integers(FIRST, LAST, users + 1)
+    time = begun[user] + dice.exponential(200_000, len(user)).astype(np.int64)
+    stars = dice.integers(1, 11, len(user)) / 2
+    folder.mkdir()
+    with (folder / "ratings.csv").open("w") as stream:
+        stream.write("userId,movieId,rating,timestamp\n")
+        columns = (column.tolist() for column in (user, movie, stars, time))
+        stream.writelines(f"{u},{m},{s},{t}\n" for u, m, s, t in zip(*columns, strict=True))
+    with (folder / "movies.csv").open("w") as stream:
+        stream.write("movieId,title,genres\n")
+        stream.writelines(
+            f'{n * 4 + 1},"Film No. {n}, The ({1930 + n % 90})",Drama|Comedy\n'
+            for n in range(MOVIES)
+        )
+    (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,classic,1147880044\n")
+    (folder / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0114709,862\n")
+
+
+def write_delta(frame: DataFrame, path: Path, partition: str | None = None) -> None:
+    writer = frame.write.format("delta").mode("overwrite")
+    if partition:
+        writer = writer.partitionBy(partition).option("optimizeWrite", "true")
+    writer.save(str(path))
+
+
+@pytest.mark.timeout(1800)
+def test_importing_costs_little_more_than_plain_reading(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "ml-25m"
+    write_ml_25m(folder, ROWS)
+    movielens = importers()["movielens"]
+    numbers = itertools.count()
+    landing = tmp_path / "landing"
+
+    def plain() -> None:
+        ratings = spark.read.csv(str(folder / "ratings.csv"), header=True, schema=SCHEMA)
+        write_delta(ratings, tmp_path / f"plain-{next(numbers)}")
+
+    def importing() -> None:
+        shutil.rmtree(landing, ignore_errors=True)
+        report = import_folder(movielens, folder, landing)
+        assert report.rejections == 0
+
+    def bronze() -> None:
+        lines = spark.read.text(str(landing / "ratings")).select(
+            "value", F.col("_metadata.file_path").alias("file")
+        )
+        rows = bronze_rows(lines, RATINGS_SOURCE)
+        good = rows.where(F.size("_reasons") == 0).select(*BRONZE_RATINGS.names)
+        month = F.trunc("event_date", "month")
+        write_delta(good.withColumn("month", month), tmp_path / f"bronze-{next(numbers)}", "month")
+
+    timings = in_turn(plain, importing, bronze, repetitions=3)
+    reading, imported, ingested = timings
+    written = spark.read.format("delta").load(str(sorted(tmp_path.glob("bronze-*"))[-1]))
+    lines_landed = written.count()
+    ratio = imported.median / reading.median
+    whole = (imported.median + ingested.median) / reading.median
+    with capsys.disabled():
+        print(f"\n{ROWS:,} ratings, {(folder / 'ratings.csv').stat().st_size / 1e6:.0f} MB of csv")
+        print(f"  plain Spark, csv to Delta     {reading}")
+        print(f"  import, csv to landing files  {imported}: {ratio:.2f} times plain (target 1.5)")
+        print(f"  bronze, landing to Delta      {ingested}")
+        print(f"  import and bronze             {whole:.2f} times plain")
+    assert lines_landed == len((folder / "ratings.csv").read_bytes().splitlines()) - 1
+    assert ratio <= 1.5
