@@ -52,6 +52,7 @@ INSTALL_JAVA = (
 )
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+UNUSED_SECONDS = 30 * 86400
 # One matrix product per task is the parallelism; threads of BLAS beneath it only fight for the same cores.
 ONE_BLAS_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -407,16 +408,33 @@ def archive_path(jars: Sequence[Path]) -> Path:
 def class_archive(jars: Sequence[Path]) -> Path | None:
     """The class archive, made if there is none; None if it cannot be made, which only costs time."""
     try:
-        path = archive_path(jars)
-        refusal = path.with_suffix(".failed")
-        if not path.exists() and not refusal.exists():
-            with _locked("classes"):
-                if not path.exists() and not refusal.exists():
-                    _make_archive(path, refusal)
-        return path if path.exists() else None
+        return _archive(jars)
     except OSError as error:
         log.warning("no class archive (%s); sessions start more slowly", error)
         return None
+
+
+def _archive(jars: Sequence[Path]) -> Path | None:
+    path = archive_path(jars)
+    refusal = path.with_suffix(".failed")
+    if not path.exists() and not refusal.exists():
+        with _locked("classes"):
+            if not path.exists() and not refusal.exists():
+                _forget_unused(path.parent)
+                _make_archive(path, refusal)
+    if not path.exists():
+        return None
+    # The time of the last use, by which the unused ones are told.
+    os.utime(path)
+    return path
+
+
+def _forget_unused(directory: Path) -> None:
+    """Delete archives that nobody has started with for a while: each environment makes one of 200 MB."""
+    oldest = time.time() - UNUSED_SECONDS
+    for path in [*directory.glob("*.jsa"), *directory.glob("*.failed")]:
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
 
 
 def _make_archive(path: Path, refusal: Path) -> None:

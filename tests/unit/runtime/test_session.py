@@ -165,6 +165,29 @@ def test_an_archive_belongs_to_one_class_path(home: Path, monkeypatch: pytest.Mo
     assert session.archive_path(jars) != before
 
 
+def test_archives_that_nobody_uses_any_more_are_deleted(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_ivy", FakeIvy())
+    jars = session.resolve_jars()
+    old, used = (home / "classes" / name for name in ("old.jsa", "used.jsa"))
+    old.parent.mkdir()
+    for path in (old, used):
+        path.touch()
+    os.utime(old, (0, 0))
+
+    def making(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        Path(command[-1]).touch()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(session.subprocess, "run", making)
+    made = session.class_archive(jars)
+    assert {path.name for path in old.parent.glob("*.jsa")} == {
+        "used.jsa",
+        made.name if made else "",
+    }
+
+
 def test_no_java_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -206,7 +229,7 @@ def test_the_session_knows_delta_and_lives_in_utc(spark: SparkSession) -> None:
     assert spark.conf.get("spark.sql.extensions") == session.DELTA_EXTENSION
     stamp = spark.sql("SELECT timestamp'2024-03-01 00:00:00Z' AS t").first()
     assert stamp is not None
-    assert stamp.t == datetime(2024, 3, 1)  # noqa: DTZ001 - Spark returns naive datetimes
+    assert stamp.t == datetime(2024, 3, 1)
 
 
 def test_python_workers_run_this_interpreter_in_utc_with_one_blas_thread(
