@@ -22,10 +22,11 @@ from delta.exceptions import (
     ConcurrentWriteException,
 )
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
+from pyspark.sql.window import WindowSpec
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cinelake.runtime.commits import Commit, CommitLog, Note
@@ -191,7 +192,7 @@ class Lake:
         return frame.drop(MONTH_COLUMN)
 
     def read_lines(self, folder: str, trigger: dict[str, Any]) -> Any:
-        """A stream of the text lines under `folder`, each with its file's path relative to it.
+        """A stream of the text lines under `folder`, each with its file's path in the landing area.
 
         `trigger` holds reader options such as `maxFilesPerTrigger`.
         """
@@ -200,7 +201,7 @@ class Lake:
             .options(recursiveFileLookup=True, **trigger)
             .load(folder)
         )
-        return lines.select("value", F.col("_metadata.file_path").alias("file"))
+        return lines.select("value", _landed_file())
 
     def stream(
         self, lines: DataFrame, checkpoint: str, trigger: dict[str, Any], each: Any
@@ -214,15 +215,12 @@ class Lake:
         )
 
     def read_lines_numbered(self, paths: Sequence[str]) -> DataFrame:
-        """The lines of `paths` with `file` and `line`, the 1-based number within the file."""
+        """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
         # A file in one piece keeps its lines in order, and only then can they be numbered.
         with self._conf("spark.sql.files.maxPartitionBytes", str(2**40)):
-            lines = self.spark.read.option("maxPartitionBytes", 2**40).text(list(paths))
-            numbered = lines.select(
-                "value",
-                F.col("_metadata.file_path").alias("file"),
-                F.monotonically_increasing_id().alias("_order"),
-            ).localCheckpoint()
+            lines = self.spark.read.text([f"{self.root}/landing/{path}" for path in paths])
+            order = F.monotonically_increasing_id().alias("_order")
+            numbered = lines.select("value", _landed_file(), order).localCheckpoint()
         order = F.row_number().over(_per_file())
         return numbered.select("value", "file", order.cast("bigint").alias("line"))
 
@@ -404,9 +402,11 @@ class Lake:
             )
 
 
-def _per_file() -> Any:
-    from pyspark.sql import Window
+def _landed_file() -> Column:
+    return F.substring_index("_metadata.file_path", "/landing/", -1).alias("file")
 
+
+def _per_file() -> WindowSpec:
     return Window.partitionBy("file").orderBy("_order")
 
 

@@ -29,6 +29,7 @@ from cinelake.tables.ddl import quoted
 from cinelake.tables.system import CHECK_RESULTS, QUARANTINE
 
 REASONS, RAW, ORIGIN = "_reasons", "_raw", "_origin"
+MISSING = "_is_missing"
 HASH, KEYS = "_hash", "_keys"
 # When the collector had the record; the data is complete up to the newest.
 RECEIVED = "received_at"
@@ -63,7 +64,12 @@ def judged(table: Table, frame: DataFrame) -> DataFrame:
     _refuse_misfit(table, frame)
     broken = reasons(table)
     if REASONS in frame.columns:
-        broken = F.concat(F.coalesce(F.col(REASONS), F.array().cast(ArrayType(StringType()))), broken)
+        # What its job rejects may well be incomplete; that a column is missing is then no news.
+        told = F.filter(broken, lambda reason: ~reason.endswith(MISSING))
+        own = F.col(REASONS)
+        broken = F.when(F.coalesce(F.size(own), F.lit(0)) > 0, F.array_union(own, told)).otherwise(
+            broken
+        )
     given = [name for name in (RAW, ORIGIN) if name in frame.columns]
     # One projection finds the reasons, the next depends on them: what only rejected rows need, such as their
     # JSON, is then computed for rejected rows only.

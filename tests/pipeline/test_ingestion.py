@@ -1,0 +1,176 @@
+"""Landed files reach bronze exactly once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Ingest, Job
+from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.publish import Publisher
+from cinelake.runtime.upkeep import reset
+from cinelake.tables.behaviour import RATINGS
+from cinelake.tables.ingest import BRONZE_RATINGS
+from cinelake.tables.system import JOB_RUNS, QUARANTINE
+
+from .conftest import Service
+
+JOBS = {job.name: job for job in discover(Path(__file__).parents[2] / "jobs")}
+INGEST = JOBS["ingest_ratings"]
+EVENING = datetime(2020, 5, 2, 20)
+
+
+def line(event: str, rating: object = 4.0, at: datetime = EVENING) -> str:
+    """One landed rating, received an hour after it was made."""
+    return json.dumps(
+        {
+            "event_id": event,
+            "schema_version": 1,
+            "event_time": f"{at.isoformat()}Z",
+            "received_at": f"{(at + timedelta(hours=1)).isoformat()}Z",
+            "profile_id": "p1",
+            "title_id": f"t-{event}",
+            "rating": rating,
+        }
+    )
+
+
+@pytest.fixture
+def ratings(service: Service) -> Service:
+    """The toy service, ingesting ratings instead."""
+    service.jobs = (INGEST,)
+    return service
+
+
+def land(service: Service, name: str, *lines: str) -> Path:
+    file = service.root / "landing" / "ratings" / "date=2020-05-02" / "hour=21" / f"{name}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{each}\n" for each in lines), encoding="utf-8")
+    return file
+
+
+def events(service: Service) -> list[str]:
+    return sorted(
+        row["event_id"] for row in service.lake.read(BRONZE_RATINGS).select("event_id").collect()
+    )
+
+
+def test_what_landed_is_bronze_or_quarantine_with_reason_file_and_line(ratings: Service) -> None:
+    land(ratings, "one", line("a"), "{ torn", line("b", "４.0"), line("c"))
+    (report,) = ratings.run().reports
+    assert (report.rows_in, report.rows_out, report.quarantined) == (4, 2, 2)
+    assert events(ratings) == ["a", "c"]
+    rejects = ratings.lake.read(QUARANTINE).select("target", "reasons", "file", "line").collect()
+    assert sorted(rejects, key=lambda row: row["line"]) == [
+        Row(
+            target="bronze_ratings",
+            reasons=["unreadable_json"],
+            file="ratings/date=2020-05-02/hour=21/one.jsonl",
+            line=2,
+        ),
+        Row(
+            target="bronze_ratings",
+            reasons=["rating_has_wrong_type"],
+            file="ratings/date=2020-05-02/hour=21/one.jsonl",
+            line=3,
+        ),
+    ]
+
+
+def test_a_file_is_taken_once_and_a_second_look_makes_no_commit(ratings: Service) -> None:
+    land(ratings, "one", line("a"))
+    ratings.run()
+    before = ratings.version(BRONZE_RATINGS)
+    assert [r.status for r in ratings.run().reports] == ["up to date"]
+    land(ratings, "two", line("b"))
+    ratings.run()
+    assert events(ratings) == ["a", "b"]
+    assert ratings.version(BRONZE_RATINGS) == (before or 0) + 1
+
+
+@pytest.mark.parametrize("moment", ["before bronze", "after bronze"])
+def test_a_batch_that_dies_half_way_is_taken_once_by_the_next_run(
+    ratings: Service, moment: str
+) -> None:
+    land(ratings, "one", line("a"), "{ torn")
+    place = (Publisher, "_audit") if moment == "before bronze" else (Ledger, "record")
+    died = OSError("the machine is gone")
+    with (
+        patch.object(*place, side_effect=died),
+        pytest.raises(OSError, match="gone") if moment == "after bronze" else _nothing(),
+    ):
+        ratings.run()
+    assert ratings.run().succeeded
+    assert events(ratings) == ["a"]
+    assert ratings.lake.read(QUARANTINE).count() == 1
+    assert Ledger(ratings.lake).books().rows("bronze_ratings", date.min, date.max) == 1
+
+
+def _nothing():  # type: ignore[no-untyped-def]
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def test_a_lost_checkpoint_repeats_bronze_and_changes_nothing_after_it(ratings: Service) -> None:
+    ratings.jobs = tuple(job for job in JOBS.values() if job.area in ("ingest", "behaviour"))
+    land(ratings, "one", line("a"), line("b"))
+    title = {
+        "event_id": "t",
+        "schema_version": 1,
+        "event_time": "2020-05-01T00:00:00Z",
+        "received_at": "2020-05-03T01:00:00Z",
+    }
+    titles = [
+        json.dumps(title | {"event_id": f"t{n}", "title_id": f"t-{n}", "name": n}) for n in "ab"
+    ]
+    land_titles = ratings.root / "landing" / "titles" / "date=2020-05-03" / "hour=01" / "one.jsonl"
+    land_titles.parent.mkdir(parents=True)
+    land_titles.write_text("\n".join(titles), encoding="utf-8")
+    assert ratings.run().succeeded
+    before, version = ratings.rows(RATINGS), ratings.version(RATINGS)
+    assert len(before) == 2
+    shutil.rmtree(ratings.root / "checkpoints" / "ratings")
+    land(ratings, "empty")
+    assert ratings.run().succeeded
+    assert events(ratings) == ["a", "a", "b", "b"]
+    assert (ratings.rows(RATINGS), ratings.version(RATINGS)) == (before, version)
+
+
+def test_a_reset_reads_the_landing_files_again_and_doubles_nothing(ratings: Service) -> None:
+    land(ratings, "one", line("a"))
+    ratings.run()
+    assert isinstance(INGEST, Ingest)
+    reset(ratings.context(), INGEST)
+    assert not ratings.lake.exists(BRONZE_RATINGS)
+    assert ratings.run().succeeded
+    assert events(ratings) == ["a"]
+    assert Ledger(ratings.lake).books().rows("bronze_ratings", date.min, date.max) == 1
+
+
+def test_the_data_is_complete_through_the_last_whole_hour_received(ratings: Service) -> None:
+    land(ratings, "one", line("a", at=datetime(2020, 5, 2, 20, 30)))
+    assert ratings.run().data_through == "2020-05-02T21:00:00+00:00"
+
+
+def test_each_micro_batch_is_an_entry_of_the_ledger(ratings: Service) -> None:
+    land(ratings, "one", line("a"), "{ torn")
+    ratings.run()
+    (entry,) = ratings.lake.read(JOB_RUNS).where(F.size("days") > 0).collect()
+    assert entry["rows_out"] == [Row(name="bronze_ratings", rows=1)]
+    assert entry["quarantined"] == [Row(name="bronze_ratings", rows=1)]
+    (reject,) = ratings.lake.read(QUARANTINE).collect()
+    assert reject["publication"] == entry["run_id"]
+
+
+def test_windowed_jobs_stand_beside_the_ingest_jobs() -> None:
+    assert {job.area for job in JOBS.values() if isinstance(job, Ingest)} == {"ingest"}
+    assert all(isinstance(job, Job) for job in JOBS.values() if job.area == "behaviour")
