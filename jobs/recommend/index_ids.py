@@ -3,10 +3,9 @@
 One row per id, for ever: MLlib wants integers, and ids are strings.
 """
 
-from cinelake.tables.behaviour import RATINGS
-
 from cinelake.recommend.index import grown
 from cinelake.runtime.job import ALL, Reading, Run, job
+from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.recommend import PROFILE_INDEX, TITLE_INDEX
 
 

@@ -7,7 +7,6 @@ popular ones.
 
 from functools import reduce
 
-from cinelake.tables.behaviour import RATINGS
 from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,6 +14,7 @@ from pyspark.sql import functions as F
 from cinelake.recommend.lists import NamedFactors, lists_for_everyone
 from cinelake.recommend.strengths import strengths
 from cinelake.runtime.job import JobParams, Run, history, job
+from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.recommend import ALS, RECOMMENDATIONS
 
 

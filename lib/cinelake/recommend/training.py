@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend import evaluation, serving
@@ -114,7 +114,10 @@ def compare(
             )
             test = stack.enter_context(persisted(strengths(within(ratings, holdout), like_from)))
             if not train.where("strength > 0").isEmpty():
-                folds.append(_fold(number, train, test, recipes, k))
+                numbers = train.select("title_id", "title_idx").distinct()
+                warm = histories(train.drop("title_idx"), numbers).where("liked > 0")
+                days = _Days(number, train, test, stack.enter_context(persisted(warm)), numbers)
+                folds.append(_fold(days, recipes, k))
         if not folds:
             return Comparison(k, [], [], [], [])
         lists = stack.enter_context(persisted(_all([fold.lists for fold in folds])))
@@ -126,7 +129,7 @@ def compare(
             k=k,
             measures=_rows(evaluation.intervals(led, (*evaluation.MEASURES, "lead"))),
             by_history=_rows(evaluation.by_history(judged, _all([f.histories for f in folds]))),
-            shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
+            shown=_rows(evaluation.shown(lists.where(newest.is_it), newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
         )
 
@@ -168,7 +171,21 @@ def registrable(factors: NamedFactors, ratings: DataFrame, recipe: Recipe, like_
 
 
 @dataclass(frozen=True)
+class _Days:
+    """One holdout's strengths before and after the cut, its warm histories, and the titles' numbers."""
+
+    number: int
+    train: DataFrame
+    test: DataFrame
+    warm: DataFrame
+    numbers: DataFrame
+
+
+@dataclass(frozen=True)
 class _Fold:
+    """What the models listed in one holdout, and all it takes to judge it."""
+
+    is_it: Column
     lists: DataFrame
     relevant: DataFrame
     histories: DataFrame
@@ -176,12 +193,9 @@ class _Fold:
     cold: DataFrame
 
 
-def _fold(
-    number: int, train: DataFrame, test: DataFrame, recipes: Mapping[str, Recipe], k: int
-) -> _Fold:
-    fold = F.lit(number).alias("fold")
-    numbers = train.select("title_id", "title_idx").distinct()
-    warm = histories(train.drop("title_idx"), numbers).where("liked > 0")
+def _fold(days: _Days, recipes: Mapping[str, Recipe], k: int) -> _Fold:
+    train, warm, numbers = days.train, days.warm, days.numbers
+    fold = F.lit(days.number).alias("fold")
     made = {
         name: personal_lists(warm, _named(train, recipe, ids=train), numbers, k)
         for name, recipe in recipes.items()
@@ -189,16 +203,17 @@ def _fold(
     made[POPULAR] = popular_lists(warm, train, numbers, k)
     columns = ["profile_id", "rank", "title_id"]
     return _Fold(
+        is_it=F.col("fold") == days.number,
         lists=_all(
             [
                 frame.select(F.lit(name).alias("model"), fold, *columns)
                 for name, frame in made.items()
             ]
         ),
-        relevant=relevant(train, test).select(fold, "profile_id", "title_id"),
+        relevant=relevant(train, days.test).select(fold, "profile_id", "title_id"),
         histories=warm.select(fold, "profile_id", "liked"),
         titles=train.groupBy("title_id").agg(F.count_if(F.col("strength") > 0).alias("likes")),
-        cold=cold(train, test).select(fold, "*"),
+        cold=cold(train, days.test).select(fold, "*"),
     )
 
 
