@@ -1,0 +1,146 @@
+"""Runs of the real command in processes of their own, on small MovieLens folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from cinelake.runtime.lake import Lake
+from cinelake.tables.catalog import all_tables
+from cinelake.tables.contract import Kind, Table
+from cinelake.tables.system import JOB_RUNS, QUARANTINE
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the ml-latest layout: 80 people, 120 films in four tastes, two years, and a few faults."""
+    chance = random.Random(7)
+    path = tmp_path_factory.mktemp("data") / "ml-latest-small"
+    path.mkdir()
+    films = [
+        f"{n},Film {n} ({1990 + n % 30}),{['Drama', 'Comedy', 'Horror', 'Sci-Fi'][n % 4]}"
+        for n in range(1, 121)
+    ]
+    (path / "movies.csv").write_text(
+        "movieId,title,genres\n" + "\n".join(films) + "\n", encoding="utf-8"
+    )
+    ratings = ["userId,movieId,rating,timestamp"]
+    for user in range(1, 81):
+        for film in sorted(chance.sample(range(1, 121), 30)):
+            liked = film % 4 == user % 4
+            rating = chance.choice([4.0, 4.5, 5.0] if liked else [1.0, 2.0, 3.0, 4.0])
+            ratings.append(f"{user},{film},{rating},{1500000000 + chance.randrange(730 * 86400)}")
+    ratings += ["1,2", "2,3,9.5,1500000000", "3,99999,4.0,1500000000", "４,5,4.0,1500000000"]
+    (path / "ratings.csv").write_text("\n".join(ratings) + "\n", encoding="utf-8")
+    (path / "tags.csv").write_text(
+        "userId,movieId,tag,timestamp\n1,4,dark,1500000100\n2,8,slow,1500000200\n", encoding="utf-8"
+    )
+    (path / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0000001,1\n", encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Service:
+    """A lake, and the command run on it."""
+
+    root: Path
+
+    def command(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        """Start `cinelake` in a process group of its own."""
+        chosen = {
+            "lake.root": str(self.root),
+            "spark.driver_memory": "2g",
+            "spark.shuffle_partitions": "2",
+        } | settings
+        overrides = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("cinelake")), *overrides, *words],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, **settings: str) -> dict[str, Any]:
+        """Run a command to its end; returns the JSON of its last line."""
+        process = self.command(*words, **settings)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
+        return json.loads(out.strip().splitlines()[-1])  # type: ignore[no-any-return]
+
+    def killed_after(self, seconds: float, *words: str) -> bool:
+        """Start a command and kill it, Java and all, without warning; whether it was still running."""
+        process = self.command(*words)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        alive = process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return alive
+
+    def copy_landing(self, other: Service) -> None:
+        """Start from the landing files of another lake."""
+        shutil.copytree(other.root / "landing", self.root / "landing")
+
+    def content(self, spark: SparkSession) -> dict[str, list[str]]:
+        """The rows of every table that jobs write, and what is quarantined, in a form to compare."""
+        lake = Lake(spark, str(self.root))
+        tables = [t for t in all_tables().values() if t.kind is Kind.MANAGED and lake.exists(t)]
+        found = {table.name: _rows(lake, table) for table in tables}
+        published = (
+            lake.read(JOB_RUNS)
+            .where("status = 'succeeded'")
+            .select(F.col("run_id").alias("publication"))
+        )
+        counted = (
+            lake.read(QUARANTINE).join(published, "publication", "left_semi")
+            if lake.exists(QUARANTINE)
+            else None
+        )
+        if counted is not None:
+            found["quarantine"] = sorted(
+                map(str, counted.select("target", "reasons", "file", "line", "raw").collect())
+            )
+        return found
+
+
+def _rows(lake: Lake, table: Table) -> list[str]:
+    shown = []
+    for column in table.columns:
+        value = F.col(column.name)
+        match column.type.simpleString():
+            case "variant":
+                value = F.to_json(value)
+            case "double":
+                # Equal to one part in 1e9; the lists are compared at one model version.
+                value = F.format_string("%.8e", value)
+        shown.append(value.alias(column.name))
+    return sorted(map(str, lake.read(table).select(*shown).collect()))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, float]:
+    """A lake computed in peace, and how many seconds the run took."""
+    service = Service(tmp_path_factory.mktemp("undisturbed") / "lake")
+    landed = service.run("ingest", "movielens", str(folder))
+    assert landed["sources"]["ratings"]["rejections"] == 4
+    started = time.monotonic()
+    assert service.run("run")["status"] == "succeeded"
+    return service, time.monotonic() - started
