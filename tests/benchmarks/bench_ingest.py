@@ -72,7 +72,7 @@ def write_delta(frame: DataFrame, path: Path, partition: str | None = None) -> N
 
 @pytest.mark.timeout(1800)
 def test_importing_costs_little_more_than_plain_reading(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession, tmp_path: Path
 ) -> None:
     folder = tmp_path / "ml-25m"
     write_ml_25m(folder, ROWS)
@@ -104,11 +104,10 @@ def test_importing_costs_little_more_than_plain_reading(
     lines_landed = written.count()
     ratio = imported.median / reading.median
     whole = (imported.median + ingested.median) / reading.median
-    with capsys.disabled():
-        print(f"\n{ROWS:,} ratings, {(folder / 'ratings.csv').stat().st_size / 1e6:.0f} MB of csv")
-        print(f"  plain Spark, csv to Delta     {reading}")
-        print(f"  import, csv to landing files  {imported}: {ratio:.2f} times plain (target 1.5)")
-        print(f"  bronze, landing to Delta      {ingested}")
-        print(f"  import and bronze             {whole:.2f} times plain")
+    print(f"\n{ROWS:,} ratings, {(folder / 'ratings.csv').stat().st_size / 1e6:.0f} MB of csv")
+    print(f"  plain Spark, csv to Delta     {reading}")
+    print(f"  import, csv to landing files  {imported}: {ratio:.2f} times plain (target 1.5)")
+    print(f"  bronze, landing to Delta      {ingested}")
+    print(f"  import and bronze             {whole:.2f} times plain")
     assert lines_landed == len((folder / "ratings.csv").read_bytes().splitlines()) - 1
     assert ratio <= 1.5

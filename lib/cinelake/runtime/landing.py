@@ -186,9 +186,10 @@ class LocalFolder:
         """The folder at `path`; raises ImportFailed when there is none that can be read."""
         try:
             if path.is_dir():
-                # Listing is what fails first where access is missing.
-                next(path.iterdir(), None)
-                return cls(path)
+                folder = cls(path)
+                # A folder may be listed by those who may not look at its files, and the reverse.
+                folder.files()
+                return folder
             if not path.exists():
                 raise ImportFailed(f"there is no folder {path}")
         except PermissionError:

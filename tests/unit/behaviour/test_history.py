@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from cinelake.behaviour.history import as_of
 
-START = datetime(2020, 5, 1)  # noqa: DTZ001
+START = datetime(2020, 5, 1)
 FACTS = "fact int, id string, at timestamp"
 CHANGES = "id string, effective_from timestamp, name string"
 

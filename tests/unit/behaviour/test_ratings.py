@@ -45,7 +45,7 @@ def test_a_rating_is_typed_and_dated(spark: SparkSession) -> None:
         "profile_id": "p1",
         "title_id": "t1",
         "rating": 4.0,
-        "rated_at": datetime(2020, 5, 3, 10, 30),  # noqa: DTZ001
+        "rated_at": datetime(2020, 5, 3, 10, 30),
         "rating_date": date(2020, 5, 3),
         "_reasons": [],
     }

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from unit.sources.folders import CSV
 
 from cinelake.runtime import landing
 from cinelake.runtime.landing import ImportReport, finish_interrupted, import_folder, importers
 from cinelake.sources.importer import Folder, ImportFailed, Lines, Recognised
-from unit.sources.folders import CSV
 
 MOVIELENS = importers()["movielens"]
 RECEIVED = datetime(2020, 5, 2, 7, 30, tzinfo=UTC)

@@ -46,7 +46,7 @@ def test_a_good_record_has_no_reasons_and_keeps_everything_it_held(spark: SparkS
     [row] = rows.withColumn("record", F.to_json("record")).collect()
     assert row.event_id == "e1"
     assert row.schema_version == 1
-    assert row.event_time == datetime(2020, 5, 1, 23, 59, 58)  # noqa: DTZ001
+    assert row.event_time == datetime(2020, 5, 1, 23, 59, 58)
     assert row.event_date == date(2020, 5, 1)
     assert row.clock_ahead_ms is None
     assert json.loads(row.record) == GOOD | {"mood": "wistful"}
@@ -82,7 +82,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "a blank title": (line(title_id=""), ["title_id_is_not_blank"]),
     "a number for an id": (line(title_id=296), ["title_id_has_wrong_type"]),
     "a number in quotes": (line(rating="4.0"), ["rating_has_wrong_type"]),
-    "a full-width number": (line(rating="４.０"), ["rating_has_wrong_type"]),  # noqa: RUF001
+    "a full-width number": (line(rating="４.０"), ["rating_has_wrong_type"]),
     "a truth value": (line(rating=True), ["rating_has_wrong_type"]),
     "an object": (line(rating={"stars": 4}), ["rating_has_wrong_type"]),
     "off the scale": (line(rating=5.5), ["rating_in_range"]),
@@ -147,7 +147,7 @@ def test_a_clock_that_is_ahead_is_corrected_from_the_receipt_and_recorded(
     spark: SparkSession,
 ) -> None:
     [row] = judged(spark, line(event_time="2020-05-02T02:00:01.500Z"))
-    assert row.event_time == row.received_at == datetime(2020, 5, 2, 0, 0, 1)  # noqa: DTZ001
+    assert row.event_time == row.received_at == datetime(2020, 5, 2, 0, 0, 1)
     assert row.event_date == date(2020, 5, 2)
     assert row.clock_ahead_ms == 7_200_500
     assert row._reasons == []

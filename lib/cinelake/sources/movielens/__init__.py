@@ -43,7 +43,7 @@ __all__ = ["IMPORTER", "BadMovieLensFile", "MovieLens", "NotMovieLens"]
 
 @dataclass(frozen=True)
 class MovieLens:
-    """The importer; see `cinelake.sources.importer.Importer`."""
+    """Land the titles, ratings and tags of a MovieLens folder, in any of its published layouts."""
 
     name: str = "movielens"
     version: int = 1
