@@ -1,14 +1,16 @@
-"""Build the titles: a row each change of a title, from all that the catalogue said up to then."""
+"""Build the titles: a row each change of a title, from what the catalogue says and how it looked before."""
 
+from cinelake.behaviour.records import LOOKBACK
 from cinelake.behaviour.titles import title_changes
-from cinelake.runtime.job import JobParams, Run, history, job
+from cinelake.runtime.job import JobParams, Reading, Run, job, previous
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.ingest import BRONZE_TITLES
 
 
-@job(reads=[history(BRONZE_TITLES)], writes=[TITLES])
+@job(reads=[Reading(BRONZE_TITLES, lookback=LOOKBACK), previous(TITLES)], writes=[TITLES])
 def build_titles(run: Run[JobParams]) -> None:
-    run.write(TITLES, title_changes(run.read(BRONZE_TITLES), run.start, run.end))
+    told, before = run.read(BRONZE_TITLES), run.read(TITLES)
+    run.write(TITLES, title_changes(told, before, run.start, run.end))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from cinelake import __version__
+from cinelake.runtime.config import is_local, local_path
 from cinelake.runtime.context import Context, new_entry, said
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
+from cinelake.runtime.landing import finish_interrupted
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.runner import Outcome
 from cinelake.runtime.upkeep import appended
@@ -30,6 +32,8 @@ def take_in(
     """
     started = time.monotonic()
     lake = context.lake
+    if is_local(lake.root):
+        finish_interrupted(local_path(lake.root) / "landing")
     folder = f"{lake.root}/landing/{job.source.name}"
     if not lake.storage.exists(folder):
         return Outcome(job.name, "nothing landed", None, seconds=time.monotonic() - started)

@@ -30,9 +30,10 @@ def _collect(kind: type[T]) -> dict[str, T]:
     for info in pkgutil.iter_modules(cinelake.tables.__path__):
         module = importlib.import_module(f"{cinelake.tables.__name__}.{info.name}")
         for value in vars(module).values():
-            if isinstance(value, kind):
-                if found.setdefault(value.name, value) != value:
-                    raise ContractError(
-                        f"{info.name}.py declares {value.name!r}, which another module of tables declares differently"
-                    )
+            if not isinstance(value, kind):
+                continue
+            if found.setdefault(value.name, value) != value:
+                raise ContractError(
+                    f"{info.name}.py declares {value.name!r}, which another module of tables declares differently"
+                )
     return dict(sorted(found.items()))

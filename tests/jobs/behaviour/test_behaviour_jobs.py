@@ -58,7 +58,9 @@ def inputs(spark: SparkSession) -> dict[Table, DataFrame]:
         TAGS_SOURCE,
         [landed_line("g1", "2 10:00", **TAGGED), landed_line("g1", "2 10:00", "3 10:00", **TAGGED)],
     )
-    changes = rehearse(JOBS["build_titles"], {BRONZE_TITLES: titles}, START, END)[TITLES]
+    nothing = spark.createDataFrame([], TITLES.schema)
+    told = {BRONZE_TITLES: titles, TITLES: nothing}
+    changes = rehearse(JOBS["build_titles"], told, START, END)[TITLES]
     return {
         BRONZE_TITLES: titles,
         BRONZE_RATINGS: ratings,

@@ -21,7 +21,9 @@ def published(day: date, digest: Digest, *, table: str = "t", **details: object)
 
 
 def landed(day: date, digest: Digest, **details: object) -> Entry:
-    return Entry("b", "load", "ingest", "succeeded", days=(DayEntry(day, "", {"t": digest}),), **details)  # type: ignore[arg-type]
+    return Entry(
+        "b", "load", "ingest", "succeeded", days=(DayEntry(day, "", {"t": digest}),), **details
+    )  # type: ignore[arg-type]
 
 
 def test_what_was_published_last_is_the_content_of_a_day() -> None:
@@ -49,7 +51,9 @@ def test_the_value_of_a_range_changes_with_the_content_inside_and_only_with_it()
 
 
 def test_equal_content_on_another_day_is_other_content() -> None:
-    assert Books([published(D1, ONE)]).value("t", D1, D4) != Books([published(D2, ONE)]).value("t", D1, D4)
+    assert Books([published(D1, ONE)]).value("t", D1, D4) != Books([published(D2, ONE)]).value(
+        "t", D1, D4
+    )
 
 
 def test_a_day_without_rows_is_worth_nothing() -> None:
@@ -64,10 +68,14 @@ def test_the_order_in_which_batches_landed_does_not_count(batches: list[tuple[da
     assert forth.rows("t", D1, D4) == sum(n for _, n in batches)
 
 
-def test_a_commit_by_somebody_else_disturbs_the_days_it_touched_until_they_are_published_again() -> None:
+def test_a_commit_by_somebody_else_disturbs_the_days_it_touched_until_they_are_published_again() -> (
+    None
+):
     books = Books([published(D1, ONE), published(D2, ONE)])
     before = books.value("t", D1, D2), books.value("t", D2, D3)
-    books.apply(Entry("t@5", "somebody", "foreign", "succeeded", start=D1, end=D2, output_versions={"t": 5}))
+    books.apply(
+        Entry("t@5", "somebody", "foreign", "succeeded", start=D1, end=D2, output_versions={"t": 5})
+    )
     assert books.digest("t", D1) is None
     assert books.value("t", D1, D2) != before[0]
     assert books.value("t", D2, D3) == before[1]

@@ -49,7 +49,14 @@ def test_order_and_partitions_do_not_count(spark: SparkSession) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("id", "b"), ("day", None), ("whole", 8), ("real", 0.1000001), ("reals", [None, 1.0]), ("reals", [1.0])],
+    [
+        ("id", "b"),
+        ("day", None),
+        ("whole", 8),
+        ("real", 0.1000001),
+        ("reals", [None, 1.0]),
+        ("reals", [1.0]),
+    ],
 )
 def test_any_change_of_a_value_counts(spark: SparkSession, column: str, value: Any) -> None:
     changed = dict(zip(TABLE.names, ROW, strict=True)) | {column: value}
@@ -62,8 +69,12 @@ def test_a_value_that_moves_to_a_null_neighbour_counts(spark: SparkSession) -> N
     assert digest(spark, left) != digest(spark, right)
 
 
-@pytest.mark.parametrize(("one", "other"), [(0.3, 0.1 + 0.2), (0.0, -0.0), (1e300, 1e300 * (1 + 1e-14))])
-def test_floating_point_that_differs_by_rounding_is_the_same(spark: SparkSession, one: float, other: float) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"), [(0.3, 0.1 + 0.2), (0.0, -0.0), (1e300, 1e300 * (1 + 1e-14))]
+)
+def test_floating_point_that_differs_by_rounding_is_the_same(
+    spark: SparkSession, one: float, other: float
+) -> None:
     assert digest(spark, (*ROW[:3], one, [one])) == digest(spark, (*ROW[:3], other, [other]))
 
 
@@ -95,9 +106,14 @@ def test_variants_are_hashed_by_their_json(spark: SparkSession) -> None:
         kind=Kind.SYSTEM,
         grain="One record.",
         key=("id",),
-        columns=(Column("id", StringType(), "id", required=True), Column("v", VariantType(), "record")),
+        columns=(
+            Column("id", StringType(), "id", required=True),
+            Column("v", VariantType(), "record"),
+        ),
     )
-    texts = spark.createDataFrame([("a", '{"x":1}'), ("a", '{"x": 1}'), ("a", '{"x":2}')], "id string, v string")
+    texts = spark.createDataFrame(
+        [("a", '{"x":1}'), ("a", '{"x": 1}'), ("a", '{"x":2}')], "id string, v string"
+    )
     frame = texts.select("id", F.parse_json("v").alias("v")).select(row_hash(table).alias("h"))
     hashes = [row["h"] for row in frame.collect()]
     assert hashes[0] == hashes[1] != hashes[2]

@@ -15,7 +15,9 @@ from cinelake.tables.contract import Column, Kind, Layer, Table
 
 def table(name: str, kind: Kind = Kind.MANAGED) -> Table:
     day = Column("day", DateType(), "day", required=True)
-    return Table(name, "toy", Layer.SILVER, "One row a day.", (day,), ("day",), window="day", kind=kind)
+    return Table(
+        name, "toy", Layer.SILVER, "One row a day.", (day,), ("day",), window="day", kind=kind
+    )
 
 
 def made(name: str, reads: list[Table | Reading], writes: list[Table]) -> Job:
@@ -30,7 +32,9 @@ GIVEN, A, B, C = table("given", Kind.EXTERNAL), table("a"), table("b"), table("c
 
 
 def test_jobs_come_after_what_they_read() -> None:
-    graph = Graph((made("last", [B, A], [C]), made("middle", [A], [B]), made("first", [GIVEN], [A])))
+    graph = Graph(
+        (made("last", [B, A], [C]), made("middle", [A], [B]), made("first", [GIVEN], [A]))
+    )
     assert [job.name for job in graph.order] == ["first", "middle", "last"]
     assert graph.upstream == {"first": set(), "middle": {"first"}, "last": {"first", "middle"}}
 

@@ -17,7 +17,9 @@ from cinelake.tables.contract import Column, Kind, Layer, Model, Table, between
 DAY = Column("day", DateType(), "day", required=True)
 NAME = Column("name", StringType(), "name", required=True)
 AMOUNT = Column("amount", LongType(), "how much")
-INPUT = Table("input", "toy", Layer.SILVER, "A row.", (DAY, NAME, AMOUNT), ("name", "day"), window="day")
+INPUT = Table(
+    "input", "toy", Layer.SILVER, "A row.", (DAY, NAME, AMOUNT), ("name", "day"), window="day"
+)
 OUTPUT = Table(
     "output", "toy", Layer.SILVER, "A row.", (DAY, NAME, AMOUNT), ("name", "day"), window="day",
     checks=(between("amount", 0, 10),),
@@ -120,7 +122,9 @@ def nothing(run: object) -> None:
         (["input"], [OUTPUT], "take tables and models"),
     ],
 )
-def test_a_declaration_that_contradicts_itself_is_refused(reads: list[object], writes: list[Table], complaint: str) -> None:
+def test_a_declaration_that_contradicts_itself_is_refused(
+    reads: list[object], writes: list[Table], complaint: str
+) -> None:
     with pytest.raises(JobError, match=complaint):
         job(reads=reads, writes=writes)(nothing)  # type: ignore[arg-type]
 

@@ -35,12 +35,19 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def test_a_second_writer_is_refused_and_told_who_writes(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(LakeBusy, match=rf"in use: process {holder.pid} .* wait for it"), lake_lock(tmp_path):
+def test_a_second_writer_is_refused_and_told_who_writes(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    with (
+        pytest.raises(LakeBusy, match=rf"in use: process {holder.pid} .* wait for it"),
+        lake_lock(tmp_path),
+    ):
         pass
 
 
-def test_a_killed_writer_leaves_no_lock_behind(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_killed_writer_leaves_no_lock_behind(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
     holder.kill()
     holder.wait()
     with lake_lock(tmp_path, timedelta(seconds=5)):

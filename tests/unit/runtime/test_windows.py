@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,9 @@ def test_the_past_ends_where_the_window_starts() -> None:
 
 
 @given(day=days, before=st.integers(0, 40), after=st.integers(-1, 40))
-def test_the_first_affected_window_reads_the_day_and_the_one_before_it_does_not(day: date, before: int, after: int) -> None:
+def test_the_first_affected_window_reads_the_day_and_the_one_before_it_does_not(
+    day: date, before: int, after: int
+) -> None:
     reach = Reach(max(before, -after), after)
     first = reach.first_affected(day)
 
@@ -55,12 +58,16 @@ def test_the_first_affected_window_reads_the_day_and_the_one_before_it_does_not(
 def test_contiguous_windows_hold_exactly_the_days_and_never_touch(chosen: set[date]) -> None:
     windows = list(contiguous(chosen))
     assert [day for window in windows for day in window.days] == sorted(chosen)
-    assert all(earlier.end < later.start for earlier, later in zip(windows, windows[1:], strict=False))
+    assert all(earlier.end < later.start for earlier, later in pairwise(windows))
 
 
 @pytest.mark.parametrize(
     ("cadence", "newest"),
-    [(Cadence.DAILY, date(2026, 1, 14)), (Cadence.WEEKLY, date(2026, 1, 12)), (Cadence.MONTHLY, JAN)],
+    [
+        (Cadence.DAILY, date(2026, 1, 14)),
+        (Cadence.WEEKLY, date(2026, 1, 12)),
+        (Cadence.MONTHLY, JAN),
+    ],
 )
 def test_the_newest_due_day_has_ended(cadence: Cadence, newest: date) -> None:
     assert cadence.newest_due(date(2026, 1, 15)) == newest
