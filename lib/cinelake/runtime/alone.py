@@ -16,7 +16,7 @@ from cinelake.runtime.arguments import day, trigger
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.job import AnyJob, Ingest
-from cinelake.runtime.lock import LakeBusy
+from cinelake.runtime.mendable import mendable
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress
 from cinelake.runtime.windows import Window
@@ -25,26 +25,30 @@ from cinelake.runtime.workspace import Workspace
 
 def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
     """Parse the command line, run the job, print the summary and exit."""
-    options = _parser(job).parse_args(arguments)
-    settings = load_settings(options.env, options.set, conf_dir=options.conf)
-    workspace = Workspace(settings)
-    if isinstance(job, Ingest):
-        request = Request(trigger=trigger(options.trigger))
-    else:
-        try:
-            request = Request(window=Window(options.start, options.end))
-        except ValueError as error:
-            sys.exit(f"{job.name}: {error}")
+    parser = _parser(job)
+    options = parser.parse_args(arguments)
     try:
+        settings = load_settings(options.env, options.set, conf_dir=options.conf)
+        request = _request(job, options, parser)
+        workspace = Workspace(settings)
         with workspace.writing():
             pipeline = workspace.pipeline(Graph.alone(job))
             summary = pipeline.run(request, PlainProgress(Console(stderr=True)))
-    except LakeBusy as error:
-        sys.exit(str(error))
+    except mendable() as error:
+        sys.exit(f"{job.name}: {error}")
     print(summary.to_json())  # noqa: T201 - the summary is the program's output
     sys.stdout.flush()
     if not summary.succeeded:
         sys.exit(1)
+
+
+def _request(job: AnyJob, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Request:
+    if isinstance(job, Ingest):
+        return Request(trigger=trigger(options.trigger))
+    try:
+        return Request(window=Window(options.start, options.end))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _parser(job: AnyJob) -> argparse.ArgumentParser:

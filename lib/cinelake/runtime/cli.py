@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 import cinelake
+from cinelake.runtime.mendable import mendable
 from cinelake.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def main() -> None:
     _discover_importers()
     try:
         app()
-    except _mendable() as error:
+    except mendable() as error:
         notices.print(
             f"{type(error).__name__}: {error}",
             style="red",
@@ -305,30 +306,6 @@ def main() -> None:
             soft_wrap=True,
         )
         sys.exit(1)
-
-
-def _mendable() -> tuple[type[BaseException], ...]:
-    from cinelake.runtime.config import ConfigError
-    from cinelake.runtime.graph import GraphError
-    from cinelake.runtime.job import JobError
-    from cinelake.runtime.lake import LakeError
-    from cinelake.runtime.lock import LakeBusy
-    from cinelake.runtime.session import SessionError
-    from cinelake.runtime.tracking import TrackingError
-    from cinelake.sources.importer import ImportFailed
-    from cinelake.tables.contract import ContractError
-
-    return (
-        ConfigError,
-        ContractError,
-        GraphError,
-        ImportFailed,
-        JobError,
-        LakeBusy,
-        LakeError,
-        SessionError,
-        TrackingError,
-    )
 
 
 def _discover_commands() -> None:

@@ -169,10 +169,6 @@ class IngestSettings(Section):
     max_files_per_batch: int = Field(1000, ge=1, description="Landing files per micro-batch.")
 
 
-class PublishSettings(Section):
-    """How rows are staged and made visible."""
-
-
 class SecretSettings(Section):
     """Values that are never printed and never enter a plan; set them by environment variables."""
 
@@ -200,7 +196,6 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     mlflow: MlflowSettings = MlflowSettings()
     ingest: IngestSettings = IngestSettings()
-    publish: PublishSettings = PublishSettings()
     jobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     secrets: SecretSettings = SecretSettings()
 

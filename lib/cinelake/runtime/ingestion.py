@@ -83,12 +83,13 @@ class _Batches:
         self._folder = folder
 
     def take(self, frame: DataFrame, number: int) -> None:
-        # The stream reports a failure as text of a Java error; the real one is kept for the ledger.
+        # The stream reports a failure as text of a Java error; the real one is kept for the ledger. Whatever is
+        # raised reaches Java as an ordinary error: on an exit from the callback Spark would wait for ever.
         try:
             self._take(frame, number)
         except BaseException as error:
             self.error = error
-            raise
+            raise RuntimeError(f"batch {number} failed: {said(error)}") from error
 
     def _take(self, frame: DataFrame, number: int) -> None:
         started = time.monotonic()

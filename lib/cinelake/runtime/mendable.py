@@ -1,0 +1,28 @@
+"""Errors that a person can mend: their message says how, and a trace would only hide it."""
+
+from __future__ import annotations
+
+
+def mendable() -> tuple[type[BaseException], ...]:
+    """For an `except` clause of a command."""
+    from cinelake.runtime.config import ConfigError
+    from cinelake.runtime.graph import GraphError
+    from cinelake.runtime.job import JobError
+    from cinelake.runtime.lake import LakeError
+    from cinelake.runtime.lock import LakeBusy
+    from cinelake.runtime.session import SessionError
+    from cinelake.runtime.tracking import TrackingError
+    from cinelake.sources.importer import ImportFailed
+    from cinelake.tables.contract import ContractError
+
+    return (
+        ConfigError,
+        ContractError,
+        GraphError,
+        ImportFailed,
+        JobError,
+        LakeBusy,
+        LakeError,
+        SessionError,
+        TrackingError,
+    )

@@ -1,0 +1,96 @@
+"""The command line: what it prints, what it refuses, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cinelake.runtime import cli
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`cinelake` on an empty lake; commands of areas and importers are registered once a process."""
+    monkeypatch.setattr(cli, "_workspaces", [])
+    if "movielens" not in {info.name for info in cli.ingest_app.registered_commands}:
+        cli._discover_importers()
+    root = f"lake.root={tmp_path / 'lake'}"
+    return lambda *words: CliRunner().invoke(cli.app, ["--set", root, *words])
+
+
+def test_help_names_the_commands(command: Command) -> None:
+    shown = command("--help").output
+    for name in (
+        "plan",
+        "run",
+        "tables",
+        "config",
+        "doctor",
+        "mlflow",
+        "reset",
+        "rebuild",
+        "checks",
+        "ingest",
+    ):
+        assert f" {name} " in shown
+
+
+def test_the_plan_is_printed_in_each_format(command: Command) -> None:
+    assert "behaviour/build_ratings" in command("plan").output
+    assert command("plan", "--format", "mermaid").output.startswith("flowchart LR")
+    jobs = {
+        job["name"]: job for job in json.loads(command("plan", "--format", "json").output)["jobs"]
+    }
+    assert set(jobs["build_ratings"]["upstream"]) == {"build_titles", "ingest_ratings"}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("plan", "--format", "svg"), "choose one of text, mermaid, json"),
+        (("run", "--start", "2026-01-01"), "give both --start and --end"),
+        (("run", "--start", "2026-01-02", "--end", "2026-01-01"), "holds no day"),
+        (("run", "--start", "1.1.2026", "--end", "2026-01-02"), "write it as 2026-01-31"),
+        (("run", "--step", "5h"), "windows are whole days"),
+        (("run", "--only", "build_rating"), "there is no job 'build_rating'"),
+    ],
+)
+def test_wrong_arguments_end_with_code_2_and_say_what_is_wrong(
+    command: Command, words: tuple[str, ...], complaint: str
+) -> None:
+    ended = command(*words)
+    assert ended.exit_code == 2
+    assert complaint in " ".join(ended.output.replace("│", " ").split())
+
+
+def test_a_table_is_documented_from_its_contract(command: Command) -> None:
+    page = command("tables", "ratings").output
+    for words in ("rating_date", "build_ratings", "CREATE TABLE"):
+        assert words in page
+
+
+def test_an_unknown_table_is_answered_with_the_nearest(command: Command) -> None:
+    ended = command("tables", "rating")
+    assert ended.exit_code == 1
+    assert "did you mean 'ratings'?" in ended.output
+
+
+def test_the_configuration_shows_where_each_value_comes_from(command: Command) -> None:
+    line = next(
+        line for line in command("config").output.splitlines() if line.startswith("lake.root")
+    )
+    assert "--set" in line
+
+
+def test_a_folder_that_is_no_movielens_is_refused_by_name(command: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ended = command("ingest", "movielens", str(empty))
+    assert ended.exit_code == 1
+    assert "empty" in str(ended.exception)
