@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType, StringType
 
@@ -22,6 +22,7 @@ from cinelake.runtime.pipeline import JobReport, Pipeline, Request, Summary
 from cinelake.runtime.tracking import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between
+from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 
 NOTES = Table(
     name="notes",
@@ -162,13 +163,18 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     return Tracking.beside_lake(str(tmp_path_factory.mktemp("mlflow")))
 
 
+@pytest.fixture(scope="session")
+def blank_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake whose tables exist and hold nothing: making them takes seconds, copying them none."""
+    root = tmp_path_factory.mktemp("blank") / "lake"
+    lake = Lake(spark, str(root))
+    for table in (JOB_RUNS, CHECK_RESULTS, QUARANTINE, NOTES, AMOUNTS, TOTALS):
+        lake.create(table)
+    return root
+
+
 @pytest.fixture
-def service(spark: SparkSession, tmp_path: Path, tracking: Tracking) -> Service:
+def service(spark: SparkSession, tmp_path: Path, tracking: Tracking, blank_lake: Path) -> Service:
     """A toy service with an empty lake."""
+    shutil.copytree(blank_lake, tmp_path / "lake")
     return Service(spark, tmp_path / "lake", tracking)
-
-
-@pytest.fixture
-def frame(spark: SparkSession) -> Callable[..., DataFrame]:
-    """Rows of a table as a frame."""
-    return lambda table, *rows: spark.createDataFrame(list(rows), table.schema)

@@ -161,7 +161,7 @@ def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> No
         (replace(AMOUNTS, columns=AMOUNTS.columns[:2], checks=()), "DROP COLUMN amount"),
         (
             replace(AMOUNTS, checks=(between("amount", 0, 9),)),
-            r"ADD CONSTRAINT amount_in_range CHECK \(amount >= 0 AND amount <= 9\)",
+            r"ADD CONSTRAINT amount_in_range CHECK \(COALESCE\(amount >= 0 AND amount <= 9, TRUE\)\)",
         ),
         (replace(AMOUNTS, partition=None), "cinelake rebuild amounts"),
     ],
@@ -263,6 +263,24 @@ def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Ser
     assert service.run().succeeded
     assert [row.amount for row in service.rows(AMOUNTS)] == [1]
     assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
+
+
+def test_rows_of_a_killed_run_are_replaced_even_when_the_day_is_again_what_the_ledger_knows(
+    service: Service,
+) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    service.note(("2026-01-01", "tea", 10))
+    context = service.context()
+    with (
+        patch.object(type(context.ledger), "record", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        compute(context, sum_notes, JAN_1)
+    assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+    service.note(("2026-01-01", "tea", -10))
+    assert service.run().succeeded
+    assert [row.amount for row in service.rows(AMOUNTS)] == [1]
 
 
 def test_only_published_quarantine_counts(service: Service) -> None:

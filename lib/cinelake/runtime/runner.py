@@ -21,6 +21,7 @@ from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
 from cinelake.runtime.tracking import ModelVersion, Tracker
+from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Model, Table
 
@@ -58,6 +59,8 @@ def compute(context: Context, job: Job, window: Window) -> Outcome:
             return _compute(context, job, window, started)
         except InputsMoved as moved:
             context.reread()
+            # What we published over the rival's rows is in no entry: its days count as unknown now.
+            notice_others(context, [w for w in job.writes if isinstance(w, Table)])
             if attempt == ATTEMPTS:
                 return _ended(context, job, window, started, "failed", moved)
         except Yielded:

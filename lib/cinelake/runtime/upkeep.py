@@ -19,6 +19,9 @@ from cinelake.runtime.job import Ingest, Job, JobError
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.tables.contract import Kind, Table
 
+# What a note calls its commit when rows of a window changed; retention and compaction change none.
+WRITES = ("append", "insert", "replace")
+
 
 def append_external(context: Context, table: Table, frame: DataFrame, by: str) -> Published:
     """Add people's input to an external table, through the same gates as everything else.
@@ -84,8 +87,9 @@ def expire(context: Context, table: Table, before: date) -> None:
 
 
 def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:
-    """Take into account what others committed to `tables` since the ledger's last entry on them.
+    """Take into account what was committed to `tables` since the ledger's last entry on them.
 
+    That is other people's work, or a run of ours that was killed before it could enter what it had published.
     With `remember=False` nothing is entered: for those who only want to know.
     """
     for table in tables:
@@ -94,7 +98,7 @@ def notice_others(context: Context, tables: Iterable[Table], *, remember: bool =
         if newest is None or newest == known:
             continue
         commits = context.lake.commits(table, -1 if known is None else known, newest)
-        for commit in (c for c in commits if c.note is None and c.changes_data):
+        for commit in (c for c in commits if _disturbs(c)):
             entry = _disturbance(table, commit)
             if remember:
                 context.enter(entry)
@@ -103,10 +107,14 @@ def notice_others(context: Context, tables: Iterable[Table], *, remember: bool =
         context.books.versions[table.name] = newest
 
 
+def _disturbs(commit: Commit) -> bool:
+    return commit.changes_data and (commit.note is None or commit.note.action in WRITES)
+
+
 def _disturbance(table: Table, commit: Commit) -> Entry:
     touched = commit.days_touched(table)
     return new_entry(
-        f"somebody's {commit.operation}",
+        commit.note.job if commit.note else f"somebody's {commit.operation}",
         "foreign",
         run_id=f"{table.name}@{commit.version}",
         start=touched[0] if touched else None,
