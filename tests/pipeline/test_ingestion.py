@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from cinelake.runtime import publish
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Ingest, Job
 from cinelake.runtime.ledger import Ledger
@@ -174,3 +175,11 @@ def test_each_micro_batch_is_an_entry_of_the_ledger(ratings: Service) -> None:
 def test_windowed_jobs_stand_beside_the_ingest_jobs() -> None:
     assert {job.area for job in JOBS.values() if isinstance(job, Ingest)} == {"ingest"}
     assert all(isinstance(job, Job) for job in JOBS.values() if job.area == "behaviour")
+
+
+def test_a_large_batch_is_staged(ratings: Service) -> None:
+    land(ratings, "one", line("a"), "{ torn")
+    with patch.object(publish, "SMALL_FRAME_BYTES", -1):
+        assert ratings.run().succeeded
+    assert events(ratings) == ["a"]
+    assert ratings.lake.storage.names(f"{ratings.lake.root}/staging") == []

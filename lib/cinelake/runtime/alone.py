@@ -34,6 +34,7 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
         with workspace.writing():
             pipeline = workspace.pipeline(Graph.alone(job))
             summary = pipeline.run(request, PlainProgress(Console(stderr=True)))
+        workspace.stop()
     except mendable() as error:
         sys.exit(f"{job.name}: {error}")
     print(summary.to_json())  # noqa: T201 - the summary is the program's output

@@ -191,17 +191,18 @@ class Publisher:
     @contextmanager
     def _materialised(self, table: Table, frame: DataFrame) -> Iterator[DataFrame]:
         if _estimated_bytes(frame) <= SMALL_FRAME_BYTES:
-            cached = frame.coalesce(1).persist()
+            cached = frame.persist()
             try:
                 yield cached
             finally:
                 cached.unpersist()
             return
-        name = f"{self._run_id}/{table.name}"
+        # A micro-batch's id holds a colon, which Hadoop's paths may not.
+        folder = self._run_id.replace(":", "-")
         try:
-            yield self._lake.stage(frame, name)
+            yield self._lake.stage(frame, f"{folder}/{table.name}")
         finally:
-            self._lake.unstage(self._run_id)
+            self._lake.unstage(folder)
 
     def _summary(self, table: Table, ready: DataFrame) -> _Summary:
         rejections = F.count(F.when(~_is_good(), 1)).alias("rejections")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -44,6 +45,10 @@ class Workspace:
 
     @cached_property
     def tracking(self) -> Tracking:
+        token = self.settings.secrets.mlflow_token
+        if token is not None:
+            # MLflow's client takes it from nowhere else.
+            os.environ["MLFLOW_TRACKING_TOKEN"] = token.get_secret_value()
         return Tracking(self.settings.tracking_uri, self.settings.artifact_root)
 
     @cached_property
@@ -73,6 +78,11 @@ class Workspace:
         """The pipeline of `graph`, or of all jobs."""
         options = {"maxFilesPerTrigger": self.settings.ingest.max_files_per_batch}
         return Pipeline(graph or self.graph, self.context(), options)
+
+    def stop(self) -> None:
+        """End the session, if one was started: executors left alone try to come back."""
+        if "spark" in self.__dict__:
+            self.spark.stop()
 
     @contextmanager
     def writing(self) -> Iterator[None]:

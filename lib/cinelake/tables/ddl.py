@@ -52,6 +52,12 @@ def properties(table: Table) -> dict[str, str]:
     }
     return constraints | {
         "delta.deletedFileRetentionDuration": f"interval {TIME_TRAVEL_DAYS} days",
+        # A bulk load touches hundreds of months from every task; this gives each few files, for a shuffle's cost.
+        **(
+            {"delta.autoOptimize.optimizeWrite": "true"}
+            if table.partition is Partition.MONTH
+            else {}
+        ),
         # Readers skip files by day and by key; statistics on the rest cost as much as the rows' encoding.
         **(
             {"delta.dataSkippingStatsColumns": ",".join(sought)}
