@@ -72,7 +72,7 @@ class _DayContent:
         if self.digest.rows == 0 and not self.disturbed_by:
             return 0
         text = "|".join((day.isoformat(), str(self.digest), *self.disturbed_by))
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+        return hash_of(text)
 
 
 class Books:
@@ -86,7 +86,6 @@ class Books:
         self._whole: dict[str, int] = defaultdict(int)
         self.retained_from: dict[str, date] = {}
         self.versions: dict[str, int] = {}
-        self.scanned: dict[str, int] = {}
         self.received_through: datetime | None = None
         self.landing_seen: dict[str, str] = {}
         for entry in entries:
@@ -180,7 +179,6 @@ class Books:
 
     def _apply_foreign(self, entry: Entry) -> None:
         for table, version in entry.output_versions.items():
-            self.scanned[table] = max(version, self.scanned.get(table, version))
             mark = f"{table}@{version}"
             for day in self._touched(table, entry.start, entry.end):
                 content = self._content[table].setdefault(day, _DayContent())
@@ -208,7 +206,6 @@ class Books:
             self._whole.pop(table, None)
             self.retained_from.pop(table, None)
             self.versions.pop(table, None)
-            self.scanned.pop(table, None)
         self._done.pop(entry.job, None)
         self.landing_seen.pop(entry.job, None)
 

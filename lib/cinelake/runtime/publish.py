@@ -120,10 +120,8 @@ class Publisher:
         Raises PublishError for rows outside the window, AuditFailed when the audit fails.
         """
         with self._materialised(table, judged(table, frame)) as ready:
-            summary = self._summary(table, ready)
-            self._refuse_strays(table, window, summary.days)
+            summary = self._gate(table, ready, window)
             good = accepted(ready)
-            self._gate(table, ready, window, summary.rejected)
             new = {day: summary.days.get(day, EMPTY) for day in window.days}
             changed = [
                 day for day, digest in new.items() if self._books.digest(table.name, day) != digest
@@ -146,10 +144,8 @@ class Publisher:
     def grow(self, table: Table, frame: DataFrame, window: Window) -> Published:
         """Add the rows of `frame` whose key is new to a growing table."""
         with self._materialised(table, judged(table, frame)) as ready:
-            summary = self._summary(table, ready)
-            self._refuse_strays(table, window, summary.days)
+            summary = self._gate(table, ready, window)
             good = accepted(ready)
-            self._gate(table, ready, window, summary.rejected)
             version = None
             if summary.days:
                 note = self._note("insert", window.start, window.end, summary.days)
@@ -229,14 +225,17 @@ class Publisher:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
         return {row[_window(table)]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
 
-    def _gate(self, table: Table, ready: DataFrame, window: Window, turned_away: int) -> None:
-        """Quarantine and audit, side by side: both only read what is ready, and each leaves a core idle."""
+    def _gate(self, table: Table, ready: DataFrame, window: Window) -> _Summary:
+        """Refuse strays, then quarantine and audit side by side: both only read, and each leaves a core idle."""
+        summary = self._summary(table, ready)
+        self._refuse_strays(table, window, summary.days)
         with ThreadPoolExecutor(max_workers=2) as pool:
             waiting = [pool.submit(self._audit, table, accepted(ready))]
-            if turned_away or self._books.has_quarantined(self._job, table.name, window.days):
+            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
                 waiting.append(pool.submit(self._replace_quarantine, table, ready, window))
             for each in waiting:
                 each.result()
+        return summary
 
     def _refuse_strays(self, table: Table, window: Window, days: dict[date, Digest]) -> None:
         strays = sorted(day for day in days if day not in window)
