@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,20 @@ from pyspark.sql.types import IntegerType, MapType, StringType
 from cinelake import sources
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.source import Source
-from cinelake.sources.tags import TAGS_SOURCE
-from cinelake.sources.titles import TITLES_SOURCE
 from cinelake.tables.contract import Column, ContractError, one_of, satisfies
 
-SOURCES = (RATINGS_SOURCE, TITLES_SOURCE, TAGS_SOURCE)
+
+def declared() -> dict[str, Source]:
+    """Every source that a module of `cinelake.sources` declares, by name."""
+    modules = (
+        import_module(f"{sources.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(sources.__path__)
+    )
+    found = [v for m in modules for v in vars(m).values() if isinstance(v, Source)]
+    return {source.name: source for source in found}
+
+
+SOURCES = tuple(declared().values())
 SCHEMAS = Path(sources.__path__[0]) / "schemas"
 RATING = {
     "event_id": "e1",
@@ -49,6 +60,19 @@ def test_the_stored_schema_is_what_the_source_emits(source: Source) -> None:
         f"lib/cinelake/sources/schemas/{source.name}.json is not what the source emits; "
         "write json.dumps(source.json_schema(), indent=2, ensure_ascii=False) and a line end into it"
     )
+
+
+def test_a_source_stands_in_the_file_of_its_name() -> None:
+    assert len(SOURCES) == 13
+    for source in SOURCES:
+        module = import_module(f"{sources.__name__}.{source.name}")
+        assert getattr(module, f"{source.name.upper()}_SOURCE") is source
+
+
+def test_titles_of_the_first_version_are_good_still() -> None:
+    film = {k: RATING[k] for k in ("event_id", "schema_version", "event_time", "received_at")}
+    film |= {"title_id": "862", "name": "Toy Story", "release_year": 1995, "genres": ["Comedy"]}
+    assert complaints(declared()["titles"], film) == []
 
 
 def test_no_schema_is_stored_without_a_source() -> None:
