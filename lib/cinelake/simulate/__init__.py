@@ -1,0 +1,1 @@
+"""A simulated streaming service with hidden truth."""
