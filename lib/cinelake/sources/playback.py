@@ -43,7 +43,7 @@ PLAYBACK_SOURCE = Source(
         Column("position_s", DoubleType(), "Where the picture stands (s)"),
         Column("to_position_s", DoubleType(), "Where a seek or skip goes (s)"),
         Column("bitrate_kbps", IntegerType(), "Bitrate of the picture from now on (kbit/s)"),
-        Column("cause", StringType(), "Of a rebuffer: network or seek; of a stop: who stopped it"),
+        Column("cause", StringType(), "Of a rebuffer: network or seek, as the player sees it"),
         Column("error_code", StringType(), "Of an error, in media3's words"),
         Column("entry", StringType(), "Of an attempt: whence it came, as home, search, autoplay"),
         Column("row", IntegerType(), "Of an attempt from the home page: its row, from 0"),
