@@ -98,7 +98,7 @@ def deliver(
     lines = _received(records, dice, source, window, settings, seed, lost)
     order = np.argsort(lines.received, kind="stable")
     row = lines.row[order]
-    event_ids = ids(seed, "event", np.int64(source), records.account[row], records.order[row])
+    event_ids = ids(seed, "event", np.array(source), records.account[row], records.order[row])
     index = pa.array(row)
     fields = {
         "event_id": event_ids,
@@ -276,7 +276,7 @@ def _faults(
     ]:
         if len(row) == 0:
             continue
-        event = ids(seed, "event", np.int64(source), records.account[row], records.order[row])
+        event = ids(seed, "event", np.array(source), records.account[row], records.order[row])
         times = (
             pa.nulls(len(row), pa.timestamp("us", "UTC"))
             if received is None

@@ -32,24 +32,28 @@ def objects(fields: Mapping[str, pa.Array]) -> pa.Array:
 
 def values(column: pa.Array) -> list[pa.Array | str]:
     """The pieces whose concatenation is the column's JSON text, row by row; null is `null`."""
+    if pa.types.is_timestamp(column.type):
+        return _times(column)
+    return [_with_null(_texts(column))]
+
+
+def _texts(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        texts = _one(values(column.dictionary))
-        return [_with_null(texts.take(column.indices))]
-    if pa.types.is_timestamp(kind):
-        return _times(column)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        quoted = _joined(['"', _escaped(column), '"'], nulls=column.null_count > 0)
-        return [_with_null(quoted)]
-    if pa.types.is_date(kind):
-        return values(column.cast(pa.string()))
-    if pa.types.is_boolean(kind):
-        return [_with_null(pc.if_else(column, "true", "false"))]
-    if pa.types.is_floating(kind):
-        return [_with_null(_floats(column))]
-    if pa.types.is_list(kind):
-        return [_lists(column)]
-    return [_with_null(column.cast(pa.string()))]
+        texts = _one(values(column.dictionary)).take(column.indices)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        texts = _joined(['"', _escaped(column), '"'], nulls=column.null_count > 0)
+    elif pa.types.is_boolean(kind):
+        texts = pc.if_else(column, "true", "false")
+    elif pa.types.is_floating(kind):
+        texts = pc.round(column, ndigits=DECIMALS).cast(pa.string())
+    elif pa.types.is_list(kind):
+        texts = _lists(column)
+    elif pa.types.is_date(kind):
+        texts = _joined(['"', column.cast(pa.string()), '"'], nulls=column.null_count > 0)
+    else:
+        texts = column.cast(pa.string())
+    return texts
 
 
 def moments(times: npt.NDArray[np.int64]) -> pa.Array:
@@ -91,10 +95,6 @@ def _escaped(column: pa.Array) -> pa.Array:
         for text in column.to_pylist()
     ]
     return pa.array(written, type=column.type)
-
-
-def _floats(column: pa.Array) -> pa.Array:
-    return pc.round(column, ndigits=DECIMALS).cast(pa.string())
 
 
 def _lists(column: pa.ListArray) -> pa.Array:
