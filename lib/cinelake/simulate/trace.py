@@ -244,7 +244,6 @@ class Devices(Columns):
     model: NDArray[np.int64]  # index into `world.devices.MODELS`
     app_version: NDArray[np.int64]  # index into `world.devices.APP_VERSIONS`
     is_poor: NDArray[np.bool_]  # too old or too weak to ever play well
-    first_seen_at: NDArray[np.int64]  # µs UTC
 
 
 DEVICE_KINDS = ("tv", "console", "phone", "tablet", "laptop")

@@ -1,0 +1,1 @@
+"""Misuse of accounts, and all that merely looks like it."""

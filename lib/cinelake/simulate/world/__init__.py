@@ -1,0 +1,1 @@
+"""What the simulated service consists of before anybody watches: markets, titles, networks, devices, households."""
