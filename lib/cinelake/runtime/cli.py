@@ -327,7 +327,7 @@ def _import_command(importer: Importer) -> Callable[[Path], None]:
         from cinelake.runtime.config import local_path
         from cinelake.runtime.landing import import_folder
 
-        landing = local_path(workspace().settings.lake.root) / "landing"
+        landing = local_path(workspace().settings.landing)
         report = import_folder(importer, path, landing)
         state = "had been landed before; nothing changed" if report.already_landed else "landed"
         notices.print(f"{path} ({report.layout}) {state}", highlight=False)

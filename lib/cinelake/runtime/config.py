@@ -63,7 +63,7 @@ _MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.ASCII)
 # The names that Spark itself redacts in its logs and pages (spark.redaction.regex).
 _SECRET_NAME = re.compile(r"(?i)secret\.|secret$|password|token|access[.]?key")
 # Where a path may be written relative; see the module's docstring.
-_PATHS = (("lake", "root"), ("mlflow", "artifact_root"))
+_PATHS = (("lake", "root"), ("lake", "landing"), ("mlflow", "artifact_root"))
 
 
 class ConfigError(ValueError):
@@ -121,6 +121,9 @@ class LakeSettings(Section):
     """Where the tables are."""
 
     root: str = Field(description="Directory or object-store prefix that holds the whole lake.")
+    landing: str | None = Field(
+        None, description="Where records land; without one, `landing` in the lake's root."
+    )
     catalog: str | None = Field(
         None, description="Catalog schema for the tables; without one they are found by path."
     )
@@ -230,6 +233,11 @@ class Settings(BaseSettings):
     def lake_is_local(self) -> bool:
         """Whether the lake is on a file system of this machine rather than in an object store."""
         return is_local(self.lake.root)
+
+    @property
+    def landing(self) -> str:
+        """Where records land."""
+        return self.lake.landing or f"{self.lake.root.rstrip('/')}/landing"
 
     @property
     def tracking_uri(self) -> str:

@@ -32,9 +32,9 @@ def take_in(
     """
     started = time.monotonic()
     lake = context.lake
-    if is_local(lake.root):
-        finish_interrupted(local_path(lake.root) / "landing")
-    folder = f"{lake.root}/landing/{job.source.name}"
+    if is_local(lake.landing):
+        finish_interrupted(local_path(lake.landing))
+    folder = f"{lake.landing}/{job.source.name}"
     if not lake.storage.exists(folder):
         return Outcome(job.name, "nothing landed", None, seconds=time.monotonic() - started)
     seen = lake.storage.extent(folder)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 from delta.exceptions import (
     ConcurrentAppendException,
@@ -67,13 +68,21 @@ class Receipt:
 class Lake:
     """Tables of one root folder or one catalog schema, in one Spark session."""
 
-    def __init__(self, spark: SparkSession, root: str, schema: str | None = None) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        root: str,
+        schema: str | None = None,
+        landing: str | None = None,
+    ) -> None:
+        """`landing` is where records land, by default `landing` in the root."""
         if schema is not None and not CATALOG_NAME.fullmatch(schema):
             raise LakeError(
                 f"lake.catalog = {schema!r} is not a schema name such as `main.cinelake`"
             )
         self.spark = spark
         self.root = root.rstrip("/")
+        self.landing = (landing or f"{self.root}/landing").rstrip("/")
         self.schema = schema
         self.storage = Storage(spark)
         self._locations: dict[str, str] = {}
@@ -201,7 +210,7 @@ class Lake:
             .options(recursiveFileLookup=True, **trigger)
             .load(folder)
         )
-        return lines.select("value", _landed_file())
+        return lines.select("value", self._landed_file())
 
     def stream(
         self, lines: DataFrame, checkpoint: str, trigger: dict[str, Any], each: Any
@@ -218,11 +227,16 @@ class Lake:
         """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
         # A file in one piece keeps its lines in order, and only then can they be numbered.
         with self._conf("spark.sql.files.maxPartitionBytes", str(2**40)):
-            lines = self.spark.read.text([f"{self.root}/landing/{path}" for path in paths])
+            lines = self.spark.read.text([f"{self.landing}/{path}" for path in paths])
             order = F.monotonically_increasing_id().alias("_order")
-            numbered = lines.select("value", _landed_file(), order).localCheckpoint()
+            numbered = lines.select("value", self._landed_file(), order).localCheckpoint()
         order = F.row_number().over(_per_file())
         return numbered.select("value", "file", order.cast("bigint").alias("line"))
+
+    def _landed_file(self) -> Column:
+        # Spark gives paths as URIs; the folder's last name, written as one, stands before what is wanted.
+        folder = f"/{quote(self.landing.rpartition('/')[2])}/"
+        return F.substring_index("_metadata.file_path", folder, -1).alias("file")
 
     # ---- writing
 
@@ -400,10 +414,6 @@ class Lake:
                 f"table {table.name!r} does not match its contract.\nstored:\n  {columns}\ncontract:\n  {contract}\n"
                 "to migrate, run:\n  " + "\n  ".join(migrations)
             )
-
-
-def _landed_file() -> Column:
-    return F.substring_index("_metadata.file_path", "/landing/", -1).alias("file")
 
 
 def _per_file() -> WindowSpec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 def mendable() -> tuple[type[BaseException], ...]:
     """For an `except` clause of a command."""
     from cinelake.runtime.config import ConfigError
+    from cinelake.runtime.deliveries import DeliveryRefused
     from cinelake.runtime.graph import GraphError
     from cinelake.runtime.job import JobError
     from cinelake.runtime.lake import LakeError
@@ -18,6 +19,7 @@ def mendable() -> tuple[type[BaseException], ...]:
     return (
         ConfigError,
         ContractError,
+        DeliveryRefused,
         GraphError,
         ImportFailed,
         JobError,

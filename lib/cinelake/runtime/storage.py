@@ -6,6 +6,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from cinelake.runtime.config import is_local, local_path
+
 
 class Storage:
     """A thin face of Hadoop's FileSystem, so that a lake on a disk and one on an object store are one code."""
@@ -39,6 +41,43 @@ class Storage:
         """`files:bytes` under `folder`: landed files never change, so other files make another extent."""
         summary = self._system(folder).getContentSummary(self._path(folder))
         return f"{summary.getFileCount()}:{summary.getLength()}"
+
+    def files(self, folder: str) -> list[str]:
+        """The paths of all files under `folder`, relative to it, sorted; none when there is no such folder."""
+        if not self.exists(folder):
+            return []
+        if is_local(folder):
+            root = local_path(folder)
+            return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+        base = self._system(folder).makeQualified(self._path(folder)).toString() + "/"
+        found = self._system(folder).listFiles(self._path(folder), True)
+        paths = []
+        while found.hasNext():
+            paths.append(found.next().getPath().toString().removeprefix(base))
+        return sorted(paths)
+
+    def move(self, path: str, target: str) -> None:
+        """Rename a file, over another one if need be; folders are made."""
+        if is_local(path) and is_local(target):
+            # A hundredth of the time that Hadoop takes, which also keeps a checksum file for each file.
+            local_path(target).parent.mkdir(parents=True, exist_ok=True)
+            local_path(path).replace(local_path(target))
+            return
+        system = self._system(target)
+        system.mkdirs(self._path(target).getParent())
+        system.delete(self._path(target), False)
+        if not system.rename(self._path(path), self._path(target)):
+            raise OSError(f"{path} could not be moved to {target}")
+
+    def put(self, path: str, text: str) -> None:
+        """Write a small file, whole or not at all."""
+        unfinished = f"{path}.unfinished"
+        stream = self._system(path).create(self._path(unfinished), True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+        self.move(unfinished, path)
 
     def remove(self, path: str) -> None:
         """Delete a file or a folder with all in it; nothing happens when it is not there."""

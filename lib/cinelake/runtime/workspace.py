@@ -37,7 +37,8 @@ class Workspace:
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake(self.spark, self.settings.lake.root, self.settings.lake.catalog)
+        lake = self.settings.lake
+        return Lake(self.spark, lake.root, lake.catalog, self.settings.landing)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -10,6 +10,9 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cinelake.simulate.delivery.settings import DeliverySettings
+from cinelake.simulate.player.settings import PlayerSettings
+
 
 class Section(BaseModel):
     """A group of settings; an unknown key is an error."""
@@ -44,7 +47,7 @@ class ViewerSettings(Section):
     """Who watches how much, and how sure of its taste."""
 
     sittings_a_day: float = Field(
-        0.75, gt=0, le=4, description="Mean times an adult sits down to watch, a day"
+        0.85, gt=0, le=4, description="Mean times an adult sits down to watch, a day"
     )
     taste: float = Field(1.0, ge=0, description="Weight of taste in choices (1: as tuned)")
     fame: float = Field(1.0, ge=0, description="Weight of a title's fame in choices")
@@ -99,3 +102,5 @@ class Settings(Section):
     viewers: ViewerSettings = ViewerSettings()
     page: PageSettings = PageSettings()
     abuse: AbuseSettings = AbuseSettings()
+    player: PlayerSettings = PlayerSettings()
+    delivery: DeliverySettings = DeliverySettings()

@@ -148,6 +148,9 @@ def test_a_path_in_a_file_is_taken_from_the_project_and_one_at_the_prompt_from_h
     assert load_settings(env={}, conf_dir=conf).lake.root == str(conf.parent / "lake")
     told = load_settings(overrides=["lake.root=../other"], env={}, conf_dir=conf)
     assert told.lake.root == str(tmp_path.parent / "other")
+    assert told.landing == str(tmp_path.parent / "other" / "landing")
+    elsewhere = load_settings(overrides=["lake.landing=out/landing"], env={}, conf_dir=conf)
+    assert elsewhere.landing == str(tmp_path / "out" / "landing")
     stored = load_settings(env={"CINELAKE_LAKE__ROOT": "s3a://bucket/lake"}, conf_dir=conf)
     assert stored.lake.root == "s3a://bucket/lake"
     assert not stored.lake_is_local

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,12 @@ import pytest
 from pyspark.sql.types import IntegerType, MapType, StringType
 
 from cinelake import sources
+from cinelake.sources.catalog import all_sources
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.source import Source
 from cinelake.tables.contract import Column, ContractError, one_of, satisfies
 
-
-def declared() -> dict[str, Source]:
-    """Every source that a module of `cinelake.sources` declares, by name."""
-    modules = (
-        import_module(f"{sources.__name__}.{m.name}")
-        for m in pkgutil.iter_modules(sources.__path__)
-    )
-    found = [v for m in modules for v in vars(m).values() if isinstance(v, Source)]
-    return {source.name: source for source in found}
-
-
-SOURCES = tuple(declared().values())
+SOURCES = tuple(all_sources().values())
 SCHEMAS = Path(sources.__path__[0]) / "schemas"
 RATING = {
     "event_id": "e1",
@@ -72,7 +61,7 @@ def test_a_source_stands_in_the_file_of_its_name() -> None:
 def test_titles_of_the_first_version_are_good_still() -> None:
     film = {k: RATING[k] for k in ("event_id", "schema_version", "event_time", "received_at")}
     film |= {"title_id": "862", "name": "Toy Story", "release_year": 1995, "genres": ["Comedy"]}
-    assert complaints(declared()["titles"], film) == []
+    assert complaints(all_sources()["titles"], film) == []
 
 
 def test_no_schema_is_stored_without_a_source() -> None:

@@ -49,6 +49,8 @@ FAULT_COUNTS = pa.schema(
     [("source", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("records", pa.int64())]
 )
 STOPS = ("stop", "end")
+NEVER = np.iinfo(np.int64).max
+_UNREADABLE = (int(Fault.MALFORMED), int(Fault.WRONG_TYPE))
 _DAMAGES = (Fault.MALFORMED, Fault.WRONG_TYPE, Fault.ABSURD_VALUE, Fault.UNKNOWN_FIELD)
 
 
@@ -66,11 +68,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Shipment:
-    """What lands (BLOCKS), and the truth about it (FAULTS, FAULT_COUNTS)."""
+    """What lands (BLOCKS), and the truth about it (FAULTS, FAULT_COUNTS).
+
+    `arrived` tells of every record, in the window or not, when it can first be read; NEVER if it cannot.
+    """
 
     blocks: pa.Table
     faults: pa.Table
     counts: pa.Table
+    arrived: Longs
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class _Lines:
     is_silenced: Bools
     is_skewed: Bools
     is_absurd: Bools
+    arrived: Longs  # of every record
 
 
 def deliver(
@@ -116,6 +123,7 @@ def deliver(
         blocks,
         _faults(records, lines, lost, source, window, seed),
         _counts(records, lines, lost, source, window, settings, seed),
+        lines.arrived,
     )
 
 
@@ -184,6 +192,7 @@ def _received(
         np.concatenate([received, again]), dice[row], source, settings, seed
     )
     is_copy = np.arange(len(row)) >= len(records)
+    arrived = np.where(lost | np.isin(fault, _UNREADABLE), NEVER, received[: len(records)])
     kept = np.flatnonzero(window.holds(received) & ~lost[row])
     row = row[kept]
     offsets = np.zeros(len(row), dtype=np.int64)
@@ -201,6 +210,7 @@ def _received(
         is_silenced=silenced[kept],
         is_skewed=(offsets != 0) & ~absurd,
         is_absurd=absurd,
+        arrived=arrived,
     )
 
 

@@ -24,6 +24,7 @@ from cinelake.simulate.randomness import (
     integers,
     normal,
     pick,
+    pick_by_row,
     poisson,
     uniform,
 )
@@ -36,8 +37,11 @@ KINDS = (
     "playback_error",
     "dropped_frames",
     "maintenance",
+    "premiere",
 )
-CONGESTION, SLOW_START, START_FAILURE, PLAYBACK_ERROR, DROPPED_FRAMES, MAINTENANCE = range(6)
+CONGESTION, SLOW_START, START_FAILURE, PLAYBACK_ERROR, DROPPED_FRAMES, MAINTENANCE, PREMIERE = (
+    range(7)
+)
 DIMENSIONS = ("cdn", "region", "isp", "model", "app_version")
 # What random incidents strike, and how often; a network's fault shows in other ways than an app's.
 _NETWORK = ((0,), (0, 1), (2,), (1, 2), (0, 2), (0, 1, 2), (1,))
@@ -71,18 +75,35 @@ class UnknownPlace(ValueError):
 
 @dataclass(frozen=True)
 class Places:
-    """What incidents can strike: names by dimension; ISPs with the hours that their clocks are ahead of UTC."""
+    """What incidents can strike: names by dimension, and how these belong together.
+
+    App versions stand in blocks of equal length, one a device kind, in order of release.
+    """
 
     cdn: tuple[str, ...]
     region: tuple[str, ...]
     isp: tuple[str, ...]
     model: tuple[str, ...]
     app_version: tuple[str, ...]
-    isp_utc_offset: tuple[float, ...] = ()
+    region_market: tuple[int, ...]
+    region_weight: tuple[float, ...]
+    isp_market: tuple[int, ...]  # −1 for those of no market, which random incidents leave alone
+    isp_utc_offset: tuple[float, ...]  # h
+    model_kind: tuple[int, ...]
+    kinds: int = 1
+    released_from: int = 0  # when the first version came (µs UTC)
+    released_every: int = 21 * DAY
 
     def names(self, dimension: int) -> tuple[str, ...]:
         names: tuple[str, ...] = getattr(self, DIMENSIONS[dimension])
         return names
+
+    def version(self, kind: Longs, at: Longs) -> Longs:
+        """The version of a kind's app that was the newest at these moments."""
+        block = len(self.app_version) // self.kinds
+        number = np.clip((at - self.released_from) // self.released_every, 0, block - 1)
+        version: Longs = kind * block + number
+        return version
 
 
 @dataclass(frozen=True)
@@ -119,6 +140,15 @@ def incidents_between(
     return found.take((found.start < end) & (found.end > start))
 
 
+def premieres_as_incidents(days: Longs, titles: Longs, load: float) -> Incidents:
+    """Premieres for the truth: everywhere, for the day; what they do stands in each play's scene."""
+    where = np.full((len(days), len(DIMENSIONS)), -1, dtype=np.int64)
+    kind = np.full(len(days), PREMIERE, dtype=np.int64)
+    start = days * DAY
+    severity = np.full(len(days), load)
+    return Incidents(titles + (1 << 45), kind, where, start, start, start + DAY, severity)
+
+
 def check_places(places: Places, settings: PlayerSettings) -> None:
     """Raises UnknownPlace for a wanted incident on what does not exist."""
     for wanted in settings.incidents:
@@ -139,7 +169,7 @@ def truth(incidents: Incidents, places: Places, seed: int) -> pa.Table:
     columns: list[pa.Array] = [
         ids(seed, "incident", incidents.number),
         pa.array([KINDS[kind] for kind in incidents.kind], pa.string()),
-        pa.array(incidents.kind == MAINTENANCE),
+        pa.array(incidents.kind >= MAINTENANCE),
     ]
     for dimension in range(len(DIMENSIONS)):
         names = places.names(dimension)
@@ -173,19 +203,18 @@ def _drawn(day: Longs, k: Longs, companion: Longs, places: Places, seed: int) ->
         np.array(_APP_KINDS)[pick(_APP_KIND_WEIGHTS, seed, "incident app kind", *keys)],
         np.array(_NETWORK_KINDS)[pick(_NETWORK_KIND_WEIGHTS, seed, "incident network kind", *keys)],
     )
-    where = np.full((len(day), len(DIMENSIONS)), -1, dtype=np.int64)
+    # A companion begins within the first hour of its incident.
+    base = uniform(seed, "incident onset", day, k) * DAY
+    shift = companion * uniform(seed, "incident companion onset", *keys) * HOUR
+    start = day * DAY + (base + shift).astype(np.int64)
+    where = _struck(start, keys, places, seed)
     for dimension in range(len(DIMENSIONS)):
         strikes = np.where(
             is_app,
             np.array([dimension in shape for shape in _APP])[app],
             np.array([dimension in shape for shape in _NETWORK])[network],
         )
-        chosen = integers(len(places.names(dimension)), seed, f"incident {dimension}", *keys)
-        where[:, dimension] = np.where(strikes, chosen, -1)
-    # A companion begins within the first hour of its incident.
-    base = uniform(seed, "incident onset", day, k) * DAY
-    shift = companion * uniform(seed, "incident companion onset", *keys) * HOUR
-    start = day * DAY + (base + shift).astype(np.int64)
+        where[~strikes, dimension] = -1
     hours = 2.0 * np.exp(1.0 * normal(seed, "incident length", *keys))
     length = np.minimum((np.maximum(hours, 0.25) * HOUR).astype(np.int64), LONGEST)
     ramp = (5 + 20 * exponential(seed, "incident ramp", *keys)) * MINUTE
@@ -195,14 +224,29 @@ def _drawn(day: Longs, k: Longs, companion: Longs, places: Places, seed: int) ->
     return Incidents(number, kind, where, start, full, start + length, severity)
 
 
+def _struck(start: Longs, keys: tuple[Longs, Longs, Longs], places: Places, seed: int) -> Longs:
+    """A combination that exists: an ISP of the region's market, a version of the model's app."""
+    region = pick(places.region_weight, seed, "incident region", *keys)
+    market = np.array(places.region_market)[region]
+    fits = (np.array(places.isp_market)[None, :] == market[:, None]).astype(np.float64)
+    isp = pick_by_row(fits, uniform(seed, "incident isp", *keys))
+    model = integers(len(places.model), seed, "incident model", *keys)
+    # The faults of a version show in the weeks after its release.
+    age = (14 * DAY * exponential(seed, "incident version", *keys)).astype(np.int64)
+    version = places.version(np.array(places.model_kind)[model], start - age)
+    cdn = integers(len(places.cdn), seed, "incident cdn", *keys)
+    return np.stack([cdn, region, isp, model, version], axis=1)
+
+
 def _maintenance(
     start: int, end: int, places: Places, settings: PlayerSettings, seed: int
 ) -> Incidents:
     days = np.arange(start // DAY - 1, end // DAY + 2, dtype=np.int64)
     isps = np.arange(len(places.isp), dtype=np.int64)
     night = uniform(seed, "maintenance", days[:, None], isps[None, :])
-    d, i = np.nonzero(night < settings.maintenance_share)
-    offsets = np.array(places.isp_utc_offset or (0.0,) * len(places.isp))
+    works = (night < settings.maintenance_share) & (np.array(places.isp_market) >= 0)[None, :]
+    d, i = np.nonzero(works)
+    offsets = np.array(places.isp_utc_offset)
     # Two to five at night, where the ISP is.
     begin = days[d] * DAY + ((2 - offsets[i]) * HOUR).astype(np.int64)
     where = np.full((len(d), len(DIMENSIONS)), -1, dtype=np.int64)

@@ -65,7 +65,7 @@ class PlayerSettings(BaseModel):
         description="Lost or broken segments per hour watched: a short stall each",
     )
     outages_an_hour: float = Field(
-        0.5,
+        0.8,
         ge=0,
         le=100,
         description="Short losses of the network per hour watched, on a fixed line",

@@ -316,12 +316,12 @@ class _Stream:
         noise = 0.8 * state.noise[a] + 0.6 * scenes.jitter[a] * z
         state.noise[a] = noise
         begins = _share(dice, 12, 20) < scenes.outage_rate[a] * self.step_s
-        # From 8 to 200 seconds, evenly in the logarithm.
-        outage = state.outage[a] + np.where(begins, 8.0 * 25.0 ** _share(dice, 52, 12), 0.0)
+        # From 8 to 90 seconds, evenly in the logarithm.
+        outage = state.outage[a] + np.where(begins, 8.0 * 11.0 ** _share(dice, 52, 12), 0.0)
         lost = np.minimum(outage, self.step_s)
         state.outage[a] = outage - lost
         kbps: Floats = scenes.base_kbps[a] * now.throughput * np.exp(noise)
-        kbps = np.maximum(kbps * (1 - 0.98 * lost / self.step_s), 20.0)
+        kbps = np.maximum(kbps * (1 - 0.9995 * lost / self.step_s), 20.0)
         state.estimate[a] = 0.6 * state.estimate[a] + 0.4 * kbps
         return kbps
 

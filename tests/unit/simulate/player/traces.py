@@ -31,6 +31,11 @@ PLACES = Places(
     isp=("Netz", "Funk", "Fil"),
     model=("Alpha TV", "Beta Phone"),
     app_version=("5.1.0", "5.2.0"),
+    region_market=(0, 0, 1),
+    region_weight=(1.0, 1.0, 1.0),
+    isp_market=(0, 0, 1),
+    isp_utc_offset=(1.0, 1.0, 1.0),
+    model_kind=(0, 0),
 )
 NAMES = Names(countries=("DE", "FR"))
 QUIET = PlayerSettings(

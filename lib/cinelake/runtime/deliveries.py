@@ -1,0 +1,145 @@
+"""Deliveries: lines and tables that a frame holds become landing files and Parquet files beside them, all or nothing.
+
+A delivery is a folder: `landing/SOURCE/date=…/hour=…/*.jsonl.gz`, `truth/TABLE/*.parquet` and `delivery.json`, which
+says what the delivery is and how far it goes. Everything is first written under `.unfinished/`. When that is
+complete, the new `delivery.json` is written there; from then on the delivery counts as made, and moving its files
+into place is repeated until it is done, by the next call if this one is killed. A kill before that leaves
+files that the next call deletes.
+
+The frame's rows are blocks of lines: `area, source, date, hour, text`. One shuffle brings the blocks of an hour and
+source together, so each gets one file, whatever the parallelism. In the area `again` stand blocks that are
+delivered a second time, as a file of its own; in the area `truth` a block is an Arrow stream, in base64, of rows
+of the table that `source` names.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from cinelake.runtime.storage import Storage
+
+MANIFEST = "delivery.json"
+UNFINISHED = ".unfinished"
+LANDING, AGAIN, TRUTH = "landing", "again", "truth"
+# Text of one task before compression; twice that is needed to sort it.
+TASK_BYTES = 192 * 2**20
+
+
+class DeliveryRefused(ValueError):
+    """Nothing was written; the message says what stands in the way and what to do."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The delivery at `folder`, which may not exist yet."""
+
+    spark: SparkSession
+    folder: str
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.spark)
+
+    @property
+    def landing(self) -> str:
+        """For `lake.landing`."""
+        return f"{self.folder}/{LANDING}"
+
+    def manifest(self) -> dict[str, Any] | None:
+        """What was delivered so far; None when nothing was. Completes or clears away what was interrupted.
+
+        Raises DeliveryRefused when the folder holds something else.
+        """
+        storage = self.storage
+        unfinished = f"{self.folder}/{UNFINISHED}"
+        if storage.exists(f"{unfinished}/{MANIFEST}"):
+            self._move_into_place()
+        storage.remove(unfinished)
+        text = storage.text(f"{self.folder}/{MANIFEST}")
+        if text is not None:
+            manifest: dict[str, Any] = json.loads(text)
+            return manifest
+        if storage.names(self.folder):
+            raise DeliveryRefused(
+                f"{self.folder} is not empty, and what is in it is no delivery; name an empty or a new folder"
+            )
+        return None
+
+    def write(
+        self,
+        blocks: DataFrame,
+        totals: Mapping[str, Callable[[DataFrame], DataFrame]],
+        manifest: dict[str, Any],
+        expected_bytes: int,
+    ) -> None:
+        """Add the blocks; `totals` says what becomes of a table as a whole, as rows are summed up."""
+        unfinished = f"{self.folder}/{UNFINISHED}"
+        # Enough tasks for their memory, and few enough for small deliveries to be quick.
+        tasks = max(2 * self.spark.sparkContext.defaultParallelism, expected_bytes // TASK_BYTES)
+        together = blocks.repartition(tasks, "area", "source", "date", "hour")
+        (
+            together.select("area", "source", "date", "hour", F.col("text").cast("string"))
+            .write.partitionBy("area", "source", "date", "hour")
+            .option("compression", "gzip")
+            .text(f"{unfinished}/blocks")
+        )
+        for folder in self.storage.names(f"{unfinished}/blocks/area={TRUTH}"):
+            table = folder.removeprefix("source=")
+            found = self.spark.read.text(f"{unfinished}/blocks/area={TRUTH}/{folder}")
+            rows = _decoded(found.select("value"))
+            total = totals.get(table)
+            whole = total(rows) if total else rows
+            whole.coalesce(1).write.parquet(f"{unfinished}/{TRUTH}/{table}")
+        self.storage.put(f"{unfinished}/{MANIFEST}", json.dumps(manifest, indent=2))
+        self._move_into_place()
+        self.storage.remove(unfinished)
+
+    def table(self, name: str) -> DataFrame:
+        """A table of the truth, for those who may read it."""
+        return self.spark.read.parquet(f"{self.folder}/{TRUTH}/{name}")
+
+    def _move_into_place(self) -> None:
+        storage = self.storage
+        unfinished = f"{self.folder}/{UNFINISHED}"
+        for path in storage.files(f"{unfinished}/blocks"):
+            area, _, rest = path.partition("/")
+            name = rest.rpartition("/")[2]
+            kind = area.removeprefix("area=")
+            if kind == TRUTH or name.startswith((".", "_")) or not rest:
+                continue
+            again = "again-" if kind == AGAIN else ""
+            source, day, hour, _ = rest.split("/")
+            target = f"{source.removeprefix('source=')}/{day}/{hour}/{again}{_file_name(name)}"
+            storage.move(f"{unfinished}/blocks/{path}", f"{self.landing}/{target}")
+        for path in storage.files(f"{unfinished}/{TRUTH}"):
+            if not path.rpartition("/")[2].startswith((".", "_")):
+                storage.move(f"{unfinished}/{TRUTH}/{path}", f"{self.folder}/{TRUTH}/{path}")
+        # The last thing: with it the delivery is whole.
+        storage.move(f"{unfinished}/{MANIFEST}", f"{self.folder}/{MANIFEST}")
+
+
+def _file_name(name: str) -> str:
+    return name.removesuffix(".txt.gz") + ".jsonl.gz"
+
+
+def _decoded(lines: DataFrame) -> DataFrame:
+    def decode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for value in batch.column(0):
+                with pa.ipc.open_stream(base64.b64decode(value.as_py())) as stream:
+                    yield from stream
+
+    # Every block carries the schema; a table has one.
+    first = lines.limit(1).collect()[0][0]
+    with pa.ipc.open_stream(base64.b64decode(first)) as stream:
+        schema = from_arrow_schema(stream.schema)
+    return lines.mapInArrow(decode, schema)
