@@ -38,6 +38,7 @@ class Now:
     start_failure: Floats
     playback_error: Floats
     dropped_frames: Floats
+    congestion: Floats
 
 
 class Effects:
@@ -79,7 +80,7 @@ class Effects:
         evening = self._settings.evening_peak * scenes.evening[picked] * load
         throughput = (1 - np.minimum(evening, 0.9)) * (1 - scenes.premiere[picked] * load)
         rows = len(times)
-        strengths = np.zeros((4, rows))
+        strengths = np.zeros((5, rows))
         if len(self.play):
             throughput = self._struck(throughput, strengths, times, chosen)
         return Now(throughput, *strengths)
@@ -101,7 +102,6 @@ class Effects:
         throughput = throughput.copy()
         np.multiply.at(throughput, place[slow], 1 - 0.985 * strength[slow] ** 0.5)
         order = (kinds.SLOW_START, kinds.START_FAILURE, kinds.PLAYBACK_ERROR, kinds.DROPPED_FRAMES)
-        for row, wanted in enumerate(order):
-            those = kind == wanted
+        for row, those in enumerate([*(kind == wanted for wanted in order), slow]):
             np.maximum.at(strengths[row], place[those], strength[those])
         return throughput

@@ -315,7 +315,9 @@ class _Stream:
         z = _Z[(dice & np.uint64(4095)).astype(np.int64)]
         noise = 0.8 * state.noise[a] + 0.6 * scenes.jitter[a] * z
         state.noise[a] = noise
-        begins = _share(dice, 12, 20) < scenes.outage_rate[a] * self.step_s
+        # In a congested network some segments hardly come at all.
+        often = scenes.outage_rate[a] * self.step_s + 0.12 * now.congestion
+        begins = _share(dice, 12, 20) < often
         # From 8 to 90 seconds, evenly in the logarithm.
         outage = state.outage[a] + np.where(begins, 8.0 * 11.0 ** _share(dice, 52, 12), 0.0)
         lost = np.minimum(outage, self.step_s)

@@ -42,6 +42,7 @@ QUIET = PlayerSettings(
     start_failure_share=0,
     errors_an_hour=0,
     outages_an_hour=0,
+    hiccups_an_hour=0,
     incidents_a_day=0,
     maintenance_share=0,
 )
