@@ -1,19 +1,28 @@
 # Everything a person does with a checkout. Bare `make` lists the targets; each does all the set-up it needs.
 
 PYTHON ?= python3.11
-# A MovieLens folder: ml-latest-small, ml-latest, ml-25m, ml-32m, ml-1m or ml-100k.
-DATA ?= ../shared/data/movielens-latest-small
+# A MovieLens folder (ml-latest-small, ml-latest, ml-25m, ml-32m, ml-1m, ml-100k); without one, a service is simulated.
+DATA ?=
+# The simulated service of `make run`: how many accounts, for how many days.
+ACCOUNTS ?= 150
+DAYS ?= 28
+ifeq ($(strip $(DATA)),)
 # One lake per data set, so that two of them never mix.
+LAKE ?= .cinelake/simulated-$(ACCOUNTS)x$(DAYS)
+SERVICE := $(LAKE).service
+# Profiles for which `make run` shows recommendations; none named: those that rated most.
+PROFILES ?=
+else
 LAKE ?= .cinelake/$(notdir $(patsubst %/,%,$(DATA)))
-# Profiles for which `make run` shows recommendations.
 PROFILES ?= 1 42
+endif
 # More arguments for pytest, as in: make test ARGS="-k session -x"
 ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)"
+CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)" $(if $(SERVICE),--set lake.landing="$(SERVICE)/landing")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,18 +49,25 @@ setup: prerequisites $(READY) ## Make .venv with the locked packages, and fetch 
 jars: prerequisites $(READY) ## Fetch Delta's jars again if they are missing
 	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
 
-run: prerequisites $(READY) ## Ingest DATA=folder, run every job, and show what came of it (LAKE=, PROFILES=)
+run: prerequisites $(READY) ## Simulate a service, or ingest DATA=folder; run every job; show what came of it
+ifeq ($(strip $(DATA)),)
+	@test -e "$(SERVICE)/delivery.json" || { \
+	  echo "== Simulating a service of $(ACCOUNTS) accounts for $(DAYS) days in $(SERVICE)"; \
+	  $(CINELAKE) simulate "$(SERVICE)" --profile small --accounts $(ACCOUNTS) --days $(DAYS); }
+else
 	@test -d "$(DATA)" || { \
 	  echo "There is no folder $(DATA)." >&2; \
 	  echo "Get a MovieLens data set from https://grouplens.org/datasets/movielens/ (ml-latest-small will do)," >&2; \
 	  echo "unpack it, and say where it is: make run DATA=/path/to/ml-latest-small" >&2; exit 1; }
 	@echo "== Ingesting $(DATA) into the lake $(LAKE)"
 	@$(CINELAKE) ingest movielens "$(DATA)"
+endif
 	@echo "== Running what is stale"
 	@$(CINELAKE) run
 	@echo "== The models"
 	@$(CINELAKE) leaderboard
-	@for profile in $(PROFILES); do echo "== Profile $$profile"; $(CINELAKE) recommend $$profile || exit 1; done
+	@echo "== Recommendations"
+	@$(CINELAKE) recommend $(PROFILES)
 
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
 	@$(BIN)/pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""`cinelake recommend PROFILE` and `cinelake leaderboard`: what people ask the recommender first."""
+"""`cinelake recommend [PROFILE …]` and `cinelake leaderboard`: what people ask the recommender first."""
 
 from __future__ import annotations
 
@@ -34,20 +34,32 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 
     @app.command()
     def recommend(
-        profile: Annotated[str, typer.Argument(help="A profile id.")],
+        profiles: Annotated[
+            list[str] | None, typer.Argument(help="Profile ids; without any, two that rated most.")
+        ] = None,
         titles: Annotated[int, typer.Option(min=1, help="How many titles on either side.")] = 10,
     ) -> None:
-        """Show what a profile watched lately and what we recommend to it, side by side."""
+        """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
         ratings = lake.read(RATINGS)
-        own = ratings.where(F.col("profile_id") == profile)
-        recent = _rows(recent_titles(own, titles), lake.read(TITLES))
-        if not recent:
-            near = [row["profile_id"] for row in near_ids(ratings, profile).toArrow().to_pylist()]
-            known = f"the nearest are {', '.join(near)}" if near else "there are no ratings at all"
-            raise typer.BadParameter(f"no profile {profile!r} has rated anything; {known}")
-        listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
-        console.print(side_by_side(profile, recent, _rows(listed, lake.read(TITLES))))
+        if not profiles:
+            keenest = busiest(ratings, 2).toArrow().to_pylist()
+            profiles = [row["profile_id"] for row in keenest]
+        if not profiles:
+            raise typer.BadParameter("nobody has rated anything yet; run `cinelake run` first")
+        for profile in profiles:
+            own = ratings.where(F.col("profile_id") == profile)
+            recent = _rows(recent_titles(own, titles), lake.read(TITLES))
+            if not recent:
+                near = near_ids(ratings, profile).toArrow().to_pylist()
+                known = (
+                    f"the nearest are {', '.join(row['profile_id'] for row in near)}"
+                    if near
+                    else "there are no ratings at all"
+                )
+                raise typer.BadParameter(f"no profile {profile!r} has rated anything; {known}")
+            listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
+            console.print(side_by_side(profile, recent, _rows(listed, lake.read(TITLES))))
 
     @app.command()
     def leaderboard() -> None:
@@ -72,6 +84,12 @@ def recent_titles(ratings: DataFrame, n: int) -> DataFrame:
             F.col("rating").cast("string"), F.lit("  "), F.col("rating_date").cast("string")
         ).alias("note"),
     )
+
+
+def busiest(ratings: DataFrame, n: int) -> DataFrame:
+    """The n profiles that rated most."""
+    counted = ratings.groupBy("profile_id").agg(F.count("*").alias("ratings"))
+    return counted.orderBy(F.desc("ratings"), "profile_id").limit(n)
 
 
 def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:

@@ -8,7 +8,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DeliverySettings(BaseModel):
-    """`[delivery]`: receipt and faults."""
+    """`[delivery]`: Receipt and faults; shares are of records unless it says otherwise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

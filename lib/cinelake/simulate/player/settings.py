@@ -39,7 +39,7 @@ class IncidentSettings(BaseModel):
 
 
 class PlayerSettings(BaseModel):
-    """`[player]`: streaming quality."""
+    """`[player]`: Streaming quality: the player, the networks behind it, and what goes wrong in them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
