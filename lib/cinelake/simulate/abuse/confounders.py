@@ -86,9 +86,7 @@ def trips(settings: Settings, account: Longs, slot: Longs, odds: Floats, who: st
     length = np.minimum(length, 16)
     begin = rnd.integers(TRIP_SLOT - length, seed, f"{who} trip day", *keys)
     first = slot * TRIP_SLOT + begin
-    return Trips(
-        rnd.happens(odds * season, seed, f"{who} trip", *keys), first, first + length
-    )
+    return Trips(rnd.happens(odds * season, seed, f"{who} trip", *keys), first, first + length)
 
 
 def term_time(day: Longs) -> Bools:
@@ -105,9 +103,7 @@ def term_time(day: Longs) -> Bools:
     return in_term
 
 
-def on_trip(
-    settings: Settings, account: Longs, day: Longs, odds: Floats, who: str
-) -> Bools:
+def on_trip(settings: Settings, account: Longs, day: Longs, odds: Floats, who: str) -> Bools:
     """Whether somebody is away on these days."""
     found = trips(settings, account, day // TRIP_SLOT, odds, who)
     away: Bools = found.happens & (day >= found.first_day) & (day < found.last_day)

@@ -9,7 +9,7 @@ others, with homes, tastes and habits, and some hardly use what they took.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -142,7 +142,17 @@ class Takeovers:
 
 
 def takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -> Takeovers:
-    """Whether a takeover of a kind begins in these (account, stretch) pairs, and its course."""
+    """Whether a takeover of a kind begins in these (account, stretch) pairs, and its course.
+
+    The next of the kind ends it if it has not ended before.
+    """
+    this = _takeovers(settings, account, stretch, slow)
+    following = _takeovers(settings, account, stretch + 1, slow)
+    until = np.where(following.happens, following.from_us, this.until_us)
+    return replace(this, until_us=np.minimum(this.until_us, until))
+
+
+def _takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -> Takeovers:
     seed, shares = settings.seed, settings.abuse
     name = "slow takeover" if slow else "stuffing"
     odds = shares.slow_takeover if slow else shares.stuffing

@@ -29,7 +29,7 @@ from cinelake.simulate.world.households import CHILD
 STEP_BITS = 6
 MOST_STEPS = 1 << STEP_BITS
 # Attention, on the scale of utilities: a row further down, a tile further right, an unprompted thought.
-ROW_COST, RANK_COST, THOUGHT_COST = 0.16, 0.13, 2.0
+ROW_COST, RANK_COST, THOUGHT_COST = 0.16, 0.13, 3.0
 
 
 @dataclass(frozen=True)
@@ -200,9 +200,7 @@ class _Simulation:
             episode[into], position[into] = 0, 0.0
             pressed[paged] = at[paged] + (picked["browses"] * SECOND).astype(np.int64)
             linked = chooser & (picked["entry"] == Entry.DEEP_LINK) & (picked["column"] >= 0)
-            self._keep_pages(
-                paged[~linked], rows, at, pages, ~linked, row, rank, pressed, plays
-            )
+            self._keep_pages(paged[~linked], rows, at, pages, ~linked, row, rank, pressed, plays)
         entry = np.where(goes_on, Entry.CONTINUE, entry)
         has_page = ~auto & (entry != Entry.DEEP_LINK)
 
@@ -259,14 +257,12 @@ class _Simulation:
         urge[:, : height * width] += np.where(usable, -cost, -99.0)
         thought = THOUGHT_COST * (0.4 + 1.3 * rnd.exponential(seed, "thought", number))
         urge[:, height * width :] -= thought[:, None]
-        urge = np.where(
-            blocked[r, columns] | state.watched[rows[:, None], columns], -99.0, urge
-        )
+        urge = np.where(blocked[r, columns] | state.watched[rows[:, None], columns], -99.0, urge)
         best = np.argmax(urge, axis=1)
         value = urge[np.arange(n), best]
         from_tile = best < height * width
         # Browsing without playing: one visit in six or so.
-        reserve = 3.0 + 1.6 * rnd.normal(seed, "reserve", number)
+        reserve = 6.0 + 2.6 * rnd.normal(seed, "reserve", number)
         played = value > reserve
         link = rnd.happens(0.22, seed, "deep link", number)
         looked = pages.seen.sum(axis=(1, 2))
@@ -333,7 +329,7 @@ class _Simulation:
         title = lanes.numbers[column]
         series = self.is_series[column]
         joy = (
-            0.45 * (lanes.like[rows, column].astype(np.float64) - 3.0)
+            0.45 * (lanes.like[rows, column].astype(np.float64) - 5.4)
             + 0.30 * self.titles.quality[title]
             + 0.65 * rnd.normal(seed, "joy", lanes.crowd.viewer[rows], title)
         )
@@ -396,9 +392,7 @@ class _Simulation:
         state.step[rows] += 1
         # Something given up early is often replaced; otherwise time decides.
         again = goes_on | (
-            ~walks_off
-            & (state.left[rows] > 15 * 60)
-            & rnd.happens(0.72, seed, "looks on", number)
+            ~walks_off & (state.left[rows] > 15 * 60) & rnd.happens(0.72, seed, "looks on", number)
         )
         stops = ~again | (state.step[rows] >= MOST_STEPS - 1)
         state.sits[rows[stops]] = False
@@ -419,8 +413,17 @@ class _Simulation:
         unfinished = next_ | runs_out
         # Children love what they know.
         child = self.lanes.crowd.age[rows] == CHILD
-        state.watched[rows, column] = ~child | unfinished | ~rnd.happens(
-            0.5, self.settings.seed, "again", self.lanes.crowd.viewer[rows], self.lanes.numbers[column], ends
+        state.watched[rows, column] = (
+            ~child
+            | unfinished
+            | ~rnd.happens(
+                0.5,
+                self.settings.seed,
+                "again",
+                self.lanes.crowd.viewer[rows],
+                self.lanes.numbers[column],
+                ends,
+            )
         )
         was = state.title[rows, 0] == column
         was_second = state.title[rows, 1] == column
@@ -430,12 +433,8 @@ class _Simulation:
             field[push, 1] = field[push, 0]
         drop = rows[was_second & ~unfinished]
         state.title[drop, 1] = -1
-        state.title[rows, 0] = np.where(
-            unfinished, column, np.where(was, -1, state.title[rows, 0])
-        )
-        state.episode[rows, 0] = np.where(
-            unfinished, episode + next_, state.episode[rows, 0]
-        )
+        state.title[rows, 0] = np.where(unfinished, column, np.where(was, -1, state.title[rows, 0]))
+        state.episode[rows, 0] = np.where(unfinished, episode + next_, state.episode[rows, 0])
         state.position[rows, 0] = np.where(
             unfinished, np.where(next_, 0.0, leave), state.position[rows, 0]
         )

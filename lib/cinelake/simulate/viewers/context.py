@@ -39,7 +39,9 @@ def context_weights(settings: Settings, market: Longs, local_us: Longs, kind: Lo
         + 0.5 * ((month == 2) & (in_month >= 10) & (in_month <= 15)),
         "kids": 0.7 * afternoon - 0.7 * (hour >= 20),
         "short": 0.9 * (kind == PHONE) + 0.3 * ((hour > 5) & (hour < 17)) - 0.1 * (kind == TV),
-        "film": 0.7 * (weekend & evening) + 0.5 * (of_week == 4) + 0.2 * (kind == TV)
+        "film": 0.7 * (weekend & evening)
+        + 0.5 * (of_week == 4)
+        + 0.2 * (kind == TV)
         - 0.9 * (kind == PHONE),
         "documentary": 0.6 * ((of_week == 6) & evening),
         "calm": 0.5 * ((hour >= 22) | (hour < 3)) * (of_week < 4),

@@ -28,7 +28,7 @@ from cinelake.simulate.world.households import ADULT, MEMBERS
 from cinelake.simulate.world.markets import geography
 
 BLOCK = 42  # days
-CYCLE = 3
+CYCLE = 2
 IN_MIND = 32  # titles that a viewer may think of unprompted
 PICKS = 40
 SITTING_BITS = 17  # of the day and its part in a sitting's number
@@ -62,7 +62,9 @@ class Lanes:
     sitting: Longs
 
 
-def lanes(settings: Settings, batch: Batch, crowd: People, start_us: int, end_us: int) -> Lanes | None:
+def lanes(
+    settings: Settings, batch: Batch, crowd: People, start_us: int, end_us: int
+) -> Lanes | None:
     """The lanes that a window needs; None if nobody is there."""
     seed = settings.seed
     places = geography(settings.world.markets)
@@ -132,7 +134,10 @@ def _minds(
     window = (int(first_day.min()) - 1, int(first_day.max()) + BLOCK + 2)
     numbers = np.flatnonzero(
         (titles.available_from.min(axis=1) < window[1])
-        & (np.where(titles.available_from < NEVER, titles.available_until, 0).max(axis=1) > window[0])
+        & (
+            np.where(titles.available_from < NEVER, titles.available_until, 0).max(axis=1)
+            > window[0]
+        )
     )
     column = np.full(len(titles) + 1, -1, dtype=np.int64)
     column[numbers] = np.arange(len(numbers))
@@ -143,7 +148,10 @@ def _minds(
     luck = rnd.gumbel(seed, "luck", crowd.viewer[:, None], block[:, None], numbers)
     turn = rnd.integers(CYCLE, seed, "open to", crowd.viewer[:, None], numbers)
     closed = (turn + block[:, None]) % CYCLE != 0
-    since, until = titles.available_from[numbers].T[market], titles.available_until[numbers].T[market]
+    since, until = (
+        titles.available_from[numbers].T[market],
+        titles.available_until[numbers].T[market],
+    )
     # What is not there in a lane's own block must not depend on who else is in the batch.
     blocked = titles.maturity[numbers][None, :] > crowd.maturity[:, None]
     blocked |= (since > (first_day + BLOCK)[:, None]) | (until < first_day[:, None])

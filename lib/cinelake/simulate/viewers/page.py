@@ -121,7 +121,10 @@ def compose(
     titles = catalogue(settings)
     recipe = [_RECIPE[i] if i < len(_RECIPE) else GENRE for i in range(rows)]
     genre_order = np.argsort(
-        -(taste + 0.12 * rnd.normal(seed, "genre of the day", page[:, None], np.arange(len(GENRES)))),
+        -(
+            taste
+            + 0.12 * rnd.normal(seed, "genre of the day", page[:, None], np.arange(len(GENRES)))
+        ),
         axis=1,
     )
     days, place = np.unique(day, return_inverse=True)
@@ -144,7 +147,9 @@ def compose(
             genres_used += 1
             candidates[:, index] = shelf[place, market, FIRST_GENRE + genre]
         else:
-            candidates[:, index] = shelf[place, market, {TREND: TRENDING, FRESH: NEW, POP: POPULAR}[what]]
+            candidates[:, index] = shelf[
+                place, market, {TREND: TRENDING, FRESH: NEW, POP: POPULAR}[what]
+            ]
     at = column[candidates]  # −1 for empty slots: column[-1] is −1
     usable = (candidates >= 0) & (at >= 0)
     at = np.maximum(at, 0)

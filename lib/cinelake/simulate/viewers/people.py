@@ -12,20 +12,17 @@ import numpy as np
 
 from cinelake.simulate import randomness as rnd
 from cinelake.simulate.abuse import misuse as abuse
-from cinelake.simulate.abuse.confounders import Confounders, confounders
-from cinelake.simulate.abuse.misuse import Misuse, misuse
-from cinelake.simulate.calendar import midnight
+from cinelake.simulate.abuse.confounders import Confounders
+from cinelake.simulate.abuse.misuse import Misuse
 from cinelake.simulate.randomness import Bools, Floats, Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY, PROFILES, VIEWERS, Offender
 from cinelake.simulate.world.households import (
     ADULT,
     CHILD,
-    FAMILY,
     MEMBERS,
     TEEN,
     Households,
-    households,
 )
 
 
@@ -37,6 +34,7 @@ class Batch:
     traits: Confounders
     misuse: Misuse
     cancelled_at: Longs  # µs UTC, far away for most
+    cancel_cause: Longs  # index into billing.CAUSES
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,9 @@ def maturity_limits(homes: Households) -> Longs:
     limits = np.full((len(homes), PROFILES), 18, dtype=np.int64)
     for slot in range(MEMBERS):
         owns = homes.exists[:, slot] & (homes.profile_slot[:, slot] == slot)
-        limit = np.where(homes.age[:, slot] == CHILD, 7, np.where(homes.age[:, slot] == TEEN, 16, 18))
+        limit = np.where(
+            homes.age[:, slot] == CHILD, 7, np.where(homes.age[:, slot] == TEEN, 16, 18)
+        )
         limits[:, slot] = np.where(owns, limit, limits[:, slot])
     return limits
 
@@ -163,9 +163,7 @@ def people(settings: Settings, batch: Batch, start_us: int, end_us: int) -> Peop
         slot = abuse.SLOW_INTRUDER if slow else abuse.INTRUDER
         kind = Offender.SLOW_INTRUDER if slow else Offender.INTRUDER
         for stretch in abuse.stretches(start_us, end_us):
-            taken = abuse.takeovers(
-                settings, homes.account, np.full(count, stretch), slow
-            )
+            taken = abuse.takeovers(settings, homes.account, np.full(count, stretch), slow)
             span = (taken.from_us, taken.until_us, taken.from_us, taken.until_us)
             rows = taken.happens & (taken.from_us > homes.signed_up_at)
             profile = np.where(taken.makes_profile, 7, nobody)
@@ -182,20 +180,3 @@ def people(settings: Settings, batch: Batch, start_us: int, end_us: int) -> Peop
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((joined["from_us"], joined["viewer"]))
     return People(**{name: value[order] for name, value in joined.items()})  # type: ignore[arg-type]
-
-
-def world_start(settings: Settings) -> int:
-    """µs UTC."""
-    return midnight(settings.world.founded)
-
-
-__all__ = [
-    "FAMILY",
-    "Batch",
-    "People",
-    "confounders",
-    "households",
-    "maturity_limits",
-    "misuse",
-    "people",
-]

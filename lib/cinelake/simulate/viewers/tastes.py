@@ -24,8 +24,12 @@ from cinelake.simulate.world.catalogue import (
 from cinelake.simulate.world.households import CHILD
 from cinelake.simulate.world.wording import GENRES
 
-ARCHETYPES = 12
+ARCHETYPES = 8
 CHILD_ARCHETYPES = 3
+# Tuned so that popularity, collaborative filtering and the oracle stand apart (see the tests of hardness).
+LIKING = 9.0  # utility of a perfect match
+PERSONAL = 0.20  # length of the personal part; the archetypes' has length 1
+SHARPNESS = 3.5  # spread of the logarithms of archetypes' weights
 
 
 def archetype_vectors(seed: int) -> Floats:
@@ -51,7 +55,7 @@ def mixtures(settings: Settings, viewer: Longs, age: Longs) -> Floats:
     )
     child = (age == CHILD)[:, None]
     small = np.arange(ARCHETYPES + CHILD_ARCHETYPES) >= ARCHETYPES
-    weight = np.exp(2.2 * drawn) * np.where(child == small, 1.0, np.where(child, 0.01, 0.0))
+    weight = np.exp(SHARPNESS * drawn) * np.where(child == small, 1.0, np.where(child, 0.01, 0.0))
     share: Floats = weight / weight.sum(axis=1, keepdims=True)
     return share
 
@@ -62,20 +66,20 @@ def taste_vectors(settings: Settings, viewer: Longs, age: Longs, at_us: Longs) -
     f = np.arange(FEATURES)
     base = _unit(exact(mixtures(settings, viewer, age)) @ exact(archetype_vectors(seed)))
     own = rnd.normal(seed, "personal taste", viewer[:, None], f) / np.sqrt(FEATURES)
-    vector = base + 0.55 * spread * own
+    vector = base + PERSONAL * spread * own
     for wave in (1, 2):
         period = 260 * wave + 200 * rnd.uniform(seed, "drift period", viewer, wave)
         phase = rnd.uniform(seed, "drift phase", viewer, wave)
         turn = np.sin(2 * np.pi * (at_us / DAY / period + phase)) * settings.viewers.drift
         way = rnd.normal(seed, "drift way", viewer[:, None], f, wave) / np.sqrt(FEATURES)
-        vector = vector + 0.25 * turn[:, None] * way
+        vector = vector + 0.18 * turn[:, None] * way
     return _unit(vector)
 
 
 def liking(settings: Settings, tastes: Floats, titles: Catalogue, index: Longs) -> Floats:
     """How much each taste likes each of the titles, without fame: rows × titles."""
     match = exact(tastes) @ exact(titles.vector[index]).T
-    return 6.5 * settings.viewers.taste * match + 0.25 * titles.quality[index]
+    return LIKING * settings.viewers.taste * match + 0.25 * titles.quality[index]
 
 
 def renown(
@@ -86,8 +90,8 @@ def renown(
     Fame fades with a half-life of some months towards a floor; the first weeks after a release count most.
     """
     age = np.maximum(day[:, None] - titles.release_day[index][None, :], 0)
-    fresh = 1.5 * np.exp(-age / 14.0) + 0.6 * np.exp(-age / 120.0)
-    known = 0.75 * titles.fame[index] + titles.market_offset[index][:, market].T + fresh
+    fresh = 1.5 * np.exp(-age / 14.0) + 0.9 * np.exp(-age / 120.0)
+    known = 1.1 * titles.fame[index] + 1.4 * titles.market_offset[index][:, market].T + fresh
     return settings.viewers.fame * known
 
 

@@ -79,16 +79,16 @@ def whereabouts(
     student_home = weekend & rnd.happens(0.25, seed, "student comes home", crowd.viewer, week)
     student = studies & ~student_home
     cottage = member & traits.second_home[home] & weekend & away_weekend
-    apart = (
-        traits.apart[home] & (slot == 1) & (kind == Offender.HONEST) & ~weekend & ~cottage
-    )
+    apart = traits.apart[home] & (slot == 1) & (kind == Offender.HONEST) & ~weekend & ~cottage
     ex = kind == Offender.EX_PARTNER
     relatives = member & traits.relatives[home] & weekend & visits & ~cottage
-    family_trip = member & ~student & ~ex & on_trip(
-        settings, account, day, traits.wanders[home], "household"
+    family_trip = (
+        member & ~student & ~ex & on_trip(settings, account, day, traits.wanders[home], "household")
     )
     business = (
-        (slot == 0) & ~family_trip & on_trip(settings, account, day, traits.business[home], "traveller")
+        (slot == 0)
+        & ~family_trip
+        & on_trip(settings, account, day, traits.business[home], "traveller")
     )
     trip = family_trip | business
     friend = kind == Offender.FRIEND
@@ -114,7 +114,12 @@ def whereabouts(
     )
     grown = (crowd.age == ADULT) & (member | friend)
     at_work = (
-        grown & traits.office[home] & ~weekend & (hour > 8.5) & (hour < 17.5) & chance(0.7, "at work")
+        grown
+        & traits.office[home]
+        & ~weekend
+        & (hour > 8.5)
+        & (hour < 17.5)
+        & chance(0.7, "at work")
     )
     office = _OFFICE[0] + rnd.integers(len(_OFFICE), seed, "employer", crowd.viewer)
     exit_ = rnd.integers(3, seed, "office exit", crowd.viewer, day) + 5 * office
@@ -176,9 +181,11 @@ def _devices(
         )
     first = account * DEVICES
     role = network % NETWORKS
-    elsewhere = big & np.isin(
-        kind, [Offender.EX_PARTNER, Offender.FRIEND, Offender.BUYER]
-    ) & (network < COMMON)
+    elsewhere = (
+        big
+        & np.isin(kind, [Offender.EX_PARTNER, Offender.FRIEND, Offender.BUYER])
+        & (network < COMMON)
+    )
     at_theirs = elsewhere & ~net.is_mobile_role(network) & (role >= net.EX_HOME)
     set_ = np.where(kind == Offender.EX_PARTNER, 0, 1 + np.clip(slot - FRIENDS, 0, 5))
     device = np.where(at_theirs, first + dev.TV_ELSEWHERE + set_, device)
@@ -186,9 +193,7 @@ def _devices(
         (network < COMMON) & (role == net.SECOND_HOME) & big, first + dev.SECOND_HOME_TV, device
     )
     bar = kind == Offender.SCREENS
-    device = np.where(
-        bar, np.where(slot == FRIENDS, first + dev.MAIN_TV, phone), device
-    )
+    device = np.where(bar, np.where(slot == FRIENDS, first + dev.MAIN_TV, phone), device)
     device = np.where(bar & (slot > FRIENDS), first + dev.TV_ELSEWHERE + slot - FRIENDS, device)
     device = np.where((network < COMMON) & net.is_mobile_role(network), phone, device)
     device = np.where(network >= COMMON, second, device)
@@ -208,8 +213,10 @@ def _hidden(
     """VPN and private relay lay themselves over any network but televisions' own."""
     seed, traits = settings.seed, batch.traits
     tube = np.isin(dev.kinds(settings, device), [dev.TV, dev.CONSOLE])
-    uses_vpn = traits.vpn[crowd.home] & (crowd.slot <= 1) & rnd.happens(
-        0.55, seed, "VPN on", crowd.viewer, day
+    uses_vpn = (
+        traits.vpn[crowd.home]
+        & (crowd.slot <= 1)
+        & rnd.happens(0.55, seed, "VPN on", crowd.viewer, day)
     )
     # Some intruders come through VPNs, as some honest viewers do; most through people's homes.
     uses_vpn |= np.isin(kind, [Offender.INTRUDER, Offender.SLOW_INTRUDER]) & rnd.happens(
@@ -225,4 +232,3 @@ def _hidden(
     system = _RELAY[0] + rnd.integers(len(_RELAY), seed, "relay service", crowd.viewer)
     covered = relay & ~tube & ~uses_vpn & (kind == Offender.HONEST)
     return np.where(covered, net.common_network(0, exits) + system * 1000, network)
-

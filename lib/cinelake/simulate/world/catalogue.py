@@ -78,9 +78,7 @@ class Catalogue:
 
 def genre_centres(seed: int) -> Floats:
     """GENRES × FEATURES; unit vectors, of which related genres lean towards each other."""
-    centres = rnd.normal(
-        seed, "genre centre", np.arange(len(GENRES))[:, None], np.arange(FEATURES)
-    )
+    centres = rnd.normal(seed, "genre centre", np.arange(len(GENRES))[:, None], np.arange(FEATURES))
     for one, other in (
         ("Crime", "Thriller"),
         ("Mystery", "Crime"),
@@ -95,9 +93,7 @@ def genre_centres(seed: int) -> Floats:
 
 def niche_centres(seed: int) -> Floats:
     """NICHES × FEATURES, unit vectors."""
-    return _unit(
-        rnd.normal(seed, "niche centre", np.arange(NICHES)[:, None], np.arange(FEATURES))
-    )
+    return _unit(rnd.normal(seed, "niche centre", np.arange(NICHES)[:, None], np.arange(FEATURES)))
 
 
 @lru_cache(maxsize=4)
@@ -130,9 +126,7 @@ def catalogue(settings: Settings) -> Catalogue:
     genres, niches = genre_centres(seed), niche_centres(seed)
     vector = _unit(0.70 * genres[genre] + 0.35 * genres[second] + 0.55 * niches[niche] + 0.35 * own)
     quality = rnd.normal(seed, "quality", t)
-    fame = (
-        0.45 * quality + 0.85 * rnd.normal(seed, "budget", t) + np.where(original, 0.15, 0.0)
-    )
+    fame = 0.45 * quality + 0.85 * rnd.normal(seed, "budget", t) + np.where(original, 0.15, 0.0)
 
     series_odds = np.where(
         np.isin(genre, [_G["Reality"], _G["Anime"], _G["Crime"], _G["Comedy"]]), 1.35, 0.85
@@ -258,9 +252,7 @@ def _readings(
     seed: int, what: str, vector: Floats, words: int, chosen: int
 ) -> tuple[tuple[int, ...], ...]:
     """The words that seem to fit best: hidden features through noise."""
-    axes = _unit(
-        rnd.normal(seed, f"{what} axis", np.arange(words)[:, None], np.arange(FEATURES))
-    )
+    axes = _unit(rnd.normal(seed, f"{what} axis", np.arange(words)[:, None], np.arange(FEATURES)))
     fit = vector @ axes.T + 0.22 * rnd.normal(
         seed, what, np.arange(len(vector))[:, None], np.arange(words)
     )

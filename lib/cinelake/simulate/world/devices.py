@@ -90,9 +90,7 @@ def describe(settings: Settings, device: Longs, at_us: Longs) -> Devices:
     for index in range(len(DEVICE_KINDS)):
         of_kind = [n for n, entry in enumerate(MODELS) if entry.kind == index]
         edges = np.cumsum([MODELS[n].weight for n in of_kind])
-        chosen = np.minimum(
-            np.searchsorted(edges, drawn * edges[-1], side="right"), len(edges) - 1
-        )
+        chosen = np.minimum(np.searchsorted(edges, drawn * edges[-1], side="right"), len(edges) - 1)
         model = np.where(kind == index, np.array(of_kind)[chosen], model)
     poor = np.array([entry.poor for entry in MODELS])[model]
     old = rnd.exponential(seed, "app lag", device) * np.where(kind == TV, 30, 8)

@@ -110,9 +110,7 @@ def _plans(seed: int, account: Longs, people: Longs) -> Longs:
     weights: Floats = np.array(
         [[0.55, 0.35, 0.10], [0.30, 0.48, 0.22], [0.12, 0.43, 0.45], [0.06, 0.32, 0.62]]
     )
-    return rnd.pick_by_row(
-        weights[np.minimum(people, 4) - 1], rnd.uniform(seed, "plan", account)
-    )
+    return rnd.pick_by_row(weights[np.minimum(people, 4) - 1], rnd.uniform(seed, "plan", account))
 
 
 def _sign_ups(settings: Settings, account: Longs) -> Longs:

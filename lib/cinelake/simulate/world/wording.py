@@ -78,7 +78,9 @@ _NOUNS = (
     "Neighbour Comet Season Crown Highway Doctor Pirate Robot Village Storm Dancer Painter Thief Clock "
     "Mountain Diner Queen Fox Raven Carousel Lighthouse Echo"
 ).split()
-_PLACES = "Lisbon Ashford Kyoto Memphis Bergen Havana Oakwell Trieste Salvador Jaipur Reno Cork".split()
+_PLACES = (
+    "Lisbon Ashford Kyoto Memphis Bergen Havana Oakwell Trieste Salvador Jaipur Reno Cork".split()
+)
 
 _FIRST = (
     "Ada Bruno Clara Davi Elena Farid Greta Hugo Ines Jonas Kiran Lena Mateo Nadia Oskar Priya Quentin "
