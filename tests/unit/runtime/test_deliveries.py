@@ -1,0 +1,126 @@
+"""Deliveries are made whole or not at all, one file an hour and source, the truth apart."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from cinelake.runtime import deliveries
+from cinelake.runtime.deliveries import Delivery, DeliveryRefused
+
+SCHEMA = "area string, source string, date string, hour string, text binary"
+
+
+def table(**columns: Any) -> bytes:
+    rows = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return base64.b64encode(sink.getvalue())
+
+
+def blocks(spark: SparkSession, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
+    return spark.createDataFrame([(*row[:4], bytearray(row[4])) for row in rows], SCHEMA)
+
+
+ROWS = [
+    ("landing", "plays", "2026-01-01", "05", b'{"a":1}\n{"a":2}'),
+    ("landing", "plays", "2026-01-01", "05", b'{"a":\xff}'),
+    ("landing", "plays", "2026-01-01", "06", b'{"a":4}'),
+    ("landing", "titles", "2026-01-02", "00", b'{"t":1}'),
+    ("again", "plays", "2026-01-01", "06", b'{"a":4}'),
+    ("truth", "counts", "-", "-", table(kind=["late", "late"], records=[1, 2])),
+    ("truth", "counts", "-", "-", table(kind=["late"], records=[4])),
+    ("truth", "empty", "-", "-", table(kind=pa.array([], pa.string()))),
+]
+TOTALS = {"counts": lambda frame: frame.groupBy("kind").agg(F.sum("records").alias("records"))}
+
+
+@pytest.fixture
+def delivery(spark: SparkSession, tmp_path: Path) -> Delivery:
+    return Delivery(spark, str(tmp_path / "service"))
+
+
+def landed(delivery: Delivery) -> dict[str, list[list[bytes]]]:
+    root = Path(delivery.landing)
+    found: dict[str, list[list[bytes]]] = {}
+    for path in sorted(root.rglob("*.jsonl.gz")):
+        lines = gzip.decompress(path.read_bytes()).splitlines()
+        found.setdefault(str(path.parent.relative_to(root)), []).append(sorted(lines))
+    return found
+
+
+def test_blocks_become_one_file_an_hour_and_source(spark: SparkSession, delivery: Delivery) -> None:
+    assert delivery.manifest() is None
+    delivery.write(blocks(spark, ROWS), TOTALS, {"end": "2026-01-03"}, 0)
+    assert landed(delivery) == {
+        "plays/date=2026-01-01/hour=05": [[b'{"a":1}', b'{"a":2}', b'{"a":\xff}']],
+        "plays/date=2026-01-01/hour=06": [[b'{"a":4}'], [b'{"a":4}']],
+        "titles/date=2026-01-02/hour=00": [[b'{"t":1}']],
+    }
+    assert [tuple(row) for row in delivery.table("counts").collect()] == [("late", 7)]
+    assert delivery.table("empty").columns == ["kind"]
+    assert delivery.manifest() == {"end": "2026-01-03"}
+    assert sorted(p.name for p in Path(delivery.folder).iterdir()) == [
+        "delivery.json",
+        "landing",
+        "truth",
+    ]
+
+
+def test_a_kill_before_the_end_leaves_nothing_and_one_after_is_made_good(
+    spark: SparkSession, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries.Storage, "put", die)
+        with pytest.raises(KilledError):
+            delivery.write(blocks(spark, ROWS), TOTALS, {"end": "2026-01-03"}, 0)
+    assert not Path(delivery.landing).exists()
+    assert delivery.manifest() is None
+    assert list(Path(delivery.folder).iterdir()) == []
+
+    moved = []
+    move = deliveries.Storage.move
+
+    def two_moves(storage: Any, path: str, target: str) -> None:
+        if not target.endswith("delivery.json"):
+            moved.append(target)
+            if len(moved) > 2:
+                raise KilledError
+        move(storage, path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries.Storage, "move", two_moves)
+        with pytest.raises(KilledError):
+            delivery.write(blocks(spark, ROWS), TOTALS, {"end": "2026-01-03"}, 0)
+    assert len(landed(delivery)) == 2
+    assert delivery.manifest() == {"end": "2026-01-03"}
+    assert sum(len(lines) for files in landed(delivery).values() for lines in files) == 6
+
+
+def test_a_folder_that_holds_something_else_is_refused(delivery: Delivery) -> None:
+    Path(delivery.folder).mkdir()
+    (Path(delivery.folder) / "thesis.doc").write_text("")
+    with pytest.raises(DeliveryRefused, match="not empty"):
+        delivery.manifest()
+
+
+def test_what_was_delivered_is_told(delivery: Delivery) -> None:
+    Path(delivery.folder).mkdir()
+    (Path(delivery.folder) / "delivery.json").write_text(json.dumps({"end": "x"}))
+    assert delivery.manifest() == {"end": "x"}
