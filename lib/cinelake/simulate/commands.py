@@ -64,7 +64,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         content = _profile(profile, context)
         if seed is not None:
             content = {**content, "seed": seed}
-        first = _day(start or DEFAULT_START)
+        first = day(start or DEFAULT_START)
         with _wrong_profile():
             settings = _settings(content, first, profile)
         if explain:
@@ -83,7 +83,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                 raise typer.BadParameter(
                     f"{out} holds no simulated service to continue; leave --append out"
                 )
-            plan = _new(settings, accounts or DEFAULT_ACCOUNTS, first, days)
+            plan = new_service(settings, accounts or DEFAULT_ACCOUNTS, first, days)
         else:
             if not append:
                 raise typer.BadParameter(
@@ -92,19 +92,20 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                 )
             wanted = settings if profile or seed is not None else None
             plan = _continued(before, wanted, accounts, start, days)
-        typer.echo(json.dumps(_deliver(delivery, plan, days)))
+        typer.echo(json.dumps(deliver(delivery, plan, days)))
 
 
-def _deliver(delivery: Delivery, plan: dict[str, Any], days: int) -> dict[str, Any]:
+def deliver(delivery: Delivery, plan: dict[str, Any], days: int) -> dict[str, Any]:
+    """Add the last `days` days of `plan` to the delivery; returns a summary."""
     from cinelake.simulate.delivery.shipment import Window
     from cinelake.simulate.service import Order, blocks
 
-    end = _day(plan["end"])
+    end = day(plan["end"])
     since = end - dt.timedelta(days=days)
     order = Order(
         Settings.model_validate(plan["settings"]),
         plan["accounts"],
-        midnight(_day(plan["start"])),
+        midnight(day(plan["start"])),
         Window(midnight(since), midnight(end)),
     )
     notices.print(
@@ -137,7 +138,8 @@ def _summed(counts: DataFrame) -> DataFrame:
     return counts.groupBy("source", "date", "kind").agg(F.sum("records").alias("records"))
 
 
-def _new(settings: Settings, accounts: int, first: dt.date, days: int) -> dict[str, Any]:
+def new_service(settings: Settings, accounts: int, first: dt.date, days: int) -> dict[str, Any]:
+    """What a new service is: the manifest of its delivery."""
     return {
         "what": "a simulated streaming service",
         "version": VERSION,
@@ -165,7 +167,7 @@ def _continued(
     known = Settings.model_validate(before["settings"])
     if accounts is not None and accounts != before["accounts"]:
         problems.append(f"it has {before['accounts']} accounts, not {accounts}")
-    if start is not None and _day(start).isoformat() not in (before["end"], before["start"]):
+    if start is not None and day(start).isoformat() not in (before["end"], before["start"]):
         problems.append(f"its next day is {before['end']}, not {start}")
     if settings is not None:
         reference = known.world.reference
@@ -175,7 +177,7 @@ def _continued(
         problems += [f"other settings: {found}" for found in differences(known, same)]
     if problems:
         raise typer.BadParameter(f"--append continues the same service; {'; '.join(problems)}")
-    end = _day(before["end"]) + dt.timedelta(days=days)
+    end = day(before["end"]) + dt.timedelta(days=days)
     if end > known.world.ends:
         raise typer.BadParameter(f"the world ends on {known.world.ends}; simulate fewer days")
     return {**before, "end": end.isoformat()}
@@ -215,7 +217,8 @@ def _profile(profile: str | None, context: Callable[[], Workspace]) -> dict[str,
         raise typer.BadParameter(f"{path} is not valid TOML: {error}") from None
 
 
-def _day(text: str) -> dt.date:
+def day(text: str) -> dt.date:
+    """A day as people write it; raises BadParameter."""
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
