@@ -184,7 +184,7 @@ class PlayColumns(Columns):
 
 @dataclass(frozen=True)
 class Plays:
-    """Plays with their pauses and seeks."""
+    """Plays with their pauses and seeks, these in order of play and position."""
 
     rows: PlayColumns
     pauses: Pauses
@@ -200,8 +200,9 @@ class Plays:
 
         def kept(ragged: _Ragged) -> _Ragged:
             new = place[ragged.play]
-            part = ragged.take(new >= 0)
-            return replace(part, play=new[new >= 0])
+            order = np.lexsort((ragged.position, new))
+            order = order[new[order] >= 0]
+            return replace(ragged.take(order), play=new[order])
 
         return Plays(self.rows.take(index), kept(self.pauses), kept(self.seeks))
 

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from cinelake.simulate import randomness as rnd
-from cinelake.simulate.randomness import Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY, SECOND, Entry, Records
 from cinelake.simulate.viewers.choices import PageDraft, PlayDraft, page_number

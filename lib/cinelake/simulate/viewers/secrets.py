@@ -50,6 +50,7 @@ def account_truth(settings: Settings, batch: Batch, end_us: int) -> pa.Table:
             "account_id": ids(settings.seed, "account", homes.account[rows]),
             "household": words(homes.type[rows], TYPES),
             "people": pa.array(homes.exists[rows].sum(axis=1)),
+            "from_at": _stamps(homes.signed_up_at[rows]),
             "cancelled_at": _stamps(cancelled),
             "cancel_cause": words(batch.cancel_cause[rows], CAUSES, leaves),
         }
@@ -74,6 +75,8 @@ def viewer_truth(settings: Settings, crowd: People) -> pa.Table:
             "archetype": pa.array(mix.argmax(axis=1) if len(part) else np.zeros(0, dtype=np.int64)),
             "archetypes": pa.array(list(mix), type=pa.list_(pa.float64())),
             "sittings_a_day": pa.array(part.sittings),
+            "from_at": _stamps(part.from_us),
+            "until_at": _stamps(part.until_us),
         }
     )
 
@@ -90,6 +93,7 @@ def title_truth(settings: Settings, end_us: int) -> pa.Table:
             "fame": pa.array(titles.fame[rows]),
             "niche": pa.array(titles.niche[rows]),
             "genre": words(titles.genre[rows], GENRES),
+            "from_at": _stamps(announced_at(settings)[rows]),
         }
     )
 

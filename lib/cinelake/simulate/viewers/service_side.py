@@ -30,7 +30,7 @@ from cinelake.simulate.trace import (
 from cinelake.simulate.viewers import secrets
 from cinelake.simulate.viewers.belongings import device_records, devices_of, profile_records
 from cinelake.simulate.viewers.billing import Burden, account_changes, cancellations
-from cinelake.simulate.viewers.choices import PageDraft, PlayDraft, page_number, simulate
+from cinelake.simulate.viewers.choices import PageDraft, PlayDraft, simulate
 from cinelake.simulate.viewers.encoding import within
 from cinelake.simulate.viewers.feedback import feedback
 from cinelake.simulate.viewers.lanes import Lanes, lanes
