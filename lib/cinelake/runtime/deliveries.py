@@ -9,7 +9,7 @@ files that the next call deletes.
 The frame's rows are blocks of lines: `area, source, date, hour, text`. One shuffle brings the blocks of an hour and
 source together, so each gets one file, whatever the parallelism. In the area `again` stand blocks that are
 delivered a second time, as a file of its own; in the area `truth` a block is an Arrow stream, in base64, of rows
-of the table that `source` names.
+of the table that `source` names. Tables of the area `whole` do so too, and take the place of what was there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cinelake.runtime.storage import Storage
 
 MANIFEST = "delivery.json"
 UNFINISHED = ".unfinished"
-LANDING, AGAIN, TRUTH = "landing", "again", "truth"
+LANDING, AGAIN, TRUTH, WHOLE = "landing", "again", "truth", "whole"
 # Text of one task before compression; twice that is needed to sort it.
 TASK_BYTES = 192 * 2**20
 
@@ -92,13 +92,15 @@ class Delivery:
             .option("compression", "gzip")
             .text(f"{unfinished}/blocks")
         )
-        for folder in self.storage.names(f"{unfinished}/blocks/area={TRUTH}"):
-            table = folder.removeprefix("source=")
-            found = self.spark.read.text(f"{unfinished}/blocks/area={TRUTH}/{folder}")
-            rows = _decoded(found.select("value"))
-            total = totals.get(table)
-            whole = total(rows) if total else rows
-            whole.coalesce(1).write.parquet(f"{unfinished}/{TRUTH}/{table}")
+        for area in (TRUTH, WHOLE):
+            for folder in self.storage.names(f"{unfinished}/blocks/area={area}"):
+                table = folder.removeprefix("source=")
+                found = self.spark.read.text(f"{unfinished}/blocks/area={area}/{folder}")
+                rows = _decoded(found.select("value"))
+                total = totals.get(table)
+                (total(rows) if total else rows).coalesce(1).write.parquet(
+                    f"{unfinished}/{area}/{table}"
+                )
         self.storage.put(f"{unfinished}/{MANIFEST}", json.dumps(manifest, indent=2))
         self._move_into_place()
         self.storage.remove(unfinished)
@@ -114,15 +116,21 @@ class Delivery:
             area, _, rest = path.partition("/")
             name = rest.rpartition("/")[2]
             kind = area.removeprefix("area=")
-            if kind == TRUTH or name.startswith((".", "_")) or not rest:
+            if kind not in (LANDING, AGAIN) or name.startswith((".", "_")):
                 continue
             again = "again-" if kind == AGAIN else ""
             source, day, hour, _ = rest.split("/")
             target = f"{source.removeprefix('source=')}/{day}/{hour}/{again}{_file_name(name)}"
             storage.move(f"{unfinished}/blocks/{path}", f"{self.landing}/{target}")
-        for path in storage.files(f"{unfinished}/{TRUTH}"):
-            if not path.rpartition("/")[2].startswith((".", "_")):
-                storage.move(f"{unfinished}/{TRUTH}/{path}", f"{self.folder}/{TRUTH}/{path}")
+        for area in (TRUTH, WHOLE):
+            for path in storage.files(f"{unfinished}/{area}"):
+                table, _, name = path.rpartition("/")
+                if name.startswith((".", "_")):
+                    continue
+                if area == WHOLE:
+                    # A whole table is one file, so this is not what an interrupted call moved here.
+                    storage.remove(f"{self.folder}/{TRUTH}/{table}")
+                storage.move(f"{unfinished}/{area}/{path}", f"{self.folder}/{TRUTH}/{path}")
         # The last thing: with it the delivery is whole.
         storage.move(f"{unfinished}/{MANIFEST}", f"{self.folder}/{MANIFEST}")
 

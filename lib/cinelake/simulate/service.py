@@ -13,8 +13,9 @@ an Arrow stream in base64 in the area `truth`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -34,15 +35,25 @@ from cinelake.simulate.player import incidents as trouble
 from cinelake.simulate.player import telemetry
 from cinelake.simulate.player.incidents import Incidents, incidents_between
 from cinelake.simulate.player.telemetry import watch
-from cinelake.simulate.randomness import Bools, Longs, uniform
+from cinelake.simulate.randomness import Bools, Longs, bits, uniform
 from cinelake.simulate.settings import Settings
-from cinelake.simulate.surroundings import names, places, premieres, surroundings
-from cinelake.simulate.trace import DAY, HOUR, PlayColumns, Plays, Records
-from cinelake.simulate.viewers.generate import generate, generate_world
+from cinelake.simulate.surroundings import burden, names, places, premieres, surroundings
+from cinelake.simulate.trace import DAY, HOUR, MINUTE, PlayColumns, Plays, Records
+from cinelake.simulate.viewers import secrets
+from cinelake.simulate.viewers.people import people
+from cinelake.simulate.viewers.service_side import (
+    batch_of,
+    generate,
+    generate_world,
+    standing,
+    standing_world,
+)
 from cinelake.sources.catalog import all_sources
 
 WORLD = -1
-TRUTH = "truth"
+# Truth that each delivery adds to, and truth that it tells anew as a whole.
+TRUTH, WHOLE = "truth", "whole"
+ADDED = frozenset({"plays", "incidents", "faults", "fault_counts"})
 # Date and hour of rows that belong to none.
 NOWHERE = "-"
 BLOCK_SCHEMA = "area string, source string, date string, hour string, text binary"
@@ -109,9 +120,11 @@ def account_blocks(order: Order, numbers: Longs) -> Iterator[pa.RecordBatch]:
 
 def _world(order: Order, truth: _Truth) -> Iterator[pa.RecordBatch]:
     settings, window = order.settings, order.window
-    made = generate_world(settings, order.begin, order.reach, window.start, window.end)
-    truth.add(made.truths.tables)
-    for records in made.records:
+    made, truths = generate_world(settings, order.reach, window.end)
+    truth.add(truths.tables)
+    if order.reach == order.begin:
+        made = [*made, *(_stood(r, order) for r in standing_world(settings, order.begin))]
+    for records in made:
         yield from _delivered(order, records, truth)
     struck = _incidents(order)
     days, titles = premieres(settings)
@@ -123,18 +136,40 @@ def _world(order: Order, truth: _Truth) -> Iterator[pa.RecordBatch]:
 
 
 def _accounts(order: Order, accounts: Longs, truth: _Truth) -> Iterator[pa.RecordBatch]:
-    settings = order.settings
-    made = generate(
-        settings, accounts, order.begin, order.reach, order.window.start, order.window.end
-    )
-    truth.add(made.truths.tables)
-    for records in made.records:
+    settings, end = order.settings, order.window.end
+    spoilt = partial(burden, settings)
+    plays, made, truths = generate(settings, accounts, order.reach, end, spoilt)
+    # The truth about accounts is about all their time, and takes the place of what was told before.
+    truth.add(truths.tables if order.reach == order.begin else _secrets(order, accounts))
+    if order.reach == order.begin:
+        stood = standing(settings, accounts, order.begin, spoilt)
+        made = [*made, *(_stood(records, order) for records in stood)]
+    for records in made:
         yield from _delivered(order, records, truth)
     incidents = _incidents(order)
-    wanted = np.flatnonzero(_unsettled(order, made.plays.rows))
-    plays = made.plays.take(wanted)
-    for chunk in _chunks(plays):
+    wanted = plays.take(np.flatnonzero(_unsettled(order, plays.rows)))
+    for chunk in _chunks(wanted):
         yield from _played(order, chunk, incidents, truth)
+
+
+def _stood(records: Records, order: Order) -> Records:
+    """What stood when the service began to deliver is told in its first minutes."""
+    dice = bits(order.settings.seed, "standing", records.account, records.order)
+    minutes = (dice % np.uint64(10 * MINUTE)).astype(np.int64)
+    return replace(records, happened=order.begin + minutes)
+
+
+def _secrets(order: Order, accounts: Longs) -> dict[str, pa.Table]:
+    settings, begin, end = order.settings, order.begin, order.window.end
+    batch = batch_of(settings, accounts, partial(burden, settings))
+    crowd = people(settings, batch, begin - 61 * DAY, end)
+    crowd = crowd.take((crowd.from_us < end) & (crowd.until_us > begin))
+    return {
+        "accounts": secrets.account_truth(settings, batch, end),
+        "viewers": secrets.viewer_truth(settings, crowd),
+        "abuse": secrets.misuse_truth(settings, batch, begin, end),
+        "confounders": secrets.confounder_truth(settings, batch, begin, end),
+    }
 
 
 def _played(
@@ -153,7 +188,9 @@ def _played(
     truth.add({"plays": watched.truth.filter(pa.array(order.window.holds(heard)))})
 
 
-def _delivered(order: Order, records: Records, truth: _Truth) -> Iterator[pa.RecordBatch]:
+def _delivered(
+    order: Order, records: Records, truth: _Truth
+) -> Generator[pa.RecordBatch, None, Longs]:
     settings = order.settings
     version = all_sources()[records.source].schema_version
     shipment = deliver(records, version, order.window, settings.delivery, settings.seed)
@@ -176,9 +213,10 @@ def _unsettled(order: Order, rows: PlayColumns) -> Bools:
     days = np.arange(first, window.start // DAY + 1, dtype=np.int64)
     accounts, place = np.unique(rows.account, return_inverse=True)
     drawn = uniform(settings.seed, "offline day", accounts[:, None], days[None, :])
-    was_offline = (drawn < settings.delivery.offline_share).any(axis=1)
-    recent = (rows.pressed_at >= window.start - _SETTLED) | was_offline[place]
-    return recent & (rows.pressed_at >= order.begin)
+    was_offline = np.any(drawn < settings.delivery.offline_share, axis=1)
+    recent = (rows.pressed_at >= window.start - _SETTLED) | np.take(was_offline, place)
+    wanted: Bools = recent & (rows.pressed_at >= order.begin)
+    return wanted
 
 
 def _chunks(plays: Plays) -> Iterator[Plays]:
@@ -215,7 +253,7 @@ class _Truth:
         """One block a table; empty tables travel too, for their columns are part of the truth."""
         texts = [_encoded(pa.concat_tables(parts)) for parts in self._tables.values()]
         columns = [
-            pa.array([TRUTH] * len(texts)),
+            pa.array([TRUTH if name in ADDED else WHOLE for name in self._tables]),
             pa.array(list(self._tables)),
             pa.array([NOWHERE] * len(texts)),
             pa.array([NOWHERE] * len(texts)),

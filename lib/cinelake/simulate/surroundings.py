@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from cinelake.simulate.calendar import midnight, offset
-from cinelake.simulate.player.incidents import Places
+from cinelake.simulate.player.incidents import MAINTENANCE, Places, incidents_between
 from cinelake.simulate.player.telemetry import Names, Surroundings
 from cinelake.simulate.randomness import Floats, Longs
 from cinelake.simulate.settings import Settings
@@ -73,6 +73,43 @@ def surroundings(settings: Settings, plays: PlayColumns) -> Surroundings:
         utc_offset_s=ahead // SECOND,
         premiere=_premiere_loads(settings, plays, (plays.pressed_at + ahead) // DAY),
     )
+
+
+def burden(settings: Settings, network: Longs, month: Longs) -> Floats:
+    """The share of a network's viewing in a month (since 1970) that incidents spoil, 0 … 1."""
+    known, place = np.unique(network, return_inverse=True)
+    founded = np.full(len(known), midnight(settings.world.founded), dtype=np.int64)
+    line = lines.describe(settings, known, founded)
+    first, table = _burdens(settings)
+    row = np.clip(month - first, 0, len(table) - 1)
+    spoilt: Floats = table[row, line.isp[place], line.true_region[place]]
+    return spoilt
+
+
+@lru_cache(maxsize=2)
+def _burdens(settings: Settings) -> tuple[int, Floats]:
+    """First month, and shares by month, ISP and region."""
+    where = places(settings)
+    begin, end = midnight(settings.world.founded), midnight(settings.world.ends)
+    found = incidents_between(begin, end, where, settings.player, settings.seed)
+    found = found.take(found.kind < MAINTENANCE)
+    months = _months(np.array([begin, end]))
+    table = np.zeros((int(months[1] - months[0]) + 1, len(where.isp), len(where.region)))
+    shares = np.array(settings.player.cdn_shares) / sum(settings.player.cdn_shares)
+    cdn, region, isp, model, version = found.where.T
+    weight = found.severity * (found.end - found.start) / (30 * DAY)
+    weight = weight * np.where(cdn >= 0, shares[cdn], 1.0)
+    weight = weight * np.where((model >= 0) | (version >= 0), 1 / len(where.model), 1.0)
+    for row, month in enumerate(_months(found.start) - months[0]):
+        isps = slice(None) if isp[row] < 0 else isp[row]
+        regions = slice(None) if region[row] < 0 else region[row]
+        table[month, isps, regions] += weight[row]
+    return int(months[0]), np.minimum(table, 1.0)
+
+
+def _months(times: Longs) -> Longs:
+    months: Longs = times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    return months
 
 
 @lru_cache(maxsize=8)

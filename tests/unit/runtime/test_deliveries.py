@@ -40,7 +40,7 @@ ROWS = [
     ("again", "plays", "2026-01-01", "06", b'{"a":4}'),
     ("truth", "counts", "-", "-", table(kind=["late", "late"], records=[1, 2])),
     ("truth", "counts", "-", "-", table(kind=["late"], records=[4])),
-    ("truth", "empty", "-", "-", table(kind=pa.array([], pa.string()))),
+    ("whole", "empty", "-", "-", table(kind=pa.array([], pa.string()))),
 ]
 TOTALS = {"counts": lambda frame: frame.groupBy("kind").agg(F.sum("records").alias("records"))}
 
@@ -75,6 +75,21 @@ def test_blocks_become_one_file_an_hour_and_source(spark: SparkSession, delivery
         "landing",
         "truth",
     ]
+
+
+def test_a_second_delivery_adds_to_truth_and_replaces_what_is_told_whole(
+    spark: SparkSession, delivery: Delivery
+) -> None:
+    for day in (1, 2):
+        rows = [
+            ("landing", "plays", f"2026-01-0{day}", "05", b"{}"),
+            ("truth", "plays", "-", "-", table(day=[day])),
+            ("whole", "accounts", "-", "-", table(until=[day])),
+        ]
+        delivery.write(blocks(spark, rows), {}, {"end": day}, 0)
+    assert sorted(row[0] for row in delivery.table("plays").collect()) == [1, 2]
+    assert [row[0] for row in delivery.table("accounts").collect()] == [2]
+    assert len(landed(delivery)) == 2
 
 
 def test_a_kill_before_the_end_leaves_nothing_and_one_after_is_made_good(
