@@ -135,4 +135,5 @@ def month_and_day(day: Longs) -> tuple[Longs, Longs]:
 def winter(day: Longs, southern: Bools) -> Floats:
     """1 in the middle of winter, −1 in the middle of summer."""
     phase = np.cos(2 * np.pi * (day - day_number(dt.date(2026, 1, 15))) / 365.25)
-    return np.where(southern, -phase, phase)
+    course: Floats = np.where(southern, -phase, phase)
+    return course

@@ -70,7 +70,7 @@ class PageSettings(Section):
     """The home page."""
 
     rows: int = Field(8, ge=3, le=20, description="Rows below the continue-watching row")
-    tiles: int = Field(9, ge=4, le=40, description="Tiles of a row that are delivered")
+    tiles: int = Field(9, ge=4, le=30, description="Tiles of a row that are delivered")
     exploration: float = Field(0.04, ge=0, le=1, description="Share of slots filled at random")
     blur: float = Field(
         1.0, ge=0, description="Error of the recommender behind the page (1: as tuned)"

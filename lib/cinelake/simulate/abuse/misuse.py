@@ -10,8 +10,10 @@ others, with homes, tastes and habits, and some hardly use what they took.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinelake.simulate import randomness as rnd
 from cinelake.simulate.calendar import midnight
@@ -25,6 +27,7 @@ FRIENDS, BUYERS, SCREENS = 6, 6, 6  # the first of up to 4, 6, 6
 INTRUDER, SLOW_INTRUDER, PIRATE = 12, 13, 14
 STRETCH = 28  # days
 CAMPAIGNS = 3  # most in a stretch
+_Kind = TypeVar("_Kind", np.bool_, np.int64)
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,10 @@ def misuse(settings: Settings, homes: Households) -> Misuse:
     )
 
 
-def _screens_and_piracy(settings: Settings, homes: Households) -> dict[str, Longs]:
+def _screens_and_piracy(settings: Settings, homes: Households) -> dict[str, Any]:
     seed, shares, account = settings.seed, settings.abuse, homes.account
     reference = midnight(settings.world.reference)
-    found: dict[str, Longs] = {}
+    found: dict[str, Any] = {}
     for name, share, days in (("screens", shares.screens, 160), ("piracy", shares.piracy, 45)):
         begin = reference + (rnd.uniform(seed, f"{name} from", account) * 130 - 100) * DAY
         begin = np.maximum(begin, homes.signed_up_at + DAY)
@@ -183,8 +186,9 @@ def _takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -
     )
 
 
-def _of(matrix: Longs | Bools, campaign: Longs) -> Longs:
-    return np.take_along_axis(matrix, campaign[..., None], axis=-1)[..., 0]
+def _of(matrix: NDArray[_Kind], campaign: Longs) -> NDArray[_Kind]:
+    chosen: NDArray[_Kind] = np.take_along_axis(matrix, campaign[..., None], axis=-1)[..., 0]
+    return chosen
 
 
 def stretches(start_us: int, end_us: int) -> Longs:

@@ -109,7 +109,7 @@ def _columns(
     whole = rnd.happens(0.9, seed, "pirate to the end", account, day, nth)
     share = np.where(whole, 1.0, rnd.uniform(seed, "pirate stops", account, day, nth))
     viewer = account * VIEWERS + PIRATE
-    none = np.zeros(0, dtype=np.int64)
+    none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64)
     rows = PlayColumns(
         account=account,
         profile=account * PROFILES + profile,
@@ -140,4 +140,4 @@ def _columns(
         offender=np.full(count, Offender.PIRATE, dtype=np.int8),
         enjoyment=np.zeros(count),
     )
-    return Plays(rows, Pauses(none, none * 1.0, none * 1.0), Seeks(none, none * 1.0, none * 1.0))
+    return Plays(rows, Pauses(none, nothing, nothing), Seeks(none, nothing, nothing))

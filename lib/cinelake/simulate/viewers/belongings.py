@@ -53,8 +53,7 @@ class Owned:
 def devices_of(settings: Settings, batch: Batch, start_us: int, end_us: int) -> Owned:
     """All devices that may be used before `end_us` (those of takeovers: that may be used in the window)."""
     homes, plan, traits = batch.homes, batch.misuse, batch.traits
-    account, count = homes.account, len(homes)
-    people = homes.exists.sum(axis=1)
+    account, count, people = homes.account, len(homes), homes.exists.sum(axis=1)
     home: list[Longs] = []
     device: list[Longs] = []
     since: list[Longs] = []
@@ -77,14 +76,12 @@ def devices_of(settings: Settings, batch: Batch, start_us: int, end_us: int) -> 
             since.append(begin)
             visit.append(np.full(len(index), again))
 
-    signed = homes.signed_up_at
-    bar = plan.screens
+    signed, bar = homes.signed_up_at, plan.screens
     for slot in (dev.MAIN_TV, dev.SECOND_TV, dev.THE_CONSOLE, dev.THE_TABLET):
         owned = dev.owns(settings, account, people, slot)
         add(owned | (bar & (slot == dev.MAIN_TV)), slot, signed, pair=True)
     add(traits.second_home | traits.apart, dev.SECOND_HOME_TV, signed, pair=False)
-    ex = plan.sharing == Offender.EX_PARTNER
-    add(ex, dev.TV_ELSEWHERE, plan.sharing_from, pair=False)
+    add(plan.sharing == Offender.EX_PARTNER, dev.TV_ELSEWHERE, plan.sharing_from, pair=False)
     guests = np.isin(plan.sharing, [Offender.FRIEND, Offender.BUYER])
 
     def add_personal(rows: Bools, slot: int, begins: Longs, again: int = 0) -> None:

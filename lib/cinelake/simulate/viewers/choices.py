@@ -83,7 +83,7 @@ def pauses_of(settings: Settings, number: Longs) -> tuple[Floats, Floats]:
     place = np.sort(rnd.uniform(seed, "pause at", number[:, None], nth), axis=1)
     length = np.exp(4.4 + 1.1 * rnd.normal(seed, "pause length", number[:, None], nth))
     length = np.where(nth < count[:, None], np.minimum(length, 2700.0), 0.0)
-    return place, np.round(length, 1)
+    return place, np.asarray(np.round(length, 1), dtype=np.float64)
 
 
 class _State:
@@ -318,7 +318,7 @@ class _Simulation:
         number: Longs,
         column: Longs,
         episode: Longs,
-        position: Longs,
+        position: Floats,
         pressed: Longs,
         entry: Longs,
         row: Longs,

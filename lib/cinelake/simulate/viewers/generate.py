@@ -1,7 +1,7 @@
 """What a delivery needs of the viewers' side: a window's happenings, and once, at the beginning, what stood then.
 
-A service that begins to deliver sends the state of its accounts, profiles, devices and catalogue first; such records bear
-the time of that load and the event ids of the changes that they come from. A row of truth belongs to the window in
+A service that begins to deliver sends the state of its accounts, profiles, devices and catalogue first; such records
+bear the time of that load and the event ids of the changes that they come from. A row of truth belongs to the window in
 which its subject first touches what is delivered, so that windows put together hold each once.
 """
 
@@ -87,5 +87,9 @@ def _of_window(truths: Truths, begin: int, start: int, end: int) -> Truths:
     for name, table in truths.tables.items():
         first = pc.max_element_wise(table["from_at"].cast(pa.int64()), pa.scalar(begin))
         inside = pc.and_(pc.greater_equal(first, start), pc.less(first, end))
+        if "until_at" in table.column_names:
+            # What was over before is not among what stood.
+            over = pc.less_equal(table["until_at"].cast(pa.int64()), begin)
+            inside = pc.and_(inside, pc.invert(pc.fill_null(over, False)))
         kept[name] = table.filter(inside)
     return Truths(kept)

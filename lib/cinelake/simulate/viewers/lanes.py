@@ -1,9 +1,9 @@
 """Lanes: a viewer in one of its blocks of six weeks, the unit in which choices are simulated.
 
 What a viewer watches depends on what it watched before, and yet every window must be computable alone. So a viewer's
-time is cut into blocks of `BLOCK` days, with a phase of its own so that no day is special; inside a block choices follow
-one another, and a block begins without unfinished titles. A title is open to a viewer in one block of `CYCLE`, so
-that it does not come twice within months. A window costs the simulation of its blocks up to its end: three weeks
+time is cut into blocks of `BLOCK` days, with a phase of its own so that no day is special; inside a block choices
+follow one another, and a block begins without unfinished titles. A title is open to a viewer in one block of `CYCLE`,
+so that it does not come twice within months. A window costs the simulation of its blocks up to its end: three weeks
 more than itself on average.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinelake.simulate import randomness as rnd
 from cinelake.simulate.calendar import to_local
@@ -105,7 +106,7 @@ def lanes(
     count = happens.sum(axis=1)
     nth = np.arange(len(lane)) - np.repeat(np.cumsum(count) - count, count)
 
-    def padded(values: Longs | Floats) -> Longs | Floats:
+    def padded(values: NDArray[Any]) -> NDArray[Any]:
         matrix = np.zeros((len(row), int(count.max())), dtype=values.dtype)
         matrix[lane, nth] = values
         return matrix
@@ -113,13 +114,13 @@ def lanes(
     return Lanes(
         crowd=crowd,
         count=count,
-        starts_at=padded(starts_at),  # type: ignore[arg-type]
-        local=padded(local),  # type: ignore[arg-type]
+        starts_at=padded(starts_at),
+        local=padded(local),
         budget=padded(found.budget.reshape(len(row), -1)[lane, place]),
-        device=padded(where.device),  # type: ignore[arg-type]
-        fallback=padded(where.fallback),  # type: ignore[arg-type]
-        network=padded(where.network),  # type: ignore[arg-type]
-        sitting=padded(number),  # type: ignore[arg-type]
+        device=padded(where.device),
+        fallback=padded(where.fallback),
+        network=padded(where.network),
+        sitting=padded(number),
         **_minds(settings, batch, crowd, block, first_day),
     )
 

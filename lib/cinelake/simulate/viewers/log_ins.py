@@ -1,9 +1,9 @@
-"""Log-ins: most devices stay logged in for months, so that a log-in says something; failures are common and mostly honest.
+"""Log-ins: most devices stay logged in for months, so that a log-in says something; failures are mostly honest.
 
 Honest log-ins come with a new device, when a token has run out, and after a log-out. Before a success people mistype:
-about one attempt in ten with a password fails (Chatterjee et al., "pASSWORD tYPOS and How to Correct Them Securely", IEEE
-S&P 2016, report such shares at Dropbox). In a credential-stuffing campaign a large share of accounts sees one or two
-failures from networks that thousands share; success is as quiet as an honest log-in.
+about one attempt in ten with a password fails (Chatterjee et al., "pASSWORD tYPOS and How to Correct Them Securely",
+IEEE S&P 2016, report such shares at Dropbox). In a credential-stuffing campaign a large share of accounts sees one or
+two failures from networks that thousands share; success is as quiet as an honest log-in.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from cinelake.simulate.abuse import misuse as abuse
 from cinelake.simulate.randomness import Bools, Floats, Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import (
+    COMMON,
     CONNECTIONS,
     DEVICES,
     HOUR,
+    NETWORKS,
     SECOND,
     Columns,
     Offender,
@@ -175,7 +177,7 @@ def _first_uses(
     )
     device, at, home = owned.device[inside], owned.first_seen_at[inside], owned.home[inside]
     account, slot = device // DEVICES, device % DEVICES
-    sharing, own = batch.misuse.sharing[home], account * net.NETWORKS
+    sharing, own = batch.misuse.sharing[home], account * NETWORKS
     person = np.where(slot >= dev.PERSONAL, (slot - dev.PERSONAL) // 3, slot - dev.TV_ELSEWHERE + 5)
     base = net.home_network(settings, account, at)
     elsewhere = (slot >= dev.TV_ELSEWHERE) & (person >= 6) | (slot == dev.TV_ELSEWHERE)
@@ -263,7 +265,9 @@ def _stuffing(settings: Settings, batch: Batch, start_us: int, end_us: int) -> A
                         locked[keep],
                     )
                 )
-    return Attempts.joined(parts) if parts else _none()
+    nobody = np.zeros(0, dtype=np.int64)
+    parts.append(_robot(nobody, nobody, nobody, 0, 0, 0, 0, nobody > 0))
+    return Attempts.joined(parts)
 
 
 def _robot(
@@ -293,18 +297,13 @@ def _robot(
     )
 
 
-def _none() -> Attempts:
-    empty = np.zeros(0, dtype=np.int64)
-    return Attempts(*[empty] * 9, np.zeros(0, dtype=bool))
-
-
 def log_in_records(settings: Settings, found: Attempts) -> Records:
     """The records of attempts, with what the edge knows of their networks."""
     seed = settings.seed
     places = geography(settings.world.markets)
     where = net.describe(settings, found.network, found.at)
     # Robots' devices are not described: they lie.
-    own = np.where(found.device < net.COMMON, found.device, 0)
+    own = np.where(found.device < COMMON, found.device, 0)
     what = dev.describe(settings, own, found.at)
     pairs, place = np.unique(np.stack([what.model, what.app_version]), axis=1, return_inverse=True)
     agents = [

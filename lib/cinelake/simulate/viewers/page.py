@@ -118,38 +118,9 @@ def compose(
     seed, rows, tiles = settings.seed, settings.page.rows, settings.page.tiles
     n = len(page)
     r = np.arange(n)
-    titles = catalogue(settings)
-    recipe = [_RECIPE[i] if i < len(_RECIPE) else GENRE for i in range(rows)]
-    genre_order = np.argsort(
-        -(
-            taste
-            + 0.12 * rnd.normal(seed, "genre of the day", page[:, None], np.arange(len(GENRES)))
-        ),
-        axis=1,
-    )
-    days, place = np.unique(day, return_inverse=True)
-    shelf = np.stack([shelves(settings, int(d)) for d in days]) if n else np.zeros((0, 0, 0, 0))
-    candidates = np.full((n, rows, SHELF), -1, dtype=np.int64)
-    kinds = np.zeros((n, rows + 1), dtype=np.int8)
-    genres_used = 0
-    for index, what in enumerate(recipe):
-        kinds[:, index + 1] = what
-        if what == TOP:
-            candidates[:, index] = numbers[best]
-        elif what == BECAUSE:
-            known = last >= 0
-            near = titles.neighbours[np.maximum(last, 0)]
-            candidates[:, index, : near.shape[1]] = near
-            candidates[~known, index] = shelf[place[~known], market[~known], POPULAR]
-            kinds[~known, index + 1] = POP
-        elif what == GENRE:
-            genre = genre_order[:, genres_used % len(GENRES)]
-            genres_used += 1
-            candidates[:, index] = shelf[place, market, FIRST_GENRE + genre]
-        else:
-            candidates[:, index] = shelf[
-                place, market, {TREND: TRENDING, FRESH: NEW, POP: POPULAR}[what]
-            ]
+    noise = rnd.normal(seed, "genre of the day", page[:, None], np.arange(len(GENRES)))
+    genres = np.argsort(-(taste + 0.12 * noise), axis=1)
+    candidates, kinds = _candidates(settings, market, day, genres, numbers[best], last)
     at = column[candidates]  # −1 for empty slots: column[-1] is −1
     usable = (candidates >= 0) & (at >= 0)
     at = np.maximum(at, 0)
@@ -165,38 +136,74 @@ def compose(
     chosen = np.take_along_axis(candidates, top, axis=2)
     chosen = np.where(np.take_along_axis(top_value, order, axis=2) > -90, chosen, -1)
 
-    slot = rnd.uniform(
-        seed, "exploration", page[:, None, None], np.arange(rows)[:, None], np.arange(tiles)
-    )
-    explores = slot < settings.page.exploration
+    drawn, explores = _exploration(settings, page, market, day)
+    explores &= ~blocked[r[:, None, None], column[drawn]] & (chosen >= 0)
+    full = np.full((n, rows + 1, tiles), -1, dtype=np.int32)
+    full[:, 1:] = np.where(explores, drawn, chosen)
+    explored = np.zeros(full.shape, dtype=bool)
+    explored[:, 1:] = explores
+    return Pages(full, kinds, _looked_at(settings, page, kind, keen) & (full >= 0), explored)
+
+
+def _candidates(
+    settings: Settings, market: Longs, day: Longs, genres: Longs, best: Longs, last: Longs
+) -> tuple[Longs, NDArray[np.int8]]:
+    """Titles that each row chooses from, pages × rows × SHELF (−1 where there are fewer), and kinds of rows."""
+    titles = catalogue(settings)
+    rows, n = settings.page.rows, len(market)
+    days, place = np.unique(day, return_inverse=True)
+    shelf = np.stack([shelves(settings, int(d)) for d in days])
+    candidates = np.full((n, rows, SHELF), -1, dtype=np.int64)
+    kinds = np.zeros((n, rows + 1), dtype=np.int8)
+    genres_used = 0
+    for index in range(rows):
+        what = _RECIPE[index] if index < len(_RECIPE) else GENRE
+        kinds[:, index + 1] = what
+        if what == TOP:
+            candidates[:, index] = best
+        elif what == BECAUSE:
+            known = last >= 0
+            near = titles.neighbours[np.maximum(last, 0)]
+            candidates[:, index, : near.shape[1]] = near
+            candidates[~known, index] = shelf[place[~known], market[~known], POPULAR]
+            kinds[~known, index + 1] = POP
+        elif what == GENRE:
+            genre = genres[:, genres_used % len(GENRES)]
+            genres_used += 1
+            candidates[:, index] = shelf[place, market, FIRST_GENRE + genre]
+        else:
+            from_ = {TREND: TRENDING, FRESH: NEW, POP: POPULAR}[what]
+            candidates[:, index] = shelf[place, market, from_]
+    return candidates, kinds
+
+
+def _exploration(settings: Settings, page: Longs, market: Longs, day: Longs) -> tuple[Longs, Bools]:
+    """A title drawn evenly from all that the market has, for each slot, and whether it is to be shown there."""
+    days, place = np.unique(day, return_inverse=True)
+    shape = np.arange(settings.page.rows)[:, None], np.arange(settings.page.tiles)
+    slot = rnd.uniform(settings.seed, "exploration", page[:, None, None], *shape)
     offers = [on_offer(settings, int(d)) for d in days]
-    width = max((offer.shape[1] for offer, _ in offers), default=1)
+    width = max(offer.shape[1] for offer, _ in offers)
     offered = np.full((len(days), len(settings.world.markets), width), -1, dtype=np.int64)
     for index, (offer, _) in enumerate(offers):
         offered[index, :, : offer.shape[1]] = offer
-    size = np.stack([count for _, count in offers])[place, market]
+    size = np.stack([count for _, count in offers])[place, market][:, None, None]
     # What is left of the draw below the threshold is uniform again.
-    luck = slot / max(settings.page.exploration, 1e-9) * size[:, None, None]
-    luck = np.minimum(luck.astype(np.int64), size[:, None, None] - 1)
+    luck = slot / max(settings.page.exploration, 1e-9) * size
+    luck = np.minimum(luck.astype(np.int64), size - 1)
     drawn = offered[place[:, None, None], market[:, None, None], luck]
-    explores &= ~blocked[r[:, None, None], column[drawn]] & (chosen >= 0)
-    chosen = np.where(explores, drawn, chosen)
+    return drawn, (slot < settings.page.exploration) & (drawn >= 0)
 
-    full = np.full((n, rows + 1, tiles), -1, dtype=np.int32)
-    full[:, 1:] = chosen
-    # A telephone shows few tiles at a time, a television makes it easy to go on.
+
+def _looked_at(settings: Settings, page: Longs, kind: Longs, keen: Floats) -> Bools:
+    """Which slots come into view. A telephone shows few tiles at a time, a television makes it easy to go on."""
+    seed, rows, tiles = settings.seed, settings.page.rows + 1, settings.page.tiles
     first = np.where(kind == PHONE, 3, np.where(kind == TV, 5, 6))
-    down = np.where(kind == PHONE, 0.80, 0.76) + 0.05 * keen
-    depth = 2 + np.floor(
-        np.log(rnd.uniform(seed, "rows looked at", page)) / np.log(np.clip(down, 0.3, 0.95))
-    )
-    across = first[:, None] + np.floor(
-        np.log(rnd.uniform(seed, "tiles looked at", page[:, None], np.arange(rows + 1)))
-        / np.log(0.5)
-    )
-    seen = (np.arange(rows + 1)[None, :, None] < depth[:, None, None]) & (
+    down = np.clip(np.where(kind == PHONE, 0.80, 0.76) + 0.05 * keen, 0.3, 0.95)
+    depth = 2 + np.floor(np.log(rnd.uniform(seed, "rows looked at", page)) / np.log(down))
+    drawn = rnd.uniform(seed, "tiles looked at", page[:, None], np.arange(rows))
+    across = first[:, None] + np.floor(np.log(drawn) / np.log(0.5))
+    seen: Bools = (np.arange(rows)[None, :, None] < depth[:, None, None]) & (
         np.arange(tiles)[None, None, :] < across[:, :, None]
     )
-    explored = np.zeros(full.shape, dtype=bool)
-    explored[:, 1:] = explores
-    return Pages(full, kinds, seen & (full >= 0), explored)
+    return seen

@@ -179,4 +179,4 @@ def people(settings: Settings, batch: Batch, start_us: int, end_us: int) -> Peop
             )
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((joined["from_us"], joined["viewer"]))
-    return People(**{name: value[order] for name, value in joined.items()})  # type: ignore[arg-type]
+    return People(**{name: value[order] for name, value in joined.items()})

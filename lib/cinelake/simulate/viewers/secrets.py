@@ -16,7 +16,7 @@ from cinelake.simulate.viewers.encoding import words
 from cinelake.simulate.viewers.people import Batch, People
 from cinelake.simulate.viewers.tastes import mixtures, taste_vectors
 from cinelake.simulate.world import networks as net
-from cinelake.simulate.world.announcements import announced_at
+from cinelake.simulate.world.announcements import announced_at, last_days
 from cinelake.simulate.world.catalogue import catalogue
 from cinelake.simulate.world.wording import GENRES
 
@@ -60,7 +60,8 @@ def account_truth(settings: Settings, batch: Batch, end_us: int) -> pa.Table:
 def viewer_truth(settings: Settings, crowd: People) -> pa.Table:
     """One row a person who may watch in the window: whose profile, what taste at the reference day."""
     seed = settings.seed
-    first = np.append(True, crowd.viewer[1:] != crowd.viewer[:-1]) if len(crowd) else []
+    first = np.ones(len(crowd), dtype=np.bool_)
+    first[1:] = crowd.viewer[1:] != crowd.viewer[:-1]
     part = crowd.take(np.flatnonzero(first))
     reference = np.full(len(part), midnight(settings.world.reference))
     taste = taste_vectors(settings, part.viewer, part.age, reference)
@@ -94,6 +95,7 @@ def title_truth(settings: Settings, end_us: int) -> pa.Table:
             "niche": pa.array(titles.niche[rows]),
             "genre": words(titles.genre[rows], GENRES),
             "from_at": _stamps(announced_at(settings)[rows]),
+            "until_at": _stamps(last_days(settings)[rows] * DAY),
         }
     )
 

@@ -168,7 +168,7 @@ def _page_traces(
     start_us: int,
     end_us: int,
 ) -> list[Records]:
-    tiles = Tiles(settings, found, seat, pages)
+    tiles = Tiles(found, seat, pages)
     return [
         impressions(settings, tiles, start_us, end_us),
         tile_acts(settings, found, tiles, start_us, end_us),
@@ -209,7 +209,8 @@ def _sat_down(found: Lanes, seat: Seats, draft: PlayDraft, pages: PageDraft) -> 
     first = np.flatnonzero(step == 0)
     order = first[np.lexsort((kind[first], nth[first], lane[first]))]
     lane, nth, at = lane[order], nth[order], at[order]
-    new = np.append(True, (lane[1:] != lane[:-1]) | (nth[1:] != nth[:-1])) if len(order) else []
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (lane[1:] != lane[:-1]) | (nth[1:] != nth[:-1])
     keep = np.flatnonzero(new)
     lane, nth, at = lane[keep], nth[keep], at[keep]
     crowd = found.crowd

@@ -79,7 +79,8 @@ def taste_vectors(settings: Settings, viewer: Longs, age: Longs, at_us: Longs) -
 def liking(settings: Settings, tastes: Floats, titles: Catalogue, index: Longs) -> Floats:
     """How much each taste likes each of the titles, without fame: rows × titles."""
     match = exact(tastes) @ exact(titles.vector[index]).T
-    return LIKING * settings.viewers.taste * match + 0.25 * titles.quality[index]
+    liked: Floats = LIKING * settings.viewers.taste * match + 0.25 * titles.quality[index]
+    return liked
 
 
 def renown(
@@ -92,15 +93,18 @@ def renown(
     age = np.maximum(day[:, None] - titles.release_day[index][None, :], 0)
     fresh = 1.5 * np.exp(-age / 14.0) + 0.9 * np.exp(-age / 120.0)
     known = 1.1 * titles.fame[index] + 1.4 * titles.market_offset[index][:, market].T + fresh
-    return settings.viewers.fame * known
+    renowned: Floats = settings.viewers.fame * known
+    return renowned
 
 
 def exact(rows: Floats) -> Floats:
     """Rounded to 20 binary digits, so that inner products are exact.
 
-    A product of matrices adds up in an order that depends on their sizes; with exact sums, rows are the same in any batch.
+    A product of matrices adds up in an order that depends on their sizes; with exact sums
+    rows are the same in any batch.
     """
-    return np.round(rows * 2.0**20) * 2.0**-20
+    rounded: Floats = np.round(rows * 2.0**20) * 2.0**-20
+    return rounded
 
 
 def _unit(rows: Floats) -> Floats:

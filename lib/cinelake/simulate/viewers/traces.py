@@ -1,7 +1,7 @@
 """Traces of page views: impressions, and what viewers do with tiles (hover, scroll past, click, details, my list).
 
-Tiles of rows down to one below the last seen row are delivered, as an app loads them. Hovering goes with liking, weakly:
-most of what is hovered over is not played, and most of what is played was not hovered over.
+Tiles of rows down to one below the last seen row are delivered, as an app loads them. Hovering goes with liking,
+weakly: most of what is hovered over is not played, and most of what is played was not hovered over.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HOVER, PAST, CLICK, DETAILS, UP, DOWN, ADD, REMOVE, NO = range(9)
 class Tiles:
     """The delivered tiles of page views, flat; indexes into the draft and its matrices."""
 
-    def __init__(self, settings: Settings, lanes: Lanes, seat: Seats, pages: PageDraft) -> None:
+    def __init__(self, lanes: Lanes, seat: Seats, pages: PageDraft) -> None:
         deepest = np.where(pages.seen.any(axis=2), np.arange(pages.seen.shape[1]), 0).max(
             axis=1, initial=0
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cinelake.simulate import randomness as rnd
-from cinelake.simulate.randomness import Bools, Floats, Longs
+from cinelake.simulate.randomness import Bools, Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import (
     SECOND,
@@ -164,7 +164,8 @@ def _seeks(settings: Settings, number: Longs, rows: PlayColumns) -> Seeks:
     begin, end = rows.start_position[play], rows.leave_position[play]
     position = begin + place[play, n] * (end - begin)
     back = rnd.happens(0.62, seed, "seeks back", *key)[play, n]
-    small: Floats = 10 * (1 + rnd.poisson(0.8, seed, "seek steps", *key)[play, n])
+    steps = 1 + rnd.poisson(0.8, seed, "seek steps", *key)[play, n]
+    small = 10.0 * steps.astype(np.float64)
     far = np.minimum(20 + 90 * rnd.exponential(seed, "seek far", *key)[play, n], 600.0)
     title, episode = rows.title[play].astype(np.int64), rows.episode[play].astype(np.int64)
     scene = (0.15 + 0.7 * rnd.uniform(seed, "best scene", title, episode)) * rows.runtime[play]

@@ -14,7 +14,7 @@ from cinelake.simulate import randomness as rnd
 from cinelake.simulate.abuse.confounders import on_trip, term_time
 from cinelake.simulate.abuse.misuse import BUYERS, FRIENDS
 from cinelake.simulate.calendar import weekday
-from cinelake.simulate.randomness import Bools, Longs
+from cinelake.simulate.randomness import Bools, Floats, Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import COMMON, DAY, DEVICES, HOUR, NETWORKS, Offender
 from cinelake.simulate.viewers.people import Batch, People
@@ -147,7 +147,7 @@ def _devices(
     batch: Batch,
     crowd: People,
     at_us: Longs,
-    hour: Longs,
+    hour: Floats,
     kind: Longs,
     network: Longs,
     base: Longs,

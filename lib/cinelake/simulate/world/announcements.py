@@ -36,7 +36,8 @@ def announced_at(settings: Settings) -> Longs:
     """When each title's records come (µs UTC)."""
     titles = catalogue(settings)
     first = titles.available_from.min(axis=1)
-    return (np.minimum(first, titles.release_day) - 7) * DAY + 9 * HOUR
+    at: Longs = (np.minimum(first, titles.release_day) - 7) * DAY + 9 * HOUR
+    return at
 
 
 def title_records(settings: Settings, start_us: int, end_us: int) -> Records:
@@ -150,11 +151,17 @@ def availability_records(settings: Settings, start_us: int, end_us: int) -> Reco
     )
 
 
+def last_days(settings: Settings) -> Longs:
+    """The day from which each title is nowhere on the service."""
+    titles = catalogue(settings)
+    last: Longs = np.where(titles.available_from < NEVER, titles.available_until, 0).max(axis=1)
+    return last
+
+
 def standing_titles(settings: Settings, at_us: int) -> list[Records]:
     """What was announced before a moment and is still somewhere on the service then, or will be."""
     beginning = midnight(dt.date(1990, 1, 1))
-    titles = catalogue(settings)
-    last = np.where(titles.available_from < NEVER, titles.available_until, 0).max(axis=1)
+    last = last_days(settings)
     found = []
     for records in (
         title_records(settings, beginning, at_us),

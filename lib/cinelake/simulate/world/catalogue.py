@@ -102,7 +102,7 @@ def catalogue(settings: Settings) -> Catalogue:
     seed, world = settings.seed, settings.world
     places = geography(world.markets)
     founded, ends = day_number(world.founded), day_number(world.ends)
-    arrivals = int(round(world.new_titles_a_week * (ends - founded) / 7))
+    arrivals = round(world.new_titles_a_week * (ends - founded) / 7)
     count = world.titles + arrivals
     t = np.arange(count)
 
@@ -264,7 +264,8 @@ def _contexts(
     genre: Longs, second: Longs, is_series: Bools, runtime: Floats, maturity: Longs
 ) -> Floats:
     def of(name: str) -> Floats:
-        return (genre == _G[name]) * 1.0 + (second == _G[name]) * 0.5
+        share: Floats = (genre == _G[name]) * 1.0 + (second == _G[name]) * 0.5
+        return share
 
     romcom = np.minimum(of("Romance"), 1) * 0.6 + np.minimum(of("Comedy"), 1) * 0.4
     columns = {
@@ -277,7 +278,8 @@ def _contexts(
         "documentary": of("Documentary"),
         "calm": np.maximum(of("Comedy"), of("Reality")),
     }
-    return np.stack([np.minimum(columns[name], 1.0) for name in CONTEXTS], axis=1)
+    table: Floats = np.stack([np.minimum(columns[name], 1.0) for name in CONTEXTS], axis=1)
+    return table
 
 
 def _neighbours(

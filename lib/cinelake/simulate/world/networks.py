@@ -182,7 +182,7 @@ def describe(settings: Settings, network: Longs, at_us: Longs) -> Networks:
     real = regions(settings, network, at_us)
     isp, connection = providers(settings, network, real)
     nat = is_behind_carrier_nat(settings, network, connection)
-    lease = _leases(settings, network, at_us, connection, nat)
+    lease = _leases(settings, network, at_us, nat)
     mobile = connection == CONNECTIONS.index("mobile")
     region = _geo(settings, places, network, real, lease, at_us, mobile)
     # Places inside a region: a home stays where it is, a mobile network's gateway is the region's.
@@ -212,9 +212,7 @@ def describe(settings: Settings, network: Longs, at_us: Longs) -> Networks:
     )
 
 
-def _leases(
-    settings: Settings, network: Longs, at_us: Longs, connection: Longs, nat: Bools
-) -> Longs:
+def _leases(settings: Settings, network: Longs, at_us: Longs, nat: Bools) -> Longs:
     """The number of the address lease that runs at a moment; its length is the network's own."""
     seed = settings.seed
     length = np.exp(3.6 + 1.0 * rnd.normal(seed, "lease", network))  # days, median 37

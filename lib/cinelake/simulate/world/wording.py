@@ -6,6 +6,11 @@ import numpy as np
 
 from cinelake.simulate.randomness import Longs, integers
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 GENRES = (
     "Action",
     "Animation",
@@ -66,15 +71,33 @@ THEMES = (
     "the sea",
 )
 
-_ADJECTIVES = ["Silent", "Broken", "Golden", "Hidden", "Crimson", "Distant", "Hollow", "Electric", "Frozen", "Gentle", "Savage", "Lonely", "Midnight", "Burning", "Paper", "Velvet", "Iron", "Glass", "Restless", "Northern", "Southern", "Lucky", "Borrowed", "Secret", "Final", "Second", "Wild", "Scarlet", "Faded", "Infinite", "Quiet", "Bitter", "Sweet", "Stolen", "Forgotten", "Rising", "Falling", "Painted", "Endless", "Little"]
-_NOUNS = ["River", "Harbour", "Orchard", "Empire", "Garden", "Mirror", "Station", "Lantern", "Winter", "Summer", "Witness", "Promise", "Kingdom", "Shadow", "Horizon", "Compass", "Letter", "Window", "Bridge", "Island", "Theory", "Machine", "Wedding", "Detective", "Dragon", "Forest", "Bakery", "Sisters", "Brothers", "Captain", "Ghost", "Signal", "Circus", "Valley", "Tide", "Archive", "Verdict", "Heart", "Stranger", "Neighbour", "Comet", "Season", "Crown", "Highway", "Doctor", "Pirate", "Robot", "Village", "Storm", "Dancer", "Painter", "Thief", "Clock", "Mountain", "Diner", "Queen", "Fox", "Raven", "Carousel", "Lighthouse", "Echo"]
-_PLACES = (
-    ["Lisbon", "Ashford", "Kyoto", "Memphis", "Bergen", "Havana", "Oakwell", "Trieste", "Salvador", "Jaipur", "Reno", "Cork"]
+_ADJECTIVES = _words(
+    "Silent Broken Golden Hidden Crimson Distant Hollow Electric Frozen Gentle Savage Lonely Midnight "
+    "Burning Paper Velvet Iron Glass Restless Northern Southern Lucky Borrowed Secret Final Second Wild "
+    "Scarlet Faded Infinite Quiet Bitter Sweet Stolen Forgotten Rising Falling Painted Endless Little"
+)
+_NOUNS = _words(
+    "River Harbour Orchard Empire Garden Mirror Station Lantern Winter Summer Witness Promise Kingdom "
+    "Shadow Horizon Compass Letter Window Bridge Island Theory Machine Wedding Detective Dragon Forest "
+    "Bakery Sisters Brothers Captain Ghost Signal Circus Valley Tide Archive Verdict Heart Stranger "
+    "Neighbour Comet Season Crown Highway Doctor Pirate Robot Village Storm Dancer Painter Thief Clock "
+    "Mountain Diner Queen Fox Raven Carousel Lighthouse Echo"
+)
+_PLACES = _words(
+    "Lisbon Ashford Kyoto Memphis Bergen Havana Oakwell Trieste Salvador Jaipur Reno Cork"
 )
 
-_FIRST = ["Ada", "Bruno", "Clara", "Davi", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kiran", "Lena", "Mateo", "Nadia", "Oskar", "Priya", "Quentin", "Rosa", "Sanjay", "Tove", "Uma", "Victor", "Wanda", "Xenia", "Yuki", "Zoe", "Amir", "Bella", "Carlos", "Dana", "Emil", "Fiona", "Gita", "Haruto", "Iris", "Jack", "Kenji", "Laura", "Milo", "Nora", "Olga", "Paul", "Ravi", "Sofia", "Thiago", "Ulla", "Vera", "Will", "Yara", "Zack"]
-_LAST = ["Abbott", "Berger", "Castro", "Dahl", "Evans", "Fischer", "Garcia", "Hoffman", "Ivanov", "Jensen", "Kapoor", "Lopes", "Mori", "Nakamura", "Oliveira", "Patel", "Quinn", "Rossi", "Schmidt", "Tanaka", "Underwood", "Vogel", "Weber", "Xavier", "Young", "Zimmer", "Almeida", "Brooks", "Chandra", "Dubois", "Ekberg", "Foster", "Gupta", "Hayes", "Ito", "Jones", "Keller", "Lindqvist", "Mendes", "Novak"]
-_STREETS = ["Elm", "Oak", "Station", "Church", "Mill", "Park", "Garden", "Lake", "Hill", "Market", "School", "River"]
+_FIRST = _words(
+    "Ada Bruno Clara Davi Elena Farid Greta Hugo Ines Jonas Kiran Lena Mateo Nadia Oskar Priya Quentin "
+    "Rosa Sanjay Tove Uma Victor Wanda Xenia Yuki Zoe Amir Bella Carlos Dana Emil Fiona Gita Haruto Iris "
+    "Jack Kenji Laura Milo Nora Olga Paul Ravi Sofia Thiago Ulla Vera Will Yara Zack"
+)
+_LAST = _words(
+    "Abbott Berger Castro Dahl Evans Fischer Garcia Hoffman Ivanov Jensen Kapoor Lopes Mori Nakamura "
+    "Oliveira Patel Quinn Rossi Schmidt Tanaka Underwood Vogel Weber Xavier Young Zimmer Almeida Brooks "
+    "Chandra Dubois Ekberg Foster Gupta Hayes Ito Jones Keller Lindqvist Mendes Novak"
+)
+_STREETS = _words("Elm Oak Station Church Mill Park Garden Lake Hill Market School River")
 
 
 def title_names(count: int, seed: int) -> list[str]:

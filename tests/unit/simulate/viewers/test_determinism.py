@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -87,7 +88,7 @@ def test_a_window_alone_equals_the_window_cut_from_a_longer_run(
 
 def test_days_one_by_one_equal_the_window(alone: tuple[Plays, list[Records]]) -> None:
     edges = [SPAN[0], SPAN[0] + DAY, SPAN[0] + DAY + 7 * HOUR, SPAN[1]]
-    parts = [run(ACCOUNTS, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [run(ACCOUNTS, a, b) for a, b in pairwise(edges)]
     assert_same(alone, merged(parts), SPAN)
 
 
