@@ -168,6 +168,7 @@ class _Simulation:
         auto = state.autoplays[rows]
         at = state.clock[rows]
         idle = (at[:, None] - state.touched[rows]) / DAY
+        self._forget_what_is_gone(rows, at)
         unfinished = state.title[rows] >= 0
         series = self.is_series[np.maximum(state.title[rows], 0)]
         pull = np.where(series, 0.80, 0.62) * 0.5 ** (idle / 12)
@@ -213,6 +214,15 @@ class _Simulation:
             rows[w], number[w], column[w], episode[w], position[w], pressed[w], entry[w],
             row[w], rank[w], has_page[w],
         )  # fmt: skip
+
+    def _forget_what_is_gone(self, rows: Longs, at: Longs) -> None:
+        """What left the service cannot be gone on with; an episode that follows at once still can."""
+        state = self.state
+        for which in (0, 1):
+            title = state.title[rows, which]
+            until = self.lanes.until[rows, np.maximum(title, 0)]
+            gone = (title >= 0) & (until <= at // DAY) & ~state.autoplays[rows]
+            state.title[rows[gone], which] = -1
 
     def _choose(
         self, rows: Longs, number: Longs, at: Longs, goes_on: Bools

@@ -168,5 +168,7 @@ def standing_titles(settings: Settings, at_us: int) -> list[Records]:
         availability_records(settings, beginning, at_us),
     ):
         size = EPISODES if records.source == "titles" else 64
-        found.append(records.take(np.flatnonzero(last[records.order // size] * DAY > at_us)))
+        # Who began on a title's last evening may still watch it.
+        there = last[records.order // size] * DAY > at_us - 2 * DAY
+        found.append(records.take(np.flatnonzero(there)))
     return found
