@@ -179,7 +179,7 @@ def test_windowed_jobs_stand_beside_the_ingest_jobs() -> None:
 
 def test_a_large_batch_is_staged(ratings: Service) -> None:
     land(ratings, "one", line("a"), "{ torn")
-    with patch.object(publish, "SMALL_FRAME_BYTES", -1):
+    with patch.object(publish, "SHARE_OF_MEMORY", -1):
         assert ratings.run().succeeded
     assert events(ratings) == ["a"]
     assert ratings.lake.storage.names(f"{ratings.lake.root}/staging") == []

@@ -158,11 +158,12 @@ def _standardise(table: Table, document: dict[str, Any]) -> None:
     config = document["expectation_config"]
     config["type"] = STANDARD_TYPES.get(config["type"], config["type"])
     config.pop("id", None)
-    for name in ("batch_id", "hash_column"):
+    own = {"batch_id", "hash_column"}
+    if "check" not in config["kwargs"]:
+        # The standard arguments say it already.
+        own.add("sql")
+    for name in own:
         config["kwargs"].pop(name, None)
-    # Over no rows, sums are null.
-    if "unexpected_count" in document["result"]:
-        document["result"]["unexpected_count"] = document["result"]["unexpected_count"] or 0
     if error := _error(document["exception_info"]):
         rule = config["meta"]["rule"]
         raise AuditError(f"table {table.name!r}: rule {rule!r} cannot be evaluated: {error}")

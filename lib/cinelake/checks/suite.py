@@ -1,10 +1,10 @@
 """A contract as a Great Expectations suite.
 
 Every rule of a contract becomes one expectation, and so does the key. The classes here are Great Expectations' own
-with two changes. They count (how many rows, how many against the rule) for the price of a yes or no: the library
-computes counts in one bundled aggregation, but fetches sample values with a query per expectation as soon as any
-detail is asked for, and sample values may be personal. And rules over several columns, and the key, get metrics that
-fit: the library's own query expectation runs two queries a rule, and its compound uniqueness a window over all rows.
+with other metrics. Rules are counted by the contract's own predicates, all of them in one aggregation, so that no
+gate can disagree with another about a row, and no value leaves the frame: the library's metrics take two passes over
+the rows, fetch sample values, which may be personal, with a query per expectation, and its query expectation runs two
+queries a rule. The key gets a metric that fits, where the library puts a window over all rows.
 
 Results name the standard expectation types (see `STANDARD_TYPES`), so that any Great Expectations reads them.
 """
@@ -27,6 +27,7 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
 from great_expectations.render.renderer.renderer import renderer
 from great_expectations.validator.metric_configuration import MetricConfiguration
+from great_expectations.validator.validator import ValidationDependencies
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -56,10 +57,7 @@ def expectations(table: Table, *, keys_hash_column: str | None = None) -> list[E
 
     `keys_hash_column` names a column of the audited frame that holds a 64-bit hash of the key.
     """
-    found: list[Expectation] = [
-        ColumnIsRequired(column=name, meta={"rule": f"{name}_is_missing"})
-        for name in table.required
-    ]
+    found: list[Expectation] = [_of_required(name) for name in table.required]
     found += [_of_check(check) for check in table.checks]
     if table.unique_key:
         found.append(_of_key(table.key, keys_hash_column))
@@ -67,20 +65,26 @@ def expectations(table: Table, *, keys_hash_column: str | None = None) -> list[E
     return found
 
 
+def _of_required(column: str) -> Expectation:
+    return ColumnIsRequired(
+        column=column, sql=f"{column} IS NOT NULL", meta={"rule": f"{column}_is_missing"}
+    )
+
+
 def _of_check(check: Check) -> Expectation:
-    meta = {"rule": check.name}
+    column, sql, meta = check.columns[0], check.sql, {"rule": check.name}
     match check:
         case Between():
             return ColumnIsBetween(
-                column=check.columns[0], min_value=check.low, max_value=check.high, meta=meta
+                column=column, min_value=check.low, max_value=check.high, sql=sql, meta=meta
             )
         case OneOf():
-            return ColumnIsOneOf(column=check.columns[0], value_set=list(check.values), meta=meta)
+            return ColumnIsOneOf(column=column, value_set=list(check.values), sql=sql, meta=meta)
         case Matches():
-            return ColumnMatches(column=check.columns[0], regex=check.regex, meta=meta)
+            return ColumnMatches(column=column, regex=check.regex, sql=sql, meta=meta)
         case _:
             return ExpectRowsToSatisfy(
-                check=check.name, columns=list(check.columns), sql=check.sql, meta=meta
+                check=check.name, columns=list(check.columns), sql=sql, meta=meta
             )
 
 
@@ -99,41 +103,14 @@ def _of_frame_check(check: FrameCheck) -> Expectation:
                 min_value=check.low, max_value=check.high, meta=meta
             )
         case NotNullShare():
-            return ColumnIsRequired(column=check.columns[0], mostly=check.at_least, meta=meta)
+            column = check.columns[0]
+            return ColumnIsRequired(
+                column=column, sql=f"{column} IS NOT NULL", mostly=check.at_least, meta=meta
+            )
         case _:
             raise TypeError(
                 f"frame check {check.name!r} of type {type(check).__name__} has no expectation"
             )
-
-
-class _Counted:
-    """For an expectation over rows: asks for counts only, in whatever detail the result is wanted."""
-
-    def get_validation_dependencies(
-        self, execution_engine: Any = None, runtime_configuration: Any = None, **kwargs: Any
-    ) -> Any:
-        only_counts = {**runtime_configuration, "result_format": "BOOLEAN_ONLY"}
-        dependencies = super().get_validation_dependencies(  # type: ignore[misc]
-            execution_engine, only_counts, **kwargs
-        )
-        dependencies.result_format = parse_result_format(runtime_configuration["result_format"])
-        return dependencies
-
-
-class ColumnIsRequired(_Counted, gxe.ExpectColumnValuesToNotBeNull):
-    """No nulls; or, with `mostly`, few."""
-
-
-class ColumnIsBetween(_Counted, gxe.ExpectColumnValuesToBeBetween):
-    """Numbers within bounds."""
-
-
-class ColumnIsOneOf(_Counted, gxe.ExpectColumnValuesToBeInSet):
-    """Values of a closed list."""
-
-
-class ColumnMatches(_Counted, gxe.ExpectColumnValuesToMatchRegex):
-    """Strings of a form."""
 
 
 class BrokenRows(TableMetricProvider):
@@ -220,65 +197,109 @@ def _surplus_hashes(hashes: DataFrame, rows: int) -> int:
     return int(counted["surplus"])
 
 
-class _Unique:
-    """For an expectation of uniqueness: asks for `SurplusRows` instead of the library's own metric."""
+class _Counted:
+    """For an expectation that compares all rows with those that one metric of ours counts against it."""
 
-    hash_column: str | None
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
+    counted: ClassVar[str]
 
-    def _key(self) -> list[str]:
+    def _counted_by(self) -> dict[str, Any]:
         raise NotImplementedError
 
     def get_validation_dependencies(
-        self, execution_engine: Any = None, runtime_configuration: Any = None, **_: Any
-    ) -> Any:
-        this: Any = self
-        dependencies = BatchExpectation.get_validation_dependencies(
-            this, execution_engine, runtime_configuration
+        self, *_: Any, runtime_configuration: Any = None, **__: Any
+    ) -> ValidationDependencies:
+        rows: MetricConfiguration = MetricConfiguration(
+            metric_name="table.row_count", metric_domain_kwargs={}
         )
-        rows = dependencies.metric_configurations["table.row_count"]
-        surplus: MetricConfiguration = MetricConfiguration(
-            metric_name=SurplusRows.metric_name,
-            metric_domain_kwargs=rows.metric_domain_kwargs,
-            metric_value_kwargs={"column_list": self._key(), "hash_column": self.hash_column},
+        against: MetricConfiguration = MetricConfiguration(
+            metric_name=self.counted,
+            metric_domain_kwargs={},
+            metric_value_kwargs=self._counted_by(),
         )
-        dependencies.set_metric_configuration(SurplusRows.metric_name, surplus)
-        return dependencies
+        return ValidationDependencies(
+            metric_configurations={each.metric_name: each for each in (rows, against)},
+            result_format=parse_result_format(runtime_configuration["result_format"]),
+        )
 
-    def _validate(self, metrics: Any, *_: Any, **__: Any) -> Any:
-        return _counted_result(metrics["table.row_count"], metrics[SurplusRows.metric_name])
+    def _validate(self, metrics: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        # Over no rows, a sum is null.
+        rows, against = metrics["table.row_count"], metrics[self.counted] or 0
+        enough = getattr(self, "mostly", 1.0)
+        return {
+            "success": rows == 0 or (rows - against) / rows >= enough,
+            "result": {
+                "element_count": rows,
+                "unexpected_count": against,
+                "unexpected_percent": 100 * against / rows if rows else None,
+            },
+        }
 
 
-class KeyIsUnique(_Unique, gxe.ExpectColumnValuesToBeUnique):
+class _RowRule(_Counted):
+    """Rows that break a predicate count against it."""
+
+    counted = BrokenRows.metric_name
+    sql: str
+
+    def _counted_by(self) -> dict[str, Any]:
+        return {"sql": self.sql}
+
+
+class ColumnIsRequired(_RowRule, gxe.ExpectColumnValuesToNotBeNull):
+    """No nulls; or, with `mostly`, few."""
+
+    sql: str
+
+
+class ColumnIsBetween(_RowRule, gxe.ExpectColumnValuesToBeBetween):
+    """Numbers within bounds."""
+
+    sql: str
+
+
+class ColumnIsOneOf(_RowRule, gxe.ExpectColumnValuesToBeInSet):
+    """Values of a closed list."""
+
+    sql: str
+
+
+class ColumnMatches(_RowRule, gxe.ExpectColumnValuesToMatchRegex):
+    """Strings of a form."""
+
+    sql: str
+
+
+class KeyIsUnique(_Counted, gxe.ExpectColumnValuesToBeUnique):
     """No two rows share the key, of one column."""
 
+    counted = SurplusRows.metric_name
     hash_column: str | None = None
 
-    def _key(self) -> list[str]:
-        return [str(self.column)]
+    def _counted_by(self) -> dict[str, Any]:
+        return {"column_list": [str(self.column)], "hash_column": self.hash_column}
 
 
-class CompoundKeyIsUnique(_Unique, gxe.ExpectCompoundColumnsToBeUnique):
+class CompoundKeyIsUnique(_Counted, gxe.ExpectCompoundColumnsToBeUnique):
     """No two rows share the key, of several columns."""
 
+    counted = SurplusRows.metric_name
     hash_column: str | None = None
 
-    def _key(self) -> list[str]:
-        return [str(column) for column in self.column_list]
+    def _counted_by(self) -> dict[str, Any]:
+        return {
+            "column_list": [str(column) for column in self.column_list],
+            "hash_column": self.hash_column,
+        }
 
 
-class ExpectRowsToSatisfy(BatchExpectation):
+class ExpectRowsToSatisfy(_RowRule, BatchExpectation):
     """Every row satisfies a SQL predicate over its columns, or the predicate is null."""
 
     check: str
     columns: list[str]
     sql: str
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", BrokenRows.metric_name)
     success_keys: ClassVar[tuple[str, ...]] = ("check", "columns", "sql")
-
-    def _validate(self, metrics: Any, *_: Any, **__: Any) -> Any:
-        return _counted_result(metrics["table.row_count"], metrics[BrokenRows.metric_name])
 
     @classmethod
     @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
@@ -300,18 +321,6 @@ class ExpectRowsToSatisfy(BatchExpectation):
                 },
             )
         ]
-
-
-def _counted_result(rows: int, unexpected: int | None) -> dict[str, Any]:
-    unexpected = unexpected or 0
-    return {
-        "success": unexpected == 0,
-        "result": {
-            "element_count": rows,
-            "unexpected_count": unexpected,
-            "unexpected_percent": 100 * unexpected / rows if rows else None,
-        },
-    }
 
 
 STANDARD_TYPES: dict[str, str] = {

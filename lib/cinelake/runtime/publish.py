@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -36,8 +37,10 @@ RECEIVED = "received_at"
 ORIGIN_TYPE = StructType([StructField("file", StringType()), StructField("line", LongType())])
 EXTRA_TYPES = {REASONS: ArrayType(StringType()), RAW: StringType(), ORIGIN: ORIGIN_TYPE}
 
-# Below this estimate a cached frame is cheaper than files; the estimate errs on the high side.
-SMALL_FRAME_BYTES = 16 * 2**20
+# Frames whose estimated size is at most this share of what the executors may hold wait in memory: 2 M rows cost
+# 1.9 CPU seconds to keep so and to read again, as staging files 2.7. An estimate may be a fifth of the truth
+# (compressed files) or a thousand times too high (joins); what then finds no room is spilled by Spark.
+SHARE_OF_MEMORY = 1 / 16
 
 
 class PublishError(RuntimeError):
@@ -120,7 +123,7 @@ class Publisher:
         Raises PublishError for rows outside the window, AuditFailed when the audit fails.
         """
         with self._materialised(table, judged(table, frame)) as ready:
-            summary = self._gate(table, ready, window)
+            summary, verdict = self._gate(table, ready, window)
             good = accepted(ready)
             new = {day: summary.days.get(day, EMPTY) for day in window.days}
             changed = [
@@ -136,15 +139,19 @@ class Publisher:
                         & (F.col(_window(table)) < F.lit(end))
                     )
                 note = self._note("replace", start, end, new)
-                version = self._lake.replace(
-                    table, rows, start, end, note, settle=lambda: settle(table)
-                ).version
+                with self._keeping(verdict):
+                    version = self._lake.replace(
+                        table, rows, start, end, note, settle=lambda: settle(table)
+                    ).version
+            else:
+                self._keep(verdict)
         return Published(table, sum(d.rows for d in new.values()), summary.rejected, version, new)
 
     def grow(self, table: Table, frame: DataFrame, window: Window) -> Published:
         """Add the rows of `frame` whose key is new to a growing table."""
         with self._materialised(table, judged(table, frame)) as ready:
-            summary = self._gate(table, ready, window)
+            summary, verdict = self._gate(table, ready, window)
+            self._keep(verdict)
             good = accepted(ready)
             version = None
             if summary.days:
@@ -174,7 +181,7 @@ class Publisher:
             good = accepted(ready)
             version = None
             if summary.days:
-                self._audit(table, good)
+                self._keep(self._audit(table, good))
                 note = self._note("append", min(summary.days), max(summary.days), summary.days)
                 version = self._lake.append(
                     table, good.select(*table.names), note, (f"{application}:{table.name}", number)
@@ -186,7 +193,7 @@ class Publisher:
 
     @contextmanager
     def _materialised(self, table: Table, frame: DataFrame) -> Iterator[DataFrame]:
-        if _estimated_bytes(frame) <= SMALL_FRAME_BYTES:
+        if _estimated_bytes(frame) <= SHARE_OF_MEMORY * _storage_bytes(frame):
             cached = frame.persist()
             try:
                 yield cached
@@ -225,17 +232,16 @@ class Publisher:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
         return {row[_window(table)]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
 
-    def _gate(self, table: Table, ready: DataFrame, window: Window) -> _Summary:
+    def _gate(self, table: Table, ready: DataFrame, window: Window) -> tuple[_Summary, Audit]:
         """Refuse strays, then quarantine and audit side by side: both only read, and each leaves a core idle."""
         summary = self._summary(table, ready)
         self._refuse_strays(table, window, summary.days)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            waiting = [pool.submit(self._audit, table, accepted(ready))]
-            if summary.rejected or self._books.has_quarantined(self._job, table.name, window.days):
-                waiting.append(pool.submit(self._replace_quarantine, table, ready, window))
-            for each in waiting:
-                each.result()
-        return summary
+        replace = self._books.has_quarantined(self._job, table.name, window.days)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            verdict = pool.submit(self._audit, table, accepted(ready))
+            if replace or summary.rejected:
+                self._quarantine(table, ready, window, replace=replace)
+            return summary, verdict.result()
 
     def _refuse_strays(self, table: Table, window: Window, days: dict[date, Digest]) -> None:
         strays = sorted(day for day in days if day not in window)
@@ -246,21 +252,22 @@ class Publisher:
                 f"filter its output on {table.window}, lookback and lookahead only widen what is read"
             )
 
-    def _replace_quarantine(self, table: Table, ready: DataFrame, window: Window) -> None:
+    def _quarantine(self, table: Table, ready: DataFrame, window: Window, *, replace: bool) -> None:
+        """Put the rejected rows where the window's were; without any to replace, an append does it.
+
+        What a killed run left there belongs to no published run, and is not counted.
+        """
         day = F.col(_window(table))
         inside = F.when((day >= F.lit(window.start)) & (day < F.lit(window.end)), day)
         rows = self._quarantine_rows(
             table, rejected(ready), F.coalesce(inside, F.lit(window.start))
         )
+        note = self._note("quarantine", window.start, window.end, {})
+        if not replace:
+            self._lake.append(QUARANTINE, rows, note)
+            return
         mine = f"target = {quoted(table.name)} AND job = {quoted(self._job)}"
-        self._lake.replace(
-            QUARANTINE,
-            rows,
-            window.start,
-            window.end,
-            self._note("quarantine", window.start, window.end, {}),
-            where=mine,
-        )
+        self._lake.replace(QUARANTINE, rows, window.start, window.end, note, where=mine)
 
     def _quarantine_rows(self, table: Table, rows: DataFrame, day: Column) -> DataFrame:
         return rows.select(
@@ -300,14 +307,24 @@ class Publisher:
             )
         )
 
-    def _audit(self, table: Table, good: DataFrame) -> None:
+    def _audit(self, table: Table, good: DataFrame) -> Audit:
+        """The verdict, if it is good; a bad one is kept and raised."""
         keys = KEYS if table.unique_key else None
         result = audit(
             table, good.select(*table.names, *([KEYS] if keys else [])), keys_hash_column=keys
         )
-        self._keep(result)
         if not result.passed:
+            self._keep(result)
             raise AuditFailed(result)
+        return result
+
+    @contextmanager
+    def _keeping(self, verdict: Audit) -> Iterator[None]:
+        """Keep the verdict meanwhile: a commit of one row leaves a core idle."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            kept = pool.submit(self._keep, verdict)
+            yield
+            kept.result()
 
     def _keep(self, result: Audit) -> None:
         row = {
@@ -356,6 +373,15 @@ def _is_good() -> Column:
 
 def _estimated_bytes(frame: DataFrame) -> int:
     return int(str(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()))
+
+
+def _storage_bytes(frame: DataFrame) -> int:
+    """What the executors there are may hold in memory, at most."""
+    context: Any = frame.sparkSession.sparkContext._jsc.sc()
+    each, total = context.getExecutorMemoryStatus().valuesIterator(), 0
+    while each.hasNext():
+        total += int(each.next()._1())
+    return total
 
 
 def _refuse_misfit(table: Table, frame: DataFrame) -> None:

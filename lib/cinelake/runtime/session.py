@@ -125,6 +125,11 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
         # silently. The files are of no use once the frames are gone.
         "spark.checkpoint.dir": _checkpoint_dir(settings, master),
         "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
+        # Frames are cached for the length of one publication; to compress them costs more than to compute them.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
+        # Rows for a few partitions, such as the days of a window, go to their files without being sorted first.
+        # Each open file may hold a row group in memory; from the fifth on a task sorts after all.
+        "spark.sql.maxConcurrentOutputFileWriters": "4",
         # Spark makes its warehouse in the current directory otherwise.
         "spark.sql.warehouse.dir": _warehouse(settings),
         # Its bar overwrites our own lines of progress.

@@ -58,19 +58,19 @@ def properties(table: Table) -> dict[str, str]:
             if table.partition is Partition.MONTH
             else {}
         ),
-        # Readers skip files by day and by key; statistics on the rest cost as much as the rows' encoding.
+        # Rows of one file are in no order but that of the layout, so statistics on anything else skip nothing,
+        # and they cost a quarter of the write.
         **(
-            {"delta.dataSkippingStatsColumns": ",".join(sought)}
-            if (sought := _sought_by(table))
-            else {}
+            {"delta.dataSkippingStatsColumns": ",".join(ordered)}
+            if (ordered := _ordered_by(table))
+            else {"delta.dataSkippingNumIndexedCols": "0"}
         ),
     }
 
 
-def _sought_by(table: Table) -> list[str]:
+def _ordered_by(table: Table) -> list[str]:
     window = [table.window] if table.window else []
-    names = dict.fromkeys([*window, *table.key, *table.cluster])
-    return [name for name in names if name != partition_column(table)]
+    return [name for name in (*window, *table.cluster) if name != partition_column(table)]
 
 
 def quoted(text: str) -> str:
