@@ -77,8 +77,8 @@ def cancellations(
     rate = settings.viewers.churn_a_month
     parts = np.stack(
         [
-            np.full(at.shape, 0.45 * rate),
-            np.broadcast_to((0.9 * rate * _mismatch(settings, homes))[:, None], at.shape),
+            np.full(at.shape, 0.6 * rate),
+            np.broadcast_to((1.3 * rate * _mismatch(settings, homes))[:, None], at.shape),
             rate * quality,
         ],
         axis=-1,

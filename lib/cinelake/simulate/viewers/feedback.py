@@ -41,12 +41,12 @@ def feedback(
     thumbs = np.flatnonzero(
         able & rnd.happens(np.clip(0.07 * feeling * talkative, 0, 0.8), seed, "thumb", number)
     )
-    action = np.where(said[thumbs] > -0.35, UP, DOWN)
+    action = np.where(said[thumbs] > -0.75, UP, DOWN)
     stars = np.flatnonzero(
         able & rnd.happens(np.clip(0.035 * feeling * talkative, 0, 0.6), seed, "rates", number)
     )
     harsh = 0.5 * rnd.normal(seed, "harsh", rows.viewer)
-    rating = np.clip(np.round(2 * (3.5 + 0.85 * said - harsh)) / 2, 0.5, 5.0)[stars]
+    rating = np.clip(np.round(2 * (3.75 + 0.65 * said - harsh)) / 2, 0.5, 5.0)[stars]
     tagged = np.flatnonzero(
         able & rnd.happens(np.clip(0.006 * talkative, 0, 0.3), seed, "tags", number)
     )

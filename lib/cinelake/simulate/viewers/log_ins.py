@@ -137,7 +137,7 @@ def _at_sittings(settings: Settings, a: Arrivals) -> Attempts:
         method=method,
         is_new=np.zeros(len(now), dtype=bool),
     )
-    forgetful = 0.10 * np.exp(0.7 * rnd.normal(seed, "forgetful", part.viewer))
+    forgetful = 0.17 * np.exp(0.7 * rnd.normal(seed, "forgetful", part.viewer))
     tried = _with_slips(settings, good, np.clip(forgetful, 0, 0.7))
     # A token that has run out is reported before the password is asked for.
     expired = good.take(rnd.happens(0.35, seed, "expired", part.sitting))
@@ -214,7 +214,7 @@ def _first_uses(
         method=np.where(television, 2, 0),
         is_new=np.ones(len(inside), dtype=bool),
     )
-    tried = _with_slips(settings, good, np.full(len(inside), 0.16))
+    tried = _with_slips(settings, good, np.full(len(inside), 0.20))
     # New devices are asked to prove themselves now and then.
     asked = good.take(rnd.happens(0.12, seed, "asked to prove", good.device))
     proof = Attempts(

@@ -81,7 +81,7 @@ def searches(
     played = page_number(lanes.sitting[plays.lane, plays.nth], plays.step)
     wanted = dict(zip(played.tolist(), plays.title.tolist(), strict=True))
     by_search = dict(zip(played.tolist(), (plays.entry == Entry.SEARCH).tolist(), strict=True))
-    idle = ~pages.plays & rnd.happens(0.40, seed, "searches in vain", page)
+    idle = ~pages.plays & rnd.happens(0.22, seed, "searches in vain", page)
     chosen = [
         n
         for n, number in enumerate(page.tolist())

@@ -26,10 +26,10 @@ DAY_BEGINS = 5  # hours after midnight
 EDGES = ((5.0, 17.0), (17.0, 21.0), (21.0, 28.0))
 # Odds of the hours 5 … 27, by age: relative viewing at that hour of a working day, then of a day off.
 _CURVES = {
-    (ADULT, False): "1 2 3 3 2 2 3 4 4 3 3 4 6 9 13 18 21 19 12 7 4 2 1",
-    (ADULT, True): "1 1 2 4 6 6 6 6 7 8 8 8 9 11 14 18 20 19 15 10 6 3 1",
-    (TEEN, False): "1 2 2 1 1 1 1 2 3 6 10 10 9 10 12 15 17 17 13 8 4 2 1",
-    (TEEN, True): "0 1 1 2 4 6 8 8 9 9 9 9 9 10 12 15 18 18 15 10 6 3 1",
+    (ADULT, False): "1 2 3 3 2 2 3 4 4 3 3 4 8 12 18 22 18 11 6 3 2 1 1",
+    (ADULT, True): "1 1 2 4 6 6 6 6 7 8 8 8 10 13 17 20 18 13 8 5 3 2 1",
+    (TEEN, False): "1 2 2 1 1 1 1 2 3 6 10 10 10 12 14 17 17 13 8 4 2 1 1",
+    (TEEN, True): "0 1 1 2 4 6 8 8 9 9 9 9 10 12 14 17 17 14 10 6 4 2 1",
     (CHILD, False): "2 6 6 3 2 2 2 3 4 7 14 18 18 14 8 3 1 0 0 0 0 0 0",
     (CHILD, True): "2 8 14 14 12 9 6 5 6 8 9 10 12 11 7 4 1 0 0 0 0 0 0",
 }

@@ -125,8 +125,10 @@ def whereabouts(
     exit_ = rnd.integers(3, seed, "office exit", crowd.viewer, day) + 5 * office
     network = np.where(at_work & ~trip, net.common_network(0, exit_) + office * 1000, network)
     child = crowd.age == CHILD
-    out = np.where(
-        (hour > 6) & (hour < 18), chance(0.26, "out by day"), chance(0.07, "out in the evening")
+    # Half of the people never watch on their way.
+    roams = rnd.happens(0.45, seed, "watches on the way", crowd.viewer)
+    out = roams & np.where(
+        (hour > 6) & (hour < 18), chance(0.36, "out by day"), chance(0.09, "out in the evening")
     )
     out = out & ~child & ~at_work & ~intruder & ~slow & (kind != Offender.SCREENS)
     sim = np.select(
@@ -157,13 +159,15 @@ def _devices(
     drawn = rnd.uniform(seed, "device", crowd.viewer, at_us)
     late = (hour >= 22) | (hour < 5)
     by_day = (hour >= 5) & (hour < 17)
-    laptop = rnd.happens(0.42, seed, "laptop", crowd.viewer, at_us)
+    # Habits are firm: many never take the laptop, or nothing else.
+    habit = np.clip(0.40 + 0.75 * rnd.normal(seed, "fond of the laptop", crowd.viewer), 0, 1)
+    laptop = rnd.happens(habit, seed, "laptop", crowd.viewer, at_us)
     personal = personal_device(settings, account, slot, laptop, at_us)
     phone = personal_device(settings, account, slot, np.zeros(len(slot), dtype=bool), at_us)
     second = personal_device(settings, account, slot, np.ones(len(slot), dtype=bool), at_us)
     # How much a viewer prefers the big screen is its own.
-    fond = 0.62 + 0.22 * rnd.normal(seed, "fond of television", crowd.viewer)
-    big = drawn < np.clip(fond - 0.12 * late - 0.18 * by_day, 0.05, 0.97)
+    fond = 0.92 + 0.35 * rnd.normal(seed, "fond of television", crowd.viewer)
+    big = drawn < np.clip(fond - 0.08 * late - 0.10 * by_day, 0.05, 1.0)
     at_home = network == base
     device = personal
     choice = rnd.uniform(seed, "which screen", crowd.viewer, at_us)

@@ -68,7 +68,11 @@ def test_whatever_is_named_has_a_record(service: Service, kind: str) -> None:
 
 def test_plays_name_what_exists(service: Service) -> None:
     rows, seed = service.plays.rows, service.settings.seed
-    for kind, column in (("account", rows.account), ("profile", rows.profile), ("device", rows.device)):
+    for kind, column in (
+        ("account", rows.account),
+        ("profile", rows.profile),
+        ("device", rows.device),
+    ):
         named = set(ids(seed, kind, np.unique(column)).to_pylist())
         assert named <= set(service.column(f"{kind}s", f"{kind}_id", before=True)), kind
     known = set(service.column("titles", "title_id", before=True))
