@@ -2,7 +2,7 @@
 
 Sources of the ranges: Yu et al., "Understanding user behavior in large-scale video-on-demand systems", EuroSys 2006
 (long tail, hours); Leichtman Research Group, "Connected TVs", 2023 (devices); Gomez-Uribe and Hunt, "The Netflix
-Recommender System", ACM TMIS 2015 (entry points); Recode, "70 percent of Netflix viewing happens on TVs", 2018 (screens);
+Recommender System", ACM TMIS 2015 (entry points); Recode, "70 percent of Netflix viewing is on TVs", 2018 (screens);
 Chatterjee et al., IEEE S&P 2016 (log-in failures); Antenna, "State of Subscriptions", 2023 (churn); Cucerzan and
 Brill, EMNLP 2004 (queries). Ranges are wider than the sources, which differ from each other.
 """
