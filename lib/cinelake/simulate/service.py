@@ -263,6 +263,14 @@ class _Truth:
 
 
 def _encoded(table: pa.Table) -> bytes:
+    # Spark reads no dictionaries.
+    plain = [
+        pa.field(
+            each.name, each.type.value_type if pa.types.is_dictionary(each.type) else each.type
+        )
+        for each in table.schema
+    ]
+    table = table.cast(pa.schema(plain))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
