@@ -26,7 +26,7 @@ CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)" $(if $(SERVICE),--set lake
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites setup jars run test lint format types bench soak bundle lock clean
+.PHONY: help prerequisites setup jars run test thorough lint format types bench soak bundle lock clean
 
 help: ## Show this list
 	@echo "Cinelake. Targets:"
@@ -70,7 +70,10 @@ endif
 	@$(CINELAKE) recommend $(PROFILES)
 
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -m "not thorough" $(ARGS)
+
+thorough: prerequisites $(READY) ## Run the tests that make test leaves out: races, kills, repetitions (10 minutes)
+	@$(BIN)/pytest -m thorough $(ARGS)
 
 lint: prerequisites $(READY) ## Check style and formatting
 	@$(BIN)/ruff check .
@@ -86,7 +89,7 @@ types: prerequisites $(READY) ## Check types
 bench: prerequisites $(READY) ## Measure costs as ratios, against bare Delta and rivals (minutes)
 	@$(BIN)/pytest tests/benchmarks -s --timeout=0 $(ARGS)
 
-soak: prerequisites $(READY) ## Kill runs at random moments, race them, and compare (many minutes)
+soak: thorough ## Kill runs at random moments, race them, and compare (many minutes)
 	@$(BIN)/pytest tests/soak -s --timeout=0 $(ARGS)
 
 bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, jars.lock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class Service:
     jobs: tuple[AnyJob, ...] = (sum_notes, total_days)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
         return Lake(self.spark, str(self.root))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from functools import cached_property
+
+import pytest
 
 from cinelake.runtime.lake import Lake
 from cinelake.tables.system import JOB_RUNS
@@ -15,11 +18,12 @@ class NamedService(Service):
 
     schema = f"toy_{uuid.uuid4().hex[:8]}"
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
         return Lake(self.spark, str(self.root), self.schema)
 
 
+@pytest.mark.thorough
 def test_tables_are_found_by_name_and_a_second_run_does_nothing(service: Service) -> None:
     named = NamedService(service.spark, service.root, service.tracking)
     named.note(("2026-01-01", "tea", 1), ("2026-01-01", "tea", 2))

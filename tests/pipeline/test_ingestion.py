@@ -86,6 +86,7 @@ def test_what_landed_is_bronze_or_quarantine_with_reason_file_and_line(ratings: 
     ]
 
 
+@pytest.mark.thorough
 def test_a_file_is_taken_once_and_a_second_look_makes_no_commit(ratings: Service) -> None:
     land(ratings, "one", line("a"))
     ratings.run()
@@ -97,6 +98,7 @@ def test_a_file_is_taken_once_and_a_second_look_makes_no_commit(ratings: Service
     assert ratings.version(BRONZE_RATINGS) == (before or 0) + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", ["before bronze", "after bronze"])
 def test_a_batch_that_dies_half_way_is_taken_once_by_the_next_run(
     ratings: Service, moment: str
@@ -121,6 +123,7 @@ def _nothing():  # type: ignore[no-untyped-def]
     return nullcontext()
 
 
+@pytest.mark.thorough
 def test_a_lost_checkpoint_repeats_bronze_and_changes_nothing_after_it(ratings: Service) -> None:
     ratings.jobs = tuple(job for job in JOBS.values() if job.area in ("ingest", "behaviour"))
     land(ratings, "one", line("a"), line("b"))
@@ -146,6 +149,7 @@ def test_a_lost_checkpoint_repeats_bronze_and_changes_nothing_after_it(ratings: 
     assert (ratings.rows(RATINGS), ratings.version(RATINGS)) == (before, version)
 
 
+@pytest.mark.thorough
 def test_a_reset_reads_the_landing_files_again_and_doubles_nothing(ratings: Service) -> None:
     land(ratings, "one", line("a"))
     ratings.run()
@@ -162,6 +166,7 @@ def test_the_data_is_complete_through_the_last_whole_hour_received(ratings: Serv
     assert ratings.run().data_through == "2020-05-02T21:00:00+00:00"
 
 
+@pytest.mark.thorough
 def test_each_micro_batch_is_an_entry_of_the_ledger(ratings: Service) -> None:
     land(ratings, "one", line("a"), "{ torn")
     ratings.run()
@@ -177,6 +182,7 @@ def test_windowed_jobs_stand_beside_the_ingest_jobs() -> None:
     assert all(isinstance(job, Job) for job in JOBS.values() if job.area == "behaviour")
 
 
+@pytest.mark.thorough
 def test_a_large_batch_is_staged(ratings: Service) -> None:
     land(ratings, "one", line("a"), "{ torn")
     with patch.object(publish, "SHARE_OF_MEMORY", -1):

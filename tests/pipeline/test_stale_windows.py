@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
@@ -31,6 +32,7 @@ def test_a_first_run_computes_every_day_in_one_call_a_job(service: Service) -> N
     ]
 
 
+@pytest.mark.thorough
 def test_a_second_run_does_nothing(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -51,6 +53,7 @@ def test_a_late_row_makes_its_day_stale_and_the_day_that_looks_back_on_it(servic
     assert [row.total for row in service.rows(TOTALS)] == [1, 9, 8, 1]
 
 
+@pytest.mark.thorough
 def test_a_change_stops_where_it_stops_mattering(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -64,6 +67,7 @@ def test_a_change_stops_where_it_stops_mattering(service: Service) -> None:
     assert service.version(AMOUNTS) == before
 
 
+@pytest.mark.thorough
 def test_a_changed_parameter_makes_every_day_stale(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
     service.run()
@@ -83,6 +87,7 @@ def test_a_new_version_of_the_code_makes_every_day_stale(service: Service) -> No
     assert service.stale(sum_notes) == {date(2026, 1, 1): "parameters, version or contract changed"}
 
 
+@pytest.mark.thorough
 def test_a_commit_by_somebody_else_makes_readers_of_its_days_stale(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-05", "tea", 5))
     service.run()
@@ -95,6 +100,7 @@ def test_a_commit_by_somebody_else_makes_readers_of_its_days_stale(service: Serv
     assert service.stale(total_days) == {}
 
 
+@pytest.mark.thorough
 def test_compaction_makes_nothing_stale(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.note(("2026-01-01", "milk", 1))
@@ -103,6 +109,7 @@ def test_compaction_makes_nothing_stale(service: Service) -> None:
     assert service.stale(sum_notes) == {}
 
 
+@pytest.mark.thorough
 def test_retention_makes_nothing_stale_and_seals_what_reads_the_deleted_days(
     service: Service,
 ) -> None:
@@ -119,6 +126,7 @@ def test_retention_makes_nothing_stale_and_seals_what_reads_the_deleted_days(
     assert [row.total for row in service.rows(TOTALS)] == [1, 3, 5]
 
 
+@pytest.mark.thorough
 def test_a_sealed_day_stays_as_it_is_even_when_parameters_change(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
     service.run()
@@ -128,6 +136,7 @@ def test_a_sealed_day_stays_as_it_is_even_when_parameters_change(service: Servic
     assert [row.amount for row in service.rows(AMOUNTS)] == [1, 20]
 
 
+@pytest.mark.thorough
 def test_dates_compute_their_windows_whether_stale_or_not_and_resume_only_the_stale(
     service: Service,
 ) -> None:
@@ -146,6 +155,7 @@ def test_a_window_beyond_the_data_is_refused(service: Service) -> None:
     assert "the data is complete through 2026-01-02" in str(summary.reports[0].error)
 
 
+@pytest.mark.thorough
 def test_steps_bound_the_days_of_a_call_and_give_the_same_rows(service: Service) -> None:
     service.note(*((f"2026-01-0{day}", "tea", day) for day in range(1, 6)))
     reports = service.run(step=timedelta(days=2)).reports
@@ -166,6 +176,7 @@ def run_up(run: Run[JobParams]) -> None:
     run.write(RUNNING, total.select(F.lit(run.start).alias("day"), "total"))
 
 
+@pytest.mark.thorough
 def test_a_sequential_job_goes_day_by_day_and_carries_a_late_change_forward(
     service: Service,
 ) -> None:

@@ -1,8 +1,8 @@
 """Content digests: whether the rows of a day are the same as before, whatever their order.
 
 Each row is hashed to 64 bits, a day is the count, the exclusive-or and the sum of its rows' hashes, so digests
-of parts add up. Integers, strings, decimals and times count exactly; floating point counts to ten significant
-digits, which is how far two runs of the same sum may be told apart.
+of parts add up. Integers, strings, decimals and times count exactly; floating point counts to 33 binary digits
+(some ten decimal ones), which is how far two runs of the same sum may be told apart.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from pyspark.sql.types import (
 from cinelake.tables.contract import Table
 
 _MASK = (1 << 64) - 1
-# One digit before the point and nine after it.
-MANTISSA_DECIMALS = 9
+# A number less its product with this, added back, keeps 33 of its 53 digits (Veltkamp's splitting; Dekker,
+# "A floating-point technique for extending the available precision", 1971). No branch and no logarithm: rounding
+# in decimal cost more than the rest of the hash together.
+_SPLITTER = float((1 << 20) + 1)
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,25 @@ def _hashable(value: Column, data_type: DataType) -> Column:
     if isinstance(data_type, VariantType):
         return F.to_json(value)
     if isinstance(data_type, (DoubleType, FloatType)):
-        return _to_digits(value.cast("double"))
+        return _rounded(value.cast("double"))
     if not _needs_care(data_type):
         return value
     if isinstance(data_type, ArrayType):
         element = data_type.elementType
-        return F.transform(value, lambda item: _hashable(item, element))
+        return F.transform(value, lambda item: _nested(item, element))
     assert isinstance(data_type, StructType)
     return F.struct(
         *(
-            _hashable(value[field.name], field.dataType).alias(field.name)
+            _nested(value[field.name], field.dataType).alias(field.name)
             for field in data_type.fields
         )
     )
+
+
+def _nested(value: Column, data_type: DataType) -> Column:
+    """Hashed by itself where it is no number with a hash of its own, so that a null keeps its place."""
+    hashable = _hashable(value, data_type)
+    return F.xxhash64(hashable) if _needs_care(data_type) else hashable
 
 
 def _needs_care(data_type: DataType) -> bool:
@@ -102,14 +110,9 @@ def _needs_care(data_type: DataType) -> bool:
     return isinstance(data_type, (VariantType, DoubleType, FloatType))
 
 
-def _to_digits(value: Column) -> Column:
-    magnitude = F.floor(F.log10(F.abs(value)))
-    # The power of a subnormal number underflows to 0; its magnitude alone must then do. `rint`, because
-    # Spark's `round` goes through BigDecimal, which costs more than the rest of the hash together.
-    scaled = F.try_divide(value, F.pow(F.lit(10.0), magnitude.cast("double")))
-    mantissa = F.rint(scaled * 10.0**MANTISSA_DECIMALS)
-    ordinary = value.isNotNull() & ~F.isnan(value) & (value != 0) & (F.abs(value) != float("inf"))
+def _rounded(value: Column) -> Column:
+    product = value * F.lit(_SPLITTER)
+    leading = product - (product - value)
+    # Beyond 1e302 the product overflows, and what is infinite or no number stays what it is; those count exactly.
     # 0.0 + 0.0 folds the two zeros into one.
-    return F.when(ordinary, F.xxhash64(mantissa, magnitude)).otherwise(
-        F.xxhash64(value + F.lit(0.0))
-    )
+    return F.nanvl(leading, value) + F.lit(0.0)

@@ -12,7 +12,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.tables.system import JOB_RUNS
 
 # An append a job and run makes many small files; reading them all is what planning costs.
-COMPACT_ABOVE_FILES = 60
+COMPACT_EVERY_COMMITS = 60
 
 
 class Ledger:
@@ -20,6 +20,7 @@ class Ledger:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
+        self._read_version = 0
 
     def books(self) -> Books:
         """All entries, taken into account in order."""
@@ -27,6 +28,7 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """Every entry, oldest first."""
+        self._read_version = self._lake.version(JOB_RUNS) or 0
         rows = self._lake.read(JOB_RUNS).toArrow().to_pylist()
         rows.sort(key=lambda row: (row["sequence"], row["started_at"], row["run_id"]))
         return [_entry(row) for row in rows]
@@ -42,12 +44,11 @@ class Ledger:
         return placed
 
     def tidy(self) -> None:
-        """Compact the table once it has many files."""
-        if (
-            self._lake.exists(JOB_RUNS)
-            and len(self._lake.read(JOB_RUNS).inputFiles()) > COMPACT_ABOVE_FILES
-        ):
+        """Compact the table at every sixtieth commit or so; each adds a file, and to count those is a Spark job."""
+        newest = self._lake.version(JOB_RUNS) or 0
+        if newest // COMPACT_EVERY_COMMITS > self._read_version // COMPACT_EVERY_COMMITS:
             self._lake.compact(JOB_RUNS)
+            self._read_version = newest
 
 
 def _placed(entry: Entry, sequence: int) -> Entry:

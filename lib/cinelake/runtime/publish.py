@@ -193,13 +193,13 @@ class Publisher:
 
     @contextmanager
     def _materialised(self, table: Table, frame: DataFrame) -> Iterator[DataFrame]:
-        if _estimated_bytes(frame) <= SHARE_OF_MEMORY * _storage_bytes(frame):
-            cached = frame.persist()
-            try:
+        cached = frame.persist()
+        try:
+            if _estimated_bytes(cached) <= SHARE_OF_MEMORY * _storage_bytes(cached):
                 yield cached
-            finally:
-                cached.unpersist()
-            return
+                return
+        finally:
+            cached.unpersist()
         # A micro-batch's id holds a colon, which Hadoop's paths may not.
         folder = self._run_id.replace(":", "-")
         try:
@@ -371,8 +371,10 @@ def _is_good() -> Column:
     return F.col(REASONS).isNull()
 
 
-def _estimated_bytes(frame: DataFrame) -> int:
-    return int(str(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()))
+def _estimated_bytes(persisted: DataFrame) -> int:
+    # Of a frame that is persisted but not computed yet. The plan that will compute it is made by then; to ask the
+    # frame itself would plan it once more, which for a Delta table is a job.
+    return int(str(persisted._jdf.queryExecution().withCachedData().stats().sizeInBytes()))
 
 
 def _storage_bytes(frame: DataFrame) -> int:

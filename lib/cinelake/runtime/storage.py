@@ -13,7 +13,10 @@ class Storage:
     """A thin face of Hadoop's FileSystem, so that a lake on a disk and one on an object store are one code."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._jvm: Any = spark._jvm
+        jvm: Any = spark._jvm
+        # Kept, for at every dot of such a name Java looks through all jars for a class that is called so far.
+        self._path: Any = jvm.org.apache.hadoop.fs.Path
+        self._io: Any = jvm.org.apache.commons.io.IOUtils
         self._conf = spark._jsparkSession.sessionState().newHadoopConf()
 
     def exists(self, path: str) -> bool:
@@ -33,7 +36,7 @@ class Storage:
             return None
         stream = self._system(path).open(self._path(path))
         try:
-            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+            return str(self._io.toString(stream, "UTF-8"))
         finally:
             stream.close()
 
@@ -82,9 +85,6 @@ class Storage:
     def remove(self, path: str) -> None:
         """Delete a file or a folder with all in it; nothing happens when it is not there."""
         self._system(path).delete(self._path(path), True)
-
-    def _path(self, path: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(path)
 
     def _system(self, path: str) -> Any:
         return self._path(path).getFileSystem(self._conf)

@@ -176,6 +176,7 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
 
 
+@pytest.mark.thorough
 def test_where_nobody_liked_anything_no_model_is_made_and_lists_are_popular(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -191,6 +192,7 @@ def test_where_nobody_liked_anything_no_model_is_made_and_lists_are_popular(
     assert lists.select("profile_id").distinct().count() == 24
 
 
+@pytest.mark.thorough
 def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
     spark: SparkSession, tmp_path: Path
 ) -> None:

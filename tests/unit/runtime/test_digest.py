@@ -70,7 +70,8 @@ def test_a_value_that_moves_to_a_null_neighbour_counts(spark: SparkSession) -> N
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(0.3, 0.1 + 0.2), (0.0, -0.0), (1e300, 1e300 * (1 + 1e-14))]
+    ("one", "other"),
+    [(0.3, 0.1 + 0.2), (0.0, -0.0), (1e300, 1e300 * (1 + 1e-14)), (1e-310, 1e-310 + 5e-324)],
 )
 def test_floating_point_that_differs_by_rounding_is_the_same(
     spark: SparkSession, one: float, other: float

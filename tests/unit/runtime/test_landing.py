@@ -230,6 +230,7 @@ KILLED = """
 """
 
 
+@pytest.mark.thorough
 def test_a_kill_at_any_moment_leaves_nothing_half_landed_and_the_next_import_heals(
     tmp_path: Path,
 ) -> None:

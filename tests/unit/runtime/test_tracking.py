@@ -326,6 +326,7 @@ def test_champion_moves_forward_and_never_back_to_older_data(
     assert registered_name(model) == newer.name
 
 
+@pytest.mark.thorough
 def test_two_processes_may_create_the_store_at_once_and_neither_says_a_word(tmp_path: Path) -> None:
     program = (
         "from cinelake.runtime.tracking import Tracking\n"
