@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from cinelake.runtime.config import Settings, local_path
 from cinelake.runtime.context import Context
 from cinelake.runtime.graph import Graph, discover
+from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.lock import lake_lock
@@ -53,6 +54,11 @@ class Workspace:
         return Tracking(self.settings.tracking_uri, self.settings.artifact_root)
 
     @cached_property
+    def keyring(self) -> Keyring:
+        """The keys for pseudonyms; raises ConfigError where there is no secret."""
+        return keyring(self.settings, self.lake.storage)
+
+    @cached_property
     def graph(self) -> Graph:
         """The graph of the jobs beside `conf/`; needs no session."""
         return Graph(tuple(discover(self.jobs_folder)))
@@ -73,6 +79,7 @@ class Workspace:
             self.ledger.books(),
             self.tracking,
             lambda job: job.configured(configured),
+            lambda: self.keyring,
         )
 
     def pipeline(self, graph: Graph | None = None) -> Pipeline:
