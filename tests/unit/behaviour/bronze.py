@@ -22,7 +22,7 @@ def moment(text: str) -> datetime:
     return datetime(2020, 5, int(day), int(hour), int(minute), tzinfo=UTC)
 
 
-def landed_line(event: str, at: str, received: str | None = None, **payload: Any) -> str:
+def landed_line(event: str, at: str, received: str | None = None, /, **payload: Any) -> str:
     """A landed record."""
     times = {"event_time": moment(at), "received_at": moment(received or at)}
     envelope = {"event_id": event, "schema_version": 1}
