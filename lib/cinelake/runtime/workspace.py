@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from cinelake import __version__
+from cinelake.runtime.commits import Note
 from cinelake.runtime.config import Settings, local_path
-from cinelake.runtime.context import Context
+from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
@@ -20,6 +24,7 @@ from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.session import spark_session
 from cinelake.runtime.tracking import Tracking
+from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 
 class Workspace:
@@ -57,6 +62,19 @@ class Workspace:
     def keyring(self) -> Keyring:
         """The keys for pseudonyms; raises ConfigError where there is no secret."""
         return keyring(self.settings, self.lake.storage)
+
+    def pseudonyms(
+        self, kind: str, ids: Sequence[str], length: int, command: str
+    ) -> dict[str, str]:
+        """Id → its pseudonym, of `length` hex digits; who asked for it is written down before it is told."""
+        found = {text: self.keyring.hmac(kind, text)[:length] for text in ids}
+        by, now = getpass.getuser(), datetime.now(UTC)
+        rows = [(now, by, command, str(kind), pseudonym) for pseudonym in found.values()]
+        frame = self.spark.createDataFrame(rows, PSEUDONYM_REQUESTS.schema)
+        note = Note(run=new_run_id(), job=command, code=__version__, action="record")
+        with self.writing():
+            self.lake.append(PSEUDONYM_REQUESTS, frame, note)
+        return found
 
     @cached_property
     def graph(self) -> Graph:
