@@ -65,12 +65,12 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             own = ratings.where(F.col("profile_id") == profile)
             recent = _rows(recent_titles(own, titles), lake.read(TITLES))
             if not recent:
+                # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
                 near = near_ids(ratings, profile).toArrow().to_pylist()
-                known = (
-                    f"the nearest are {', '.join(row['profile_id'] for row in near)}"
-                    if near
-                    else "there are no ratings at all"
-                )
+                known = "there are no ratings at all"
+                if near:
+                    others = ", ".join(row["profile_id"] for row in near)
+                    known = f"the nearest are {others}" if asked == profile else "check the id"
                 raise typer.BadParameter(f"no profile {asked!r} has rated anything; {known}")
             listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
             console.print(side_by_side(asked, recent, _rows(listed, lake.read(TITLES))))

@@ -13,6 +13,9 @@ from cinelake import behaviour
 from cinelake.behaviour.identity import LENGTH, IdKind, cell, known_as
 from cinelake.runtime.job import REHEARSAL_KEYS
 from cinelake.runtime.keys import Keyring
+from cinelake.sources.catalog import all_sources
+from cinelake.tables.catalog import all_tables
+from cinelake.tables.contract import Layer
 
 # Change rows are ordered by the ids of the records that told of them, and hold none of these.
 STAY_INSIDE = {"titles.py: event_id", "entities.py: event_id"}
@@ -80,3 +83,19 @@ def test_no_other_code_of_this_area_selects_an_id_of_people() -> None:
                     if isinstance(arg, ast.Constant) and arg.value in personal
                 ]
     assert [found for found in bypassing if found not in STAY_INSIDE] == []
+
+
+def test_what_stops_at_bronze_has_no_column_in_silver_or_gold() -> None:
+    """Whoever adds a personal column to silver says here why it may stand there."""
+    pseudonyms = {"account id", "profile id", "device id", "event id", "IP address"}
+    may_stand = pseudonyms | {"free text", "coarse place"}
+    stray = [
+        f"{table.name}.{column.name}: {column.personal}"
+        for table in all_tables().values()
+        if table.layer in (Layer.SILVER, Layer.GOLD)
+        for column in table.columns
+        if column.personal and column.personal not in may_stand
+    ]
+    assert stray == []
+    told = {words for source in all_sources().values() for words in source.personal}
+    assert {"name", "mail address", "postal address", "phone number", "place"} <= told - may_stand
