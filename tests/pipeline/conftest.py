@@ -16,7 +16,7 @@ from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime.context import Context
 from cinelake.runtime.graph import Graph
-from cinelake.runtime.job import AnyJob, Job, JobParams, Reading, Run, job
+from cinelake.runtime.job import REHEARSAL_KEYS, AnyJob, Job, JobParams, Reading, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import JobReport, Pipeline, Request, Summary
@@ -132,7 +132,12 @@ class Service:
         lake = self.lake
         ledger = Ledger(lake)
         return Context(
-            lake, ledger, ledger.books(), self.tracking, lambda job: job.configured(self.settings)
+            lake,
+            ledger,
+            ledger.books(),
+            self.tracking,
+            lambda job: job.configured(self.settings),
+            lambda: REHEARSAL_KEYS,
         )
 
     def pipeline(self) -> Pipeline:

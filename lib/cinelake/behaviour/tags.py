@@ -12,11 +12,13 @@ from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.sources.tags import TAGS_SOURCE
 
 
-def title_tags(bronze: DataFrame, titles: DataFrame, start: date, end: date) -> DataFrame:
+def title_tags(
+    bronze: DataFrame, titles: DataFrame, keys: DataFrame, start: date, end: date
+) -> DataFrame:
     """The tags of `[start, end)` with `_reasons`; bronze is read from `records.LOOKBACK` days before."""
     return title_facts(bronze, TAGS_SOURCE, titles, start, end).select(
-        known_as(IdKind.EVENT, "event_id"),
-        known_as(IdKind.PROFILE, "profile_id"),
+        known_as(IdKind.EVENT, "event_id", keys),
+        known_as(IdKind.PROFILE, "profile_id", keys),
         "title_id",
         "tag",
         F.col("event_time").alias("tagged_at"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -12,12 +13,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cinelake.behaviour.identity import LENGTH, IdKind
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import RATINGS, TITLES
 from cinelake.tables.recommend import ALS, RECOMMENDATIONS
 
+# Ids of this form are taken for pseudonyms.
+PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
 MEASURES = (
     "ndcg",
     "recall",
@@ -35,7 +39,10 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     @app.command()
     def recommend(
         profiles: Annotated[
-            list[str] | None, typer.Argument(help="Profile ids; without any, two that rated most.")
+            list[str] | None,
+            typer.Argument(
+                help="Profile ids or their pseudonyms; without any, two that rated most."
+            ),
         ] = None,
         titles: Annotated[int, typer.Option(min=1, help="How many titles on either side.")] = 10,
     ) -> None:
@@ -47,19 +54,26 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             profiles = [row["profile_id"] for row in keenest]
         if not profiles:
             raise typer.BadParameter("nobody has rated anything yet; run `cinelake run` first")
-        for profile in profiles:
+        known_by = {text: text for text in profiles}
+        delivered = [text for text in profiles if not PSEUDONYM.fullmatch(text)]
+        if delivered:
+            known_by |= context().pseudonyms(
+                IdKind.PROFILE, delivered, LENGTH, "cinelake recommend"
+            )
+        for asked in profiles:
+            profile = known_by[asked]
             own = ratings.where(F.col("profile_id") == profile)
             recent = _rows(recent_titles(own, titles), lake.read(TITLES))
             if not recent:
+                # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
                 near = near_ids(ratings, profile).toArrow().to_pylist()
-                known = (
-                    f"the nearest are {', '.join(row['profile_id'] for row in near)}"
-                    if near
-                    else "there are no ratings at all"
-                )
-                raise typer.BadParameter(f"no profile {profile!r} has rated anything; {known}")
+                known = "there are no ratings at all"
+                if near:
+                    others = ", ".join(row["profile_id"] for row in near)
+                    known = f"the nearest are {others}" if asked == profile else "check the id"
+                raise typer.BadParameter(f"no profile {asked!r} has rated anything; {known}")
             listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
-            console.print(side_by_side(profile, recent, _rows(listed, lake.read(TITLES))))
+            console.print(side_by_side(asked, recent, _rows(listed, lake.read(TITLES))))
 
     @app.command()
     def leaderboard() -> None:

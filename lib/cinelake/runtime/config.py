@@ -63,7 +63,7 @@ _MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.ASCII)
 # The names that Spark itself redacts in its logs and pages (spark.redaction.regex).
 _SECRET_NAME = re.compile(r"(?i)secret\.|secret$|password|token|access[.]?key")
 # Where a path may be written relative; see the module's docstring.
-_PATHS = (("lake", "root"), ("lake", "landing"), ("mlflow", "artifact_root"))
+_PATHS = (("lake", "root"), ("lake", "landing"), ("lake", "key_file"), ("mlflow", "artifact_root"))
 
 
 class ConfigError(ValueError):
@@ -130,6 +130,12 @@ class LakeSettings(Section):
     lock_wait: Duration = Field(
         timedelta(0), description="How long to wait for another run on the same lake to end."
     )
+    key_file: str | None = Field(
+        None, description="File that holds the secret for pseudonyms; see `keys`."
+    )
+    development_key: bool = Field(
+        False, description="Make a secret beside a local lake where none is given."
+    )
 
 
 class SparkSettings(Section):
@@ -177,6 +183,9 @@ class SecretSettings(Section):
 
     mlflow_token: SecretStr | None = Field(
         None, description="Bearer token for an MLflow server that asks for one."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None, description="What pseudonyms of ids are made with; at least 32 random characters."
     )
 
 

@@ -14,6 +14,7 @@ from pyspark.errors import PySparkException
 from cinelake import __version__
 from cinelake.runtime.books import Books, Entry
 from cinelake.runtime.job import Job, JobParams
+from cinelake.runtime.keys import Keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.tracking import Tracking
@@ -29,6 +30,8 @@ class Context:
     books: Books
     tracking: Tracking
     params: Callable[[Job], JobParams]
+    # Asked for when a job first makes pseudonyms.
+    keyring: Callable[[], Keyring] | None = None
 
     def enter(self, entry: Entry, transaction: tuple[str, int] | None = None) -> None:
         """Write an entry into the ledger and take it into account."""

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from difflib import get_close_matches
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.runtime.keys import Keyring
 from cinelake.runtime.publish import RAW, REASONS, PublishError, accepted, judged, rejected
 from cinelake.runtime.tracking import ModelVersion, Tracker, Tracking
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
@@ -119,6 +120,10 @@ class Run(ABC, Generic[P]):
     @abstractmethod
     def inputs_fingerprint(self) -> str:
         """Identifies parameters, code version and content of all inputs: the same for the same training."""
+
+    @abstractmethod
+    def keys(self, kinds: Iterable[str]) -> DataFrame:
+        """The padded keys of these kinds of id, one row: for the functions that make pseudonyms."""
 
     @abstractmethod
     def read(self, table: Table) -> DataFrame:
@@ -306,6 +311,9 @@ def ingest(
 
 # ---- rehearsal
 
+# Nobody's secret: rehearsals hold made-up people, and the same ones become the same each time.
+REHEARSAL_KEYS = Keyring(b"the secret of rehearsals, which everybody knows")
+
 
 @dataclass
 class Rehearsed:
@@ -387,6 +395,10 @@ class _Rehearsal(Run[P]):
         return hash_of_content(
             [self.params.model_dump(mode="json"), self.job.version, str(self.window)]
         )
+
+    def keys(self, kinds: Iterable[str]) -> DataFrame:
+        spark = next(iter(self._inputs.values())).sparkSession
+        return REHEARSAL_KEYS.frame(spark, kinds)
 
     def read(self, table: Table) -> DataFrame:
         reading = self._reading(table)

@@ -7,6 +7,7 @@ inputs have moved on in between starts again from the new ones.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -219,6 +220,13 @@ class LakeRun(Run[Any]):
             for day in self.window.days
         ]
         return hash_of_content([self.job.fingerprint(self.params), reads])
+
+    def keys(self, kinds: Iterable[str]) -> DataFrame:
+        if self._context.keyring is None:
+            raise JobError(
+                f"job {self.job.name!r} needs keys for pseudonyms, and this context has none"
+            )
+        return self._context.keyring().frame(self._context.lake.spark, kinds)
 
     def read(self, table: Table) -> DataFrame:
         reading = self._reading(table)

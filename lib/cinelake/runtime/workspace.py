@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from cinelake import __version__
+from cinelake.runtime.commits import Note
 from cinelake.runtime.config import Settings, local_path
-from cinelake.runtime.context import Context
+from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
+from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.session import spark_session
 from cinelake.runtime.tracking import Tracking
+from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 
 class Workspace:
@@ -53,6 +59,24 @@ class Workspace:
         return Tracking(self.settings.tracking_uri, self.settings.artifact_root)
 
     @cached_property
+    def keyring(self) -> Keyring:
+        """The keys for pseudonyms; raises ConfigError where there is no secret."""
+        return keyring(self.settings, self.lake.storage)
+
+    def pseudonyms(
+        self, kind: str, ids: Sequence[str], length: int, command: str
+    ) -> dict[str, str]:
+        """Id → its pseudonym, of `length` hex digits; who asked for it is written down before it is told."""
+        found = {text: self.keyring.hmac(kind, text)[:length] for text in ids}
+        by, now = getpass.getuser(), datetime.now(UTC)
+        rows = [(now, by, command, str(kind), pseudonym) for pseudonym in found.values()]
+        frame = self.spark.createDataFrame(rows, PSEUDONYM_REQUESTS.schema)
+        note = Note(run=new_run_id(), job=command, code=__version__, action="record")
+        with self.writing():
+            self.lake.append(PSEUDONYM_REQUESTS, frame, note)
+        return found
+
+    @cached_property
     def graph(self) -> Graph:
         """The graph of the jobs beside `conf/`; needs no session."""
         return Graph(tuple(discover(self.jobs_folder)))
@@ -73,6 +97,7 @@ class Workspace:
             self.ledger.books(),
             self.tracking,
             lambda job: job.configured(configured),
+            lambda: self.keyring,
         )
 
     def pipeline(self, graph: Graph | None = None) -> Pipeline:

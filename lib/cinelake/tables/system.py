@@ -157,3 +157,20 @@ CHECK_RESULTS = Table(
         ),
     ),
 )
+
+PSEUDONYM_REQUESTS = Table(
+    name="pseudonym_requests",
+    area="system",
+    layer=Layer.SYSTEM,
+    kind=Kind.SYSTEM,
+    grain="One row per id that somebody asked to be turned into its pseudonym. The id itself is not kept.",
+    key=("asked_at", "kind", "pseudonym"),
+    unique_key=False,
+    columns=(
+        Column("asked_at", TimestampType(), "machine time", required=True),
+        Column("asked_by", StringType(), "who asked: the operating system's user", required=True),
+        Column("command", StringType(), "command that was given", required=True),
+        Column("kind", StringType(), "kind of the id, as profile", required=True),
+        Column("pseudonym", StringType(), "the answer", required=True),
+    ),
+)

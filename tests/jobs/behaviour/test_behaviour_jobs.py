@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from unit.behaviour.bronze import bronze, landed_line
+from unit.behaviour.bronze import bronze, landed_line, pseudonym
 
+from cinelake.behaviour.identity import IdKind
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, rehearse
 from cinelake.sources.ratings import RATINGS_SOURCE
@@ -78,10 +79,17 @@ EXPECTED: dict[str, tuple[Table, list[tuple[Any, ...]], list[str]]] = {
     ),
     "build_ratings": (
         RATINGS,
-        [("2020-05-02", "r1"), ("2020-05-03", "r2")],
+        [
+            ("2020-05-02", pseudonym(IdKind.EVENT, "r1")),
+            ("2020-05-03", pseudonym(IdKind.EVENT, "r2")),
+        ],
         ["duplicate", "duplicate", "unknown_title"],
     ),
-    "build_title_tags": (TITLE_TAGS, [("2020-05-02", "g1")], ["duplicate"]),
+    "build_title_tags": (
+        TITLE_TAGS,
+        [("2020-05-02", pseudonym(IdKind.EVENT, "g1"))],
+        ["duplicate"],
+    ),
 }
 SHOWN = {TITLES: "title_id", TITLE_GENRES: "genre", RATINGS: "event_id", TITLE_TAGS: "event_id"}
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from cinelake.behaviour.identity import LENGTH, IdKind
+from cinelake.runtime.job import REHEARSAL_KEYS
 from cinelake.sources.bronze import bronze_rows
 from cinelake.sources.source import Source
 
@@ -20,7 +22,7 @@ def moment(text: str) -> datetime:
     return datetime(2020, 5, int(day), int(hour), int(minute), tzinfo=UTC)
 
 
-def landed_line(event: str, at: str, received: str | None = None, **payload: Any) -> str:
+def landed_line(event: str, at: str, received: str | None = None, /, **payload: Any) -> str:
     """A landed record."""
     times = {"event_time": moment(at), "received_at": moment(received or at)}
     envelope = {"event_id": event, "schema_version": 1}
@@ -31,3 +33,13 @@ def bronze(spark: SparkSession, source: Source, lines: Iterable[str]) -> DataFra
     """What ingestion makes of the lines; all of them must be good."""
     landed = spark.createDataFrame([(line, "file") for line in lines], "value string, file string")
     return bronze_rows(landed, source).drop("_reasons", "_raw", "_origin")
+
+
+def keys(spark: SparkSession) -> DataFrame:
+    """The keys of rehearsals."""
+    return REHEARSAL_KEYS.frame(spark, IdKind)
+
+
+def pseudonym(kind: IdKind, text: str) -> str:
+    """What an id becomes in tests."""
+    return REHEARSAL_KEYS.hmac(kind, text)[:LENGTH]

@@ -7,14 +7,17 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from unit.behaviour.bronze import bronze, landed_line, moment
+from unit.behaviour.bronze import bronze, keys, landed_line, moment, pseudonym
 
+from cinelake.behaviour.identity import IdKind
 from cinelake.behaviour.ratings import ratings
 from cinelake.behaviour.tags import title_tags
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.tags import TAGS_SOURCE
 
 DAY = timedelta(days=1)
+# Pseudonym → the id that a test gave.
+KNOWN = {pseudonym(IdKind.EVENT, event): event for event in ("e1", "e2", "early", "just", "never")}
 
 
 def titles(spark: SparkSession, **known: str) -> DataFrame:
@@ -29,20 +32,21 @@ def rated(event: str, at: str, received: str | None = None, **changes: Any) -> s
 
 
 def verdicts(frame: DataFrame) -> list[tuple[str, float, list[str]]]:
-    return sorted((r.event_id, r.rating, r._reasons) for r in frame.collect())
+    return sorted((KNOWN[r.event_id], r.rating, r._reasons) for r in frame.collect())
 
 
 def test_a_rating_is_typed_and_dated(spark: SparkSession) -> None:
     frame = ratings(
         bronze(spark, RATINGS_SOURCE, [rated("e1", "3 10:30")]),
         titles(spark, t1="1"),
+        keys(spark),
         date(2020, 5, 3),
         date(2020, 5, 4),
     )
     [row] = frame.collect()
     assert row.asDict() == {
-        "event_id": "e1",
-        "profile_id": "p1",
+        "event_id": pseudonym(IdKind.EVENT, "e1"),
+        "profile_id": pseudonym(IdKind.PROFILE, "p1"),
         "title_id": "t1",
         "rating": 4.0,
         "rated_at": datetime(2020, 5, 3, 10, 30),
@@ -61,6 +65,7 @@ def test_of_duplicates_the_earliest_receipt_counts(spark: SparkSession) -> None:
     frame = ratings(
         bronze(spark, RATINGS_SOURCE, lines),
         titles(spark, t1="1"),
+        keys(spark),
         date(2020, 5, 3),
         date(2020, 5, 4),
     )
@@ -77,8 +82,8 @@ def test_a_duplicate_that_the_clock_moved_to_the_next_day_is_found(spark: SparkS
     # The client's clock says 4 May 01:00; received on 3 May it is dated 3 May, received again it is not.
     lines = [rated("e1", "4 01:00", "3 23:30"), rated("e1", "4 01:00", "4 09:00")]
     rows = bronze(spark, RATINGS_SOURCE, lines)
-    third = ratings(rows, titles(spark, t1="1"), date(2020, 5, 3), date(2020, 5, 4))
-    fourth = ratings(rows, titles(spark, t1="1"), date(2020, 5, 4), date(2020, 5, 5))
+    third = ratings(rows, titles(spark, t1="1"), keys(spark), date(2020, 5, 3), date(2020, 5, 4))
+    fourth = ratings(rows, titles(spark, t1="1"), keys(spark), date(2020, 5, 4), date(2020, 5, 5))
     assert verdicts(third) == [("e1", 4.0, [])]
     assert verdicts(fourth) == [("e1", 4.0, ["duplicate"])]
 
@@ -92,6 +97,7 @@ def test_a_title_must_be_known_when_it_is_rated(spark: SparkSession) -> None:
     frame = ratings(
         bronze(spark, RATINGS_SOURCE, lines),
         titles(spark, t1="3 10:00"),
+        keys(spark),
         date(2020, 5, 3),
         date(2020, 5, 4),
     )
@@ -107,9 +113,15 @@ def test_tags_are_judged_like_ratings(spark: SparkSession) -> None:
         landed_line("e2", "3 10:00", **(said | {"title_id": "t9"})),
     ]
     frame = title_tags(
-        bronze(spark, TAGS_SOURCE, lines), titles(spark, t1="1"), date(2020, 5, 3), date(2020, 5, 4)
+        bronze(spark, TAGS_SOURCE, lines),
+        titles(spark, t1="1"),
+        keys(spark),
+        date(2020, 5, 3),
+        date(2020, 5, 4),
     )
-    assert sorted((r.event_id, r.tag, str(r.tag_date), r._reasons) for r in frame.collect()) == [
+    assert sorted(
+        (KNOWN[r.event_id], r.tag, str(r.tag_date), r._reasons) for r in frame.collect()
+    ) == [
         ("e1", "wistful", "2020-05-03", []),
         ("e1", "wistful", "2020-05-03", ["duplicate"]),
         ("e2", "wistful", "2020-05-03", ["unknown_title"]),
@@ -143,7 +155,7 @@ def test_one_window_or_daily_windows_in_any_order_of_arrival_give_the_same_rows(
     known = titles(spark, t1="1", t2="4 05:00")
     start, end = date(2020, 5, 1), date(2020, 5, 7)
     rows = bronze(spark, RATINGS_SOURCE, lines).cache()
-    whole = sorted(map(str, ratings(rows, known, start, end).collect()))
+    whole = sorted(map(str, ratings(rows, known, keys(spark), start, end).collect()))
     dice.shuffle(lines)
     shuffled = bronze(spark, RATINGS_SOURCE, lines).cache()
     daily = []
@@ -152,7 +164,7 @@ def test_one_window_or_daily_windows_in_any_order_of_arrival_give_the_same_rows(
         read = shuffled.where(
             (shuffled.event_date >= day - DAY) & (shuffled.event_date < day + DAY)
         )
-        daily += map(str, ratings(read, known, day, day + DAY).collect())
+        daily += map(str, ratings(read, known, keys(spark), day, day + DAY).collect())
     assert sorted(daily) == whole
     assert len(whole) == len(lines)
     rows.unpersist()
