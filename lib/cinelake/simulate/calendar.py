@@ -77,6 +77,7 @@ def _table(zones: tuple[str, ...]) -> tuple[Longs, Longs, Longs]:
     return np.concatenate(keys), np.concatenate(offsets), np.array([first])
 
 
+NEVER = 1 << 61  # a moment that does not come
 _SPAN = 1 << 52  # longer than the forty years of a table, in µs
 
 
@@ -86,6 +87,16 @@ def offset(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> Longs:
     found = np.searchsorted(keys, zone * _SPAN + (at_us - first[0]), side="right") - 1
     shifts: Longs = offsets[found]
     return shifts
+
+
+def next_change(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> tuple[Longs, Longs]:
+    """When clocks are changed next (µs UTC; far away where they never are), and the offset (µs) from then on."""
+    keys, offsets, first = _table(zones)
+    found = np.searchsorted(keys, zone * _SPAN + (at_us - first[0]), side="right")
+    found = np.minimum(found, len(keys) - 1)
+    own = keys[found] // _SPAN == zone
+    at = np.where(own, keys[found] % _SPAN + first[0], NEVER)
+    return at, np.where(own, offsets[found], offset(zones, zone, at_us))
 
 
 def to_local(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> Longs:

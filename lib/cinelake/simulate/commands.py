@@ -23,7 +23,7 @@ from cinelake.simulate.profile import ProfileError, differences, settings_of
 from cinelake.simulate.settings import Settings
 
 # Raised when the same seed and settings give other records, for such deliveries cannot be continued.
-VERSION = 1
+VERSION = 2
 DEFAULT_ACCOUNTS = 1000
 DEFAULT_START = "2026-01-01"
 notices = Console(stderr=True)
