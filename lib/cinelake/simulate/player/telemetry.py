@@ -26,7 +26,6 @@ from cinelake.simulate.trace import (
     CONNECTIONS,
     DAY,
     SECOND,
-    Columns,
     Devices,
     Entry,
     Leaves,
@@ -109,13 +108,14 @@ class Surroundings:
 
     def take(self, index: Longs) -> Surroundings:
         """Those of the plays at these places."""
-        columns = {
-            name: value.take(index)
-            for name, value in vars(self).items()
-            if isinstance(value, Columns)
-        }
-        arrays = {name: value[index] for name, value in vars(self).items() if name not in columns}
-        return Surroundings(**columns, **arrays)
+        return Surroundings(
+            self.networks.take(index),
+            self.devices.take(index),
+            self.utc_offset_s[index],
+            self.clock_change_at[index],
+            self.utc_offset_then_s[index],
+            self.premiere[index],
+        )
 
 
 @dataclass(frozen=True)
