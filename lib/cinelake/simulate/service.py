@@ -133,7 +133,9 @@ def _world(order: Order, truth: _Truth) -> Iterator[pa.RecordBatch]:
     struck = Incidents.joined(
         [struck, trouble.premieres_as_incidents(days, titles, settings.player.premiere_load)]
     )
-    here = struck.take(window.holds(struck.start))
+    # What goes on when the service begins is told with what begins in its first window.
+    begins = np.maximum(struck.start, order.begin)
+    here = struck.take(window.holds(begins) & (struck.end > order.begin))
     truth.add({"incidents": trouble.truth(here, places(settings), settings.seed)})
     truth.add(
         {"hours": uncommon_hours(sorted(all_sources()), window, settings.delivery, settings.seed)}

@@ -380,7 +380,7 @@ class _Stream:
         had_enough = (self.state.waited[a] > self.plays.patience[a]) & (beat.waited > 0)
         stuck = number + 1 >= self.limit[a]
         outcome = np.full(len(a), Outcome.LIVES, dtype=np.int64)
-        offset = np.full(len(a), step_s)
+        offset = np.full(len(a), float(step_s))
         outcome[stuck] = Outcome.KILLED
         share = _share(dice, 52, 12)
         outcome[had_enough] = Outcome.HAD_ENOUGH
