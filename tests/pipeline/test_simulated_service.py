@@ -73,8 +73,7 @@ class Service:
         return read
 
     def truth(self, table: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = pq.read_table(self.folder / "truth" / table).to_pylist()
-        return rows
+        return rows_of(pq.read_table(self.folder / "truth" / table))
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +103,23 @@ def at_once() -> tuple[dict[str, list[bytes]], dict[str, list[dict[str, Any]]]]:
                 found.setdefault(where, []).extend(block["text"].splitlines())
             else:
                 with pa.ipc.open_stream(base64.b64decode(block["text"])) as stream:
-                    truth.setdefault(block["source"], []).extend(stream.read_all().to_pylist())
+                    truth.setdefault(block["source"], []).extend(rows_of(stream.read_all()))
     counts: Counter[tuple[Any, ...]] = Counter()
     for row in truth["fault_counts"]:
         counts[row["source"], row["date"], row["kind"]] += row["records"]
     names = ("source", "date", "kind", "records")
     truth["fault_counts"] = [dict(zip(names, (*key, n), strict=True)) for key, n in counts.items()]
     return in_order(found), truth
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """With times as microseconds: Parquet and Arrow name zone and unit differently."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            moments = table.column(place).cast(pa.timestamp("us", field.type.tz))
+            table = table.set_column(place, field.name, moments.cast(pa.int64()))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def in_order(found: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
