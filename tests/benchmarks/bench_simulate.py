@@ -4,8 +4,8 @@
 - simulate: generating and writing them, with the truth. Target: at least a fifth of the copy's lines per second.
 - growth: ten times the accounts take at most 12 times as long, and the driver needs no more memory.
 
-`CINELAKE_BENCH_ACCOUNTS` (of the smaller service, 1000) and `CINELAKE_BENCH_DAYS` (3) make it smaller or larger. Growth is
-measured on a single day, so that ten thousand accounts take minutes.
+`CINELAKE_BENCH_ACCOUNTS` (of the smaller service, 1000) and `CINELAKE_BENCH_DAYS` (3) make it smaller or larger.
+Growth is measured on a single day, so that ten thousand accounts take minutes.
 """
 
 from __future__ import annotations
