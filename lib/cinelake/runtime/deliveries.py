@@ -3,8 +3,8 @@
 A delivery is a folder: `landing/SOURCE/date=…/hour=…/*.jsonl.gz`, `truth/TABLE/*.parquet` and `delivery.json`, which
 says what the delivery is and how far it goes. Everything is first written under `.unfinished/`. When that is
 complete, the new `delivery.json` is written there; from then on the delivery counts as made, and moving its files
-into place is repeated until it is done, by the next call if this one is killed. A kill before that leaves
-files that the next call deletes.
+into place is repeated until it is done, by the next call if this one is killed. Whoever interrupts the call before
+that (SIGINT, SIGTERM) finds the folder as it was; SIGKILL leaves files that the next call deletes.
 
 The frame's rows are blocks of lines: `area, source, date, hour, text`. One shuffle brings the blocks of an hour and
 source together, so each gets one file, whatever the parallelism. In the area `again` stand blocks that are
@@ -16,7 +16,11 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +86,18 @@ class Delivery:
         expected_bytes: int,
     ) -> None:
         """Add the blocks; `totals` says what becomes of a table as a whole, as rows are summed up."""
+        with self._nothing_left_behind() as run:
+            run(lambda: self._prepare(blocks, totals, manifest, expected_bytes))
+            run(self._move_into_place)
+        self.storage.remove(f"{self.folder}/{UNFINISHED}")
+
+    def _prepare(
+        self,
+        blocks: DataFrame,
+        totals: Mapping[str, Callable[[DataFrame], DataFrame]],
+        manifest: dict[str, Any],
+        expected_bytes: int,
+    ) -> None:
         unfinished = f"{self.folder}/{UNFINISHED}"
         # Enough tasks for their memory, and few enough for small deliveries to be quick.
         tasks = max(2 * self.spark.sparkContext.defaultParallelism, expected_bytes // TASK_BYTES)
@@ -102,8 +118,29 @@ class Delivery:
                     f"{unfinished}/{area}/{table}"
                 )
         self.storage.put(f"{unfinished}/{MANIFEST}", json.dumps(manifest, indent=2))
-        self._move_into_place()
-        self.storage.remove(unfinished)
+
+    @contextmanager
+    def _nothing_left_behind(self) -> Iterator[Callable[[Callable[[], None]], None]]:
+        """Gives a way to run work that signals can interrupt; then, or when it fails, clears away what is not complete.
+
+        The work runs in a thread of its own: a signal that arrives while the main thread is inside a call to the JVM
+        breaks that connection, and with it every chance to tidy up.
+        """
+        context = self.spark.sparkContext
+        with _interruptible(), ThreadPoolExecutor(1) as pool:
+            try:
+                yield lambda work: pool.submit(work).result()
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    # Tasks that are cancelled would each print a Java stack trace.
+                    context.setLogLevel("OFF")
+                    context.cancelAllJobs()
+                    pool.shutdown()
+                    context.setLogLevel("ERROR")
+                unfinished = f"{self.folder}/{UNFINISHED}"
+                if not self.storage.exists(f"{unfinished}/{MANIFEST}"):
+                    self.storage.remove(unfinished)
+                raise
 
     def table(self, name: str) -> DataFrame:
         """A table of the truth, for those who may read it."""
@@ -133,6 +170,21 @@ class Delivery:
                 storage.move(f"{unfinished}/{area}/{path}", f"{self.folder}/{TRUTH}/{path}")
         # The last thing: with it the delivery is whole.
         storage.move(f"{unfinished}/{MANIFEST}", f"{self.folder}/{MANIFEST}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM interrupts as SIGINT does, and neither asks Spark first, whose handler prints what it cancels."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in wanted]
+    try:
+        yield
+    finally:
+        for number, handler in zip(wanted, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _file_name(name: str) -> str:

@@ -18,6 +18,7 @@ from cinelake.simulate.trace import DAY, HOUR, SECOND
 _FIRST = dt.date(2000, 1, 1)
 _LAST = dt.date(2040, 1, 1)
 _EPOCH = dt.date(1970, 1, 1)
+_FORTNIGHT = 14 * DAY
 
 
 def day_number(day: dt.date) -> int:
@@ -46,14 +47,21 @@ def _transitions(zone: str) -> tuple[Longs, Longs]:
         return int(shift.total_seconds()) * SECOND if shift else 0
 
     moments, offsets = [midnight(_FIRST)], [offset(midnight(_FIRST))]
-    for day in range(day_number(_FIRST), day_number(_LAST)):
-        end = (day + 1) * DAY
+    quarter, last = HOUR // 4, midnight(_LAST)
+    # No zone changes its clocks twice within a fortnight; looking at every day would take seconds a process.
+    for end in range(midnight(_FIRST) + _FORTNIGHT, last + _FORTNIGHT, _FORTNIGHT):
         if offset(end) == offsets[-1]:
             continue
-        quarters = range(day * DAY, end + 1, HOUR // 4)
-        change = next(at for at in quarters if offset(at) != offsets[-1])
-        moments.append(change)
-        offsets.append(offset(change))
+        # Changes happen at whole quarters of an hour.
+        before, after = (end - _FORTNIGHT) // quarter, end // quarter
+        while after - before > 1:
+            middle = (before + after) // 2
+            if offset(middle * quarter) == offsets[-1]:
+                before = middle
+            else:
+                after = middle
+        moments.append(after * quarter)
+        offsets.append(offset(after * quarter))
     return np.array(moments, dtype=np.int64), np.array(offsets, dtype=np.int64)
 
 
@@ -69,6 +77,7 @@ def _table(zones: tuple[str, ...]) -> tuple[Longs, Longs, Longs]:
     return np.concatenate(keys), np.concatenate(offsets), np.array([first])
 
 
+NEVER = 1 << 61  # a moment that does not come
 _SPAN = 1 << 52  # longer than the forty years of a table, in µs
 
 
@@ -78,6 +87,16 @@ def offset(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> Longs:
     found = np.searchsorted(keys, zone * _SPAN + (at_us - first[0]), side="right") - 1
     shifts: Longs = offsets[found]
     return shifts
+
+
+def next_change(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> tuple[Longs, Longs]:
+    """When clocks are changed next (µs UTC; far away where they never are), and the offset (µs) from then on."""
+    keys, offsets, first = _table(zones)
+    found = np.searchsorted(keys, zone * _SPAN + (at_us - first[0]), side="right")
+    found = np.minimum(found, len(keys) - 1)
+    own = keys[found] // _SPAN == zone
+    at = np.where(own, keys[found] % _SPAN + first[0], NEVER)
+    return at, np.where(own, offsets[found], offset(zones, zone, at_us))
 
 
 def to_local(zones: tuple[str, ...], zone: Longs, at_us: Longs) -> Longs:

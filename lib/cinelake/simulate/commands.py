@@ -23,7 +23,7 @@ from cinelake.simulate.profile import ProfileError, differences, settings_of
 from cinelake.simulate.settings import Settings
 
 # Raised when the same seed and settings give other records, for such deliveries cannot be continued.
-VERSION = 1
+VERSION = 2
 DEFAULT_ACCOUNTS = 1000
 DEFAULT_START = "2026-01-01"
 notices = Console(stderr=True)
@@ -95,8 +95,10 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         typer.echo(json.dumps(deliver(delivery, plan, days)))
 
 
-def deliver(delivery: Delivery, plan: dict[str, Any], days: int) -> dict[str, Any]:
-    """Add the last `days` days of `plan` to the delivery; returns a summary."""
+def deliver(
+    delivery: Delivery, plan: dict[str, Any], days: int, tasks: int | None = None
+) -> dict[str, Any]:
+    """Add the last `days` days of `plan` to the delivery, in so many `tasks`; returns a summary."""
     from cinelake.simulate.delivery.shipment import Window
     from cinelake.simulate.service import Order, blocks
 
@@ -112,8 +114,8 @@ def deliver(delivery: Delivery, plan: dict[str, Any], days: int) -> dict[str, An
         f"simulating {order.accounts:,} accounts from {since} to {end} into {delivery.folder}",
         highlight=False,
     )
-    tasks = int(np.ceil((order.accounts + 1) / order.batch))
-    numbers = delivery.spark.range(-1, order.accounts, numPartitions=tasks)
+    batches = int(np.ceil((order.accounts + 1) / order.batch))
+    numbers = delivery.spark.range(-1, order.accounts, numPartitions=tasks or batches)
     totals = {"fault_counts": _summed}
     delivery.write(blocks(numbers, order), totals, plan, order.bytes)
     counts = delivery.table("fault_counts").where(F.col("date") >= F.lit(since))

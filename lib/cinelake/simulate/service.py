@@ -29,7 +29,9 @@ from cinelake.simulate.delivery.shipment import (
     FAULTS,
     NEVER,
     Window,
+    counted,
     deliver,
+    uncommon_hours,
 )
 from cinelake.simulate.player import incidents as trouble
 from cinelake.simulate.player import telemetry
@@ -53,7 +55,7 @@ from cinelake.sources.catalog import all_sources
 WORLD = -1
 # Truth that each delivery adds to, and truth that it tells anew as a whole.
 TRUTH, WHOLE = "truth", "whole"
-ADDED = frozenset({"plays", "incidents", "faults", "fault_counts"})
+ADDED = frozenset({"plays", "incidents", "faults", "fault_counts", "hours"})
 # Date and hour of rows that belong to none.
 NOWHERE = "-"
 BLOCK_SCHEMA = "area string, source string, date string, hour string, text binary"
@@ -131,8 +133,13 @@ def _world(order: Order, truth: _Truth) -> Iterator[pa.RecordBatch]:
     struck = Incidents.joined(
         [struck, trouble.premieres_as_incidents(days, titles, settings.player.premiere_load)]
     )
-    here = struck.take(window.holds(struck.start))
+    # What goes on when the service begins is told with what begins in its first window.
+    begins = np.maximum(struck.start, order.begin)
+    here = struck.take(window.holds(begins) & (struck.end > order.begin))
     truth.add({"incidents": trouble.truth(here, places(settings), settings.seed)})
+    truth.add(
+        {"hours": uncommon_hours(sorted(all_sources()), window, settings.delivery, settings.seed)}
+    )
 
 
 def _accounts(order: Order, accounts: Longs, truth: _Truth) -> Iterator[pa.RecordBatch]:
@@ -185,7 +192,20 @@ def _played(
     # The truth about a play stands in the window in which readers first hear of it, so none is an orphan.
     heard = np.full(len(watched.truth), NEVER)
     np.minimum.at(heard, watched.playback_play, arrived)
-    truth.add({"plays": watched.truth.filter(pa.array(order.window.holds(heard)))})
+    here = order.window.holds(heard)
+    told = watched.truth.filter(pa.array(here))
+    truth.add({"plays": told, "fault_counts": _crossings(told, heard[here])})
+
+
+def _crossings(plays: pa.Table, heard: Longs) -> pa.Table:
+    """How many plays go on over midnight and over a change of clocks, by the day on which they are heard of."""
+    parts = [
+        counted(
+            "playback", kind, heard[plays[f"crosses_{kind.removeprefix('across_')}"].to_numpy()]
+        )
+        for kind in ("across_midnight", "across_clock_change")
+    ]
+    return pa.concat_tables(parts)
 
 
 def _delivered(
@@ -220,12 +240,12 @@ def _unsettled(order: Order, rows: PlayColumns) -> Bools:
 
 
 def _chunks(plays: Plays) -> Iterator[Plays]:
-    """Pieces of about `CHUNK` plays; a sitting is never cut."""
+    """Pieces of about `CHUNK` plays; no account is cut, for what is out of order is judged within one."""
     rows = plays.rows
     if len(rows) == 0:
         return
     begins = np.ones(len(rows), dtype=np.bool_)
-    begins[1:] = (rows.account[1:] != rows.account[:-1]) | (rows.sitting[1:] != rows.sitting[:-1])
+    begins[1:] = rows.account[1:] != rows.account[:-1]
     starts = np.flatnonzero(begins)
     cuts = np.searchsorted(starts, np.arange(0, len(rows), CHUNK))
     edges = np.unique(np.append(starts[np.minimum(cuts, len(starts) - 1)], len(rows)))

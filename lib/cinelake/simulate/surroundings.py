@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cinelake.simulate.calendar import midnight, offset
+from cinelake.simulate.calendar import midnight, next_change, offset
 from cinelake.simulate.player.incidents import MAINTENANCE, Places, incidents_between
 from cinelake.simulate.player.telemetry import Names, Surroundings
 from cinelake.simulate.randomness import Floats, Longs
@@ -66,11 +66,15 @@ def surroundings(settings: Settings, plays: PlayColumns) -> Surroundings:
     networks = lines.describe(settings, plays.network, plays.pressed_at)
     devices = hardware.describe(settings, plays.device, plays.pressed_at)
     code = devices.kind.astype(np.int64) * hardware.VERSIONS + devices.app_version
-    ahead = offset(world.zones, world.region_zone[networks.true_region], plays.pressed_at)
+    zone = world.region_zone[networks.true_region]
+    ahead = offset(world.zones, zone, plays.pressed_at)
+    changes_at, then = next_change(world.zones, zone, plays.pressed_at)
     return Surroundings(
         networks=networks,
         devices=type(devices)(devices.kind, devices.model, code, devices.is_poor),
         utc_offset_s=ahead // SECOND,
+        clock_change_at=changes_at,
+        utc_offset_then_s=then // SECOND,
         premiere=_premiere_loads(settings, plays, (plays.pressed_at + ahead) // DAY),
     )
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -126,6 +130,31 @@ def test_a_kill_before_the_end_leaves_nothing_and_one_after_is_made_good(
     assert len(landed(delivery)) == 2
     assert delivery.manifest() == {"end": "2026-01-03"}
     assert sum(len(lines) for files in landed(delivery).values() for lines in files) == 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_finds_the_folder_as_it_was(
+    spark: SparkSession, delivery: Delivery, number: signal.Signals
+) -> None:
+    def slowly(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        time.sleep(60)
+        return batches
+
+    slow = blocks(spark, ROWS).mapInArrow(slowly, SCHEMA)
+    handler = signal.getsignal(number)
+    alarm = threading.Timer(2, lambda: os.kill(os.getpid(), number))
+    alarm.start()
+    with pytest.raises(KeyboardInterrupt):
+        delivery.write(slow, TOTALS, {"end": "2026-01-03"}, 0)
+    assert signal.getsignal(number) is handler
+    assert not Path(delivery.folder).exists() or list(Path(delivery.folder).iterdir()) == []
+
+
+def test_what_fails_leaves_nothing_behind(spark: SparkSession, delivery: Delivery) -> None:
+    broken = [*ROWS, ("truth", "counts", "-", "-", b"no Arrow stream")]
+    with pytest.raises(Exception, match="no Arrow stream|Incorrect padding|Invalid|Error"):
+        delivery.write(blocks(spark, broken), TOTALS, {"end": "2026-01-03"}, 0)
+    assert list(Path(delivery.folder).iterdir()) == []
 
 
 def test_a_folder_that_holds_something_else_is_refused(delivery: Delivery) -> None:

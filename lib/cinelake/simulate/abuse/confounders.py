@@ -79,7 +79,7 @@ def trips(settings: Settings, account: Longs, slot: Longs, odds: Floats, who: st
     """Whether and when somebody (`who`: the household or its traveller) is away in these slots."""
     seed = settings.seed
     month, _ = month_and_day(slot * TRIP_SLOT + TRIP_SLOT // 2)
-    # Holidays: a good third of nights away fall into July, August and December (Eurostat, tour_dem_tnmon).
+    # Holidays: July, August and December see twice as many trips as other months (a guess).
     season = np.where(np.isin(month, [7, 8, 12]), 1.7, 0.85) if who == "household" else 1.0
     keys = (account, slot)
     length = 2 + (rnd.exponential(seed, f"{who} trip length", *keys) * 4).astype(np.int64)

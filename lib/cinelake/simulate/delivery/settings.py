@@ -10,7 +10,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class DeliverySettings(BaseModel):
     """`[delivery]`: Receipt and faults; shares are of records unless it says otherwise."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     delay_s: Annotated[float, Field(gt=0, le=60)] = Field(
         0.6, description="Median time from event to receipt (s)."

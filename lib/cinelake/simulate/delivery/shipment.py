@@ -48,7 +48,13 @@ FAULTS = pa.schema(
 FAULT_COUNTS = pa.schema(
     [("source", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("records", pa.int64())]
 )
+# Truth: hours in which nothing of a source is received, and whose file, if there is one, comes twice.
+HOURS = pa.schema(
+    [("source", pa.string()), ("hour_at", pa.timestamp("us", "UTC")), ("kind", pa.string())]
+)
 STOPS = ("stop", "end")
+# Longer than any record is on its way (µs), to keep accounts apart.
+_APART = 1 << 48
 NEVER = np.iinfo(np.int64).max
 _UNREADABLE = (int(Fault.MALFORMED), int(Fault.WRONG_TYPE))
 _DAMAGES = (Fault.MALFORMED, Fault.WRONG_TYPE, Fault.ABSURD_VALUE, Fault.UNKNOWN_FIELD)
@@ -90,6 +96,7 @@ class _Lines:
     is_copy: Bools
     is_offline: Bools
     is_silenced: Bools
+    is_overtaken: Bools
     is_skewed: Bools
     is_absurd: Bools
     arrived: Longs  # of every record
@@ -193,6 +200,7 @@ def _received(
     )
     is_copy = np.arange(len(row)) >= len(records)
     arrived = np.where(lost | np.isin(fault, _UNREADABLE), NEVER, received[: len(records)])
+    overtaken = _overtaken(records, arrived)[row]
     kept = np.flatnonzero(window.holds(received) & ~lost[row])
     row = row[kept]
     offsets = np.zeros(len(row), dtype=np.int64)
@@ -208,10 +216,35 @@ def _received(
         is_copy=is_copy[kept],
         is_offline=is_offline[row],
         is_silenced=silenced[kept],
+        is_overtaken=overtaken[kept] & ~is_copy[kept],
         is_skewed=(offsets != 0) & ~absurd,
         is_absurd=absurd,
         arrived=arrived,
     )
+
+
+def _overtaken(records: Records, arrived: Longs) -> Bools:
+    """Which records arrive after something that happened to the same account later."""
+    rows = len(records)
+    if rows == 0:
+        return np.zeros(0, dtype=np.bool_)
+    order = np.lexsort((records.happened, records.account))
+    account, happened = records.account[order], records.happened[order]
+    new = np.ones(rows, dtype=np.bool_)
+    new[1:] = account[1:] != account[:-1]
+    apart = np.cumsum(new) * _APART
+    since = np.minimum(arrived[order] - happened.min(), _APART - 1)
+    # The earliest arrival from each place on; an account's numbers are below those of the next.
+    earliest = np.minimum.accumulate((since + apart)[::-1])[::-1]
+    moment = new.copy()
+    moment[1:] |= happened[1:] != happened[:-1]
+    begins = np.append(np.flatnonzero(moment), rows)
+    later = begins[np.cumsum(moment)]
+    own = (later < rows) & (np.append(account, -2)[later] == account)
+    first = np.append(earliest, 0)[later] - apart
+    overtaken = np.zeros(rows, dtype=np.bool_)
+    overtaken[order] = own & (first < since) & (arrived[order] != NEVER)
+    return overtaken
 
 
 def _with_damage(written: pa.Array, fault: np.ndarray, dice: np.ndarray) -> pa.Array:
@@ -312,26 +345,49 @@ def _counts(
     settings: DeliverySettings,
     seed: int,
 ) -> pa.Table:
-    days = lines.received // DAY
     hours, place = np.unique(lines.received // HOUR, return_inverse=True)
     repeated = receipt.is_repeated(hours, source, settings, seed)[place]
     masks = _kinds(lines) | {
         "skewed_clock": lines.is_skewed,
+        "out_of_order": lines.is_overtaken,
         "silent_hour": lines.is_silenced,
         "repeated_file": repeated,
     }
-    found = [(kind, days[mask]) for kind, mask in masks.items()]
+    found = [(kind, lines.received[mask]) for kind, mask in masks.items()]
     # A file that is delivered twice lands all of its lines once more.
-    found.append(("landed", np.concatenate([days, days[repeated]])))
-    found.append(("missing_stop", records.happened[_lost_here(records, lost, window)] // DAY))
-    parts = []
-    for kind, each in found:
-        day, count = np.unique(each, return_counts=True)
-        columns = [
-            pa.array([records.source] * len(day), pa.string()),
-            pa.array(day.astype(np.int32)).cast(pa.date32()),
-            pa.array([kind] * len(day), pa.string()),
-            pa.array(count.astype(np.int64)),
-        ]
-        parts.append(pa.table(columns, schema=FAULT_COUNTS))
+    found.append(("landed", np.concatenate([lines.received, lines.received[repeated]])))
+    found.append(("missing_stop", records.happened[_lost_here(records, lost, window)]))
+    return pa.concat_tables([counted(records.source, kind, times) for kind, times in found])
+
+
+def counted(source: str, kind: str, times: Longs) -> pa.Table:
+    """How many there are of a kind, by day (FAULT_COUNTS)."""
+    day, count = np.unique(times // DAY, return_counts=True)
+    columns = [
+        pa.array([source] * len(day), pa.string()),
+        pa.array(day.astype(np.int32)).cast(pa.date32()),
+        pa.array([kind] * len(day), pa.string()),
+        pa.array(count.astype(np.int64)),
+    ]
+    return pa.table(columns, schema=FAULT_COUNTS)
+
+
+def uncommon_hours(
+    sources: list[str], window: Window, settings: DeliverySettings, seed: int
+) -> pa.Table:
+    """The hours of receipt in which sources are silent, or deliver their file twice (HOURS)."""
+    hours = np.arange(window.start // HOUR, window.end // HOUR, dtype=np.int64)
+    parts = [HOURS.empty_table()]
+    for source in sources:
+        word = source_word(source)
+        silent = receipt.is_silent(hours, word, settings, seed)
+        twice = receipt.is_repeated(hours, word, settings, seed) & ~silent
+        for kind, mask in (("silent_hour", silent), ("repeated_file", twice)):
+            at = text.moments(hours[mask] * HOUR)
+            columns = [
+                pa.array([source] * len(at), pa.string()),
+                at,
+                pa.array([kind] * len(at), pa.string()),
+            ]
+            parts.append(pa.table(columns, schema=HOURS))
     return pa.concat_tables(parts)

@@ -16,7 +16,7 @@ IncidentKind = Literal[
 class IncidentSettings(BaseModel):
     """`[[player.incidents]]`: an incident that is to happen; what is not said of where it strikes is anywhere."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     kind: IncidentKind
     start: dt.datetime = Field(description="Onset (with zone; UTC without one)")
@@ -41,7 +41,7 @@ class IncidentSettings(BaseModel):
 class PlayerSettings(BaseModel):
     """`[player]`: Streaming quality: the player, the networks behind it, and what goes wrong in them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     heartbeat_s: float = Field(30, ge=10, le=60, description="Time between heartbeats (s)")
     cdns: tuple[str, ...] = Field(

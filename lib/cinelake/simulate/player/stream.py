@@ -81,6 +81,7 @@ class _Interruption:
     is_pause: Bools
     is_jump: Bools
     needs: Floats
+    latency: Floats
     cost: Floats
     stops: Bools
     goes_on: Bools
@@ -171,6 +172,8 @@ class _Stream:
             until=run.wait + run.played,
             emptied=run.emptied,
             jump=pause.is_jump,
+            stalls=pause.is_jump & (pause.needs > 0),
+            latency=pause.latency,
             is_intro=pause.is_jump & (pause.kind == INTRO),
             pause=pause.is_pause,
             pause_s=np.where(pause.is_pause, pause.value, 0.0),
@@ -261,6 +264,7 @@ class _Stream:
             is_pause=is_pause,
             is_jump=is_jump,
             needs=needs,
+            latency=latency,
             cost=cost,
             stops=stops,
             goes_on=goes_on,
@@ -376,7 +380,7 @@ class _Stream:
         had_enough = (self.state.waited[a] > self.plays.patience[a]) & (beat.waited > 0)
         stuck = number + 1 >= self.limit[a]
         outcome = np.full(len(a), Outcome.LIVES, dtype=np.int64)
-        offset = np.full(len(a), step_s)
+        offset = np.full(len(a), float(step_s))
         outcome[stuck] = Outcome.KILLED
         share = _share(dice, 52, 12)
         outcome[had_enough] = Outcome.HAD_ENOUGH

@@ -49,6 +49,8 @@ class Tick:
     until: Floats
     emptied: Bools
     jump: Bools
+    stalls: Bools  # a jump to where nothing is loaded yet
+    latency: Floats  # s from a jump to the stall that it causes
     is_intro: Bools
     pause: Bools
     pause_s: Floats
@@ -203,15 +205,20 @@ class Tape:
         start = position - (tick.until - tick.wait)
         jump = np.where(tick.is_intro, SKIP_INTRO, SEEK)
         back = tick.until + tick.cost
-        for mask, at, kind, where, paused in (
-            (tick.resumed, tick.wait, resumed, start, False),
-            (tick.switched, tick.wait + 0.2, QUALITY_SWITCH, start, False),
-            (tick.emptied, tick.until, REBUFFER_START, position, False),
-            (tick.jump, tick.until, jump, position, False),
-            (tick.pause, tick.until, PAUSED, position, False),
-            (tick.goes_on & tick.emptied, back, REBUFFER_END, position, False),
-            (tick.goes_on & tick.jump, back, SEEK_DONE, tick.target, False),
-            (tick.goes_on & tick.pause, tick.until, RESUME, position, True),
+        stall = tick.until + tick.latency
+        yes, no = np.ones(len(tick.play), dtype=np.bool_), np.zeros(len(tick.play), dtype=np.bool_)
+        for mask, at, kind, where, paused, caused in (
+            (tick.resumed & tick.was_seek, tick.wait, REBUFFER_END, start, False, yes),
+            (tick.resumed, tick.wait, resumed, start, False, tick.was_seek),
+            (tick.switched, tick.wait + 0.2, QUALITY_SWITCH, start, False, no),
+            (tick.emptied, tick.until, REBUFFER_START, position, False, no),
+            (tick.jump, tick.until, jump, position, False, yes),
+            (tick.stalls, stall, REBUFFER_START, tick.target, False, yes),
+            (tick.pause, tick.until, PAUSED, position, False, no),
+            (tick.goes_on & tick.emptied, back, REBUFFER_END, position, False, no),
+            (tick.goes_on & tick.stalls, back, REBUFFER_END, tick.target, False, yes),
+            (tick.goes_on & tick.jump, back, SEEK_DONE, tick.target, False, yes),
+            (tick.goes_on & tick.pause, tick.until, RESUME, position, True, no),
         ):
             # What would come after the end of the play never happens.
             found = np.flatnonzero(mask & (at <= offset))
@@ -228,7 +235,7 @@ class Tape:
                     position=where[found],
                     target=np.where(jumps, tick.target[found], np.nan),
                     rung=np.where(kinds == QUALITY_SWITCH, tick.rung[found], -1),
-                    by_seek=tick.was_seek[found] | (kinds == SEEK_DONE),
+                    by_seek=caused[found],
                 )
             )
         paused_at = np.flatnonzero(tick.pause & (tick.until <= offset))

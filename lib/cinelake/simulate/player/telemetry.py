@@ -24,6 +24,7 @@ from cinelake.simulate.player.tape import Events, Heartbeats, Outcome, Pauses, S
 from cinelake.simulate.randomness import Bools, Floats, Longs, bits, integers, uniform
 from cinelake.simulate.trace import (
     CONNECTIONS,
+    DAY,
     SECOND,
     Devices,
     Entry,
@@ -39,6 +40,7 @@ from cinelake.simulate.trace import (
 from cinelake.sources.heartbeats import STATES
 from cinelake.sources.playback import EVENTS
 
+CAUSES = ("network", "seek")
 OUTCOMES = ("as_meant", "start_failure", "left_before_start", "had_enough", "error", "killed")
 _IO_ERRORS = (
     "ERROR_CODE_IO_NETWORK_CONNECTION_FAILED",
@@ -63,6 +65,9 @@ TRUTH = pa.schema(
         ("title_id", pa.string()),
         ("episode_id", pa.string()),
         ("pressed_at", pa.timestamp("us", "UTC")),
+        ("ended_at", pa.timestamp("us", "UTC")),
+        ("crosses_midnight", pa.bool_()),  # of the place where it is watched
+        ("crosses_clock_change", pa.bool_()),
         ("offender", pa.string()),
         ("enjoyment", pa.float64()),
         ("meant", pa.string()),
@@ -97,7 +102,20 @@ class Surroundings:
     networks: Networks
     devices: Devices
     utc_offset_s: Longs
+    clock_change_at: Longs  # when clocks are changed there next (µs UTC)
+    utc_offset_then_s: Longs
     premiere: Floats
+
+    def take(self, index: Longs) -> Surroundings:
+        """Those of the plays at these places."""
+        return Surroundings(
+            self.networks.take(index),
+            self.devices.take(index),
+            self.utc_offset_s[index],
+            self.clock_change_at[index],
+            self.utc_offset_then_s[index],
+            self.premiere[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -352,7 +370,9 @@ class _Report:
             "position_s": pa.array(np.round(events.position, 1)),
             "to_position_s": pa.array(np.round(events.target, 1), from_pandas=True),
             "bitrate_kbps": _bitrates(events.rung),
-            "cause": _only(rebuffer, "network"),
+            "cause": pa.DictionaryArray.from_arrays(
+                pa.array(events.by_seek.astype(np.int8), mask=~rebuffer), pa.array(CAUSES)
+            ),
             "error_code": self._error_codes(events),
             "entry": pa.DictionaryArray.from_arrays(
                 pa.array(rows.entry[play].astype(np.int8), mask=~attempt), entries
@@ -429,6 +449,16 @@ class _Report:
             )
         ):
             outcome[mask] = place + 1
+        begins, ends = rows.pressed_at + self.shift, tape.ended_at + self.shift
+        around = self.around
+        changed = (begins < around.clock_change_at) & (ends >= around.clock_change_at)
+        ahead = (
+            around.utc_offset_s,
+            np.where(changed, around.utc_offset_then_s, around.utc_offset_s),
+        )
+        day = [
+            (at // SECOND + s) * SECOND // DAY for at, s in zip((begins, ends), ahead, strict=True)
+        ]
         joined = np.where(begun.outcome == STARTED, begun.seconds, np.nan)
         rate = np.where(tape.played > 0, tape.bitrate_seconds / np.maximum(tape.played, 1e-9), 0)
         columns = [
@@ -439,7 +469,10 @@ class _Report:
             ids(seed, "device", rows.device),
             title_ids(seed, rows.title),
             pc.if_else(episode, own, pa.scalar(None, pa.string())),
-            pa.array(rows.pressed_at + self.shift, pa.timestamp("us", "UTC")),
+            pa.array(begins, pa.timestamp("us", "UTC")),
+            pa.array(ends, pa.timestamp("us", "UTC")),
+            pa.array(day[1] != day[0]),
+            pa.array(changed),
             _named(tuple(o.name.lower() for o in Offender), rows.offender),
             pa.array(rows.enjoyment),
             _named(tuple(way.name.lower() for way in Leaves), rows.leaves),
@@ -486,8 +519,3 @@ def _bitrates(rung: Longs) -> pa.Array:
     return pa.DictionaryArray.from_arrays(
         pa.array(rung.astype(np.int8), mask=rung < 0), pa.array(LADDER.astype(np.int64))
     )
-
-
-def _only(mask: Bools, text: str) -> pa.Array:
-    index = pa.array(np.zeros(len(mask), dtype=np.int8), mask=~mask)
-    return pa.DictionaryArray.from_arrays(index, pa.array([text]))

@@ -2,11 +2,10 @@
 
 All lanes step together: one step is one page view and at most one play of each lane. A viewer goes on with what it has
 begun, or weighs the tiles that it sees (with their place, for attention falls with row and rank) against what it has in
-mind; what it has in mind it searches or opens directly. Some 80 % of hours are meant to come from the home page
-(Gomez-Uribe and Hunt, "The Netflix Recommender System", 2015). How a play ends depends on enjoyment, the time that is
-left and chance; most plays that are given up are so in the first tenth, as tastings. (Yu et al., EuroSys 2006,
-section 4, found half of the sessions shorter than ten minutes in a service that neither recommended nor played on;
-here an eighth are.)
+mind; what it has in mind it searches or opens directly. Most choices come from the home page, as its makers say of
+Netflix's (Gomez-Uribe and Hunt, "The Netflix Recommender System", 2015). How a play ends depends on enjoyment, the time
+that is left and chance; most plays that are given up are so in the first tenth, as tastings. The shares of all these
+are this project's choice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Log-ins: most devices stay logged in for months, so that a log-in says something; failures are mostly honest.
 
 Honest log-ins come with a new device, when a token has run out, and after a log-out. Before a success people mistype:
-about one attempt in ten with a password fails (Chatterjee et al., "pASSWORD tYPOS and How to Correct Them Securely",
-IEEE S&P 2016, report such shares at Dropbox). In a credential-stuffing campaign a large share of accounts sees one or
+almost one log-in attempt in ten at Dropbox failed by a simple typing error (Chatterjee et al., "pASSWORD tYPOS and How
+to Correct Them Securely", IEEE S&P 2016). In a credential-stuffing campaign a large share of accounts sees one or
 two failures from networks that thousands share; success is as quiet as an honest log-in.
 """
 

@@ -3,7 +3,8 @@
 Row 0 is continue-watching where there is anything to continue. Below come top picks, trending, genres, new releases,
 "because you watched", popular. The recommender knows the taste behind a profile through a blur, and fame. A share of
 slots is filled at random (`is_exploration`), which is what propensities can be estimated from. How far people look
-falls geometrically with row and rank, as in studies of carousels (Rahdari et al., "From Clicks to Carousels", 2022).
+falls geometrically with row and rank, much as in models of carousels (Rahdari, Kveton, Brusilovsky, "From Ranked Lists
+to Carousels: A Carousel Click Model", arXiv 2209.13426, 2022).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Searches: what is typed, keystroke by keystroke, what it finds, and what comes of it.
 
 Viewers who have a title in mind type the beginning of its name; some mistype, some begin with something else that
-the service does not have, and begin again. Others search and find nothing that they want. About a tenth to a seventh of
-queries to shops and libraries are misspelt (Cucerzan and Brill, EMNLP 2004: 10–15 %).
+the service does not have, and begin again. Others search and find nothing that they want. That one query in seven is
+misspelt is this project's choice.
 """
 
 from __future__ import annotations

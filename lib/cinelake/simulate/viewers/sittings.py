@@ -1,8 +1,8 @@
 """When viewers sit down: every day has three parts, and in each a viewer may sit down once.
 
 Hours follow the curve known from streaming services and television: low before dawn, a rise from late afternoon, the
-peak between 20 and 22 o'clock local time, later at weekends (Yu et al., EuroSys 2006, figure 4; Nielsen, "The Total
-Audience Report"); children peak after school, teenagers late. A day begins at 5 in the morning, local time.
+peak between 20 and 22 o'clock local time (Nielsen's local people meters, by MediaPost, April 2020); children peak after
+school, teenagers late. The curves themselves are this project's. A day begins at 5 in the morning, local time.
 """
 
 from __future__ import annotations

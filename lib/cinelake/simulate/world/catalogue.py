@@ -5,8 +5,8 @@ Hidden are a vector of features, a quality and a fame. The vector is made of the
 viewers tell more, and neither tells all. Moods, themes and pace are noisy readings of the vector.
 
 Popularity follows from fame, quality, age and taste. Real catalogues have a head flatter than Zipf's law and a long
-tail: in PowerInfo's video on demand 10 % of the titles drew about 60 % of the plays (Yu et al., "Understanding user
-behavior in large-scale video-on-demand systems", EuroSys 2006, section 5).
+tail (Yu et al., "Understanding user behavior in large-scale video-on-demand systems", EuroSys 2006); how much of the
+plays the head draws here is this project's choice.
 """
 
 from __future__ import annotations

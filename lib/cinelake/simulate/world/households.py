@@ -1,8 +1,8 @@
 """Who stands behind an account: where they live, who they are, how they pay and with whom they share profiles.
 
 A household has up to six viewers (slots 0–5); slots 6–15 of an account are kept for people who should not be there.
-Household types follow roughly the shares of one-person, couple and family households in OECD countries (OECD Family
-Database, SF1.1). All is a function of seed and account number.
+Household types and sizes are roughly those of rich countries, by this project's judgement.
+All is a function of seed and account number.
 """
 
 from __future__ import annotations

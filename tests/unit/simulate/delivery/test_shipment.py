@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +13,19 @@ import pyarrow as pa
 import pytest
 
 from cinelake.simulate.delivery.settings import DeliverySettings
-from cinelake.simulate.delivery.shipment import AGAIN, LANDING, Shipment, Window, deliver
+from cinelake.simulate.delivery.shipment import (
+    AGAIN,
+    LANDING,
+    Shipment,
+    Window,
+    deliver,
+    source_word,
+    uncommon_hours,
+)
 from cinelake.simulate.trace import DAY, HOUR, Records, ids
 
 SEED = 7
+UNCOMMON = ("silent_hour", "repeated_file")
 START = 1_767_225_600_000_000
 ROWS = 4000
 FAULTLESS = DeliverySettings(
@@ -177,3 +187,46 @@ def test_an_offline_client_sends_everything_when_it_is_back() -> None:
     waits = [(row["received_at"] - row["happened_at"]).total_seconds() for row in late]
     assert 600 < max(waits) < 49 * 3600
     assert len(lines(shipment)) == ROWS
+
+
+def test_what_is_received_after_something_later_of_its_account_is_out_of_order() -> None:
+    given = records(rows=400)
+    # Ten records of an account at each moment, half a second apart from the next.
+    given = replace(given, happened=START + np.arange(400) % 100 // 10 * 500_000)
+    shipment = sent(given=given, late_share=0.02)
+    read = [json.loads(line) for line in lines(shipment)]
+    number = {event: n for n, event in enumerate(event_ids(given))}
+    overtaken = 0
+    for one in read:
+        overtaken += any(
+            number[one["event_id"]] // 100 == number[other["event_id"]] // 100
+            and other["event_time"] > one["event_time"]
+            and other["received_at"] < one["received_at"]
+            for other in read
+        )
+    assert counts(shipment)["out_of_order"] == overtaken > 40
+
+
+def event_ids(given: Records) -> list[str]:
+    source = np.array(source_word(given.source))
+    found: list[str] = ids(SEED, "event", source, given.account, given.order).to_pylist()
+    return found
+
+
+def test_the_truth_names_hours_without_files_and_those_whose_file_comes_twice() -> None:
+    settings = FAULTLESS.model_copy(update={"silent_hour_share": 0.2, "repeated_file_share": 0.2})
+    window = Window(START, START + 2 * DAY)
+    shipment = deliver(records(), 1, window, settings, SEED)
+    told = uncommon_hours(["heartbeats"], window, settings, SEED).to_pylist()
+    hours = {
+        kind: {r["hour_at"].strftime("%F %H") for r in told if r["kind"] == kind}
+        for kind in UNCOMMON
+    }
+    landed = shipment.blocks.to_pylist()
+    filled = {
+        area: {f"{b['date']} {b['hour']}" for b in landed if b["area"] == area}
+        for area in (LANDING, AGAIN)
+    }
+    assert hours["silent_hour"]
+    assert not hours["silent_hour"] & filled[LANDING]
+    assert hours["repeated_file"] & filled[LANDING] == filled[AGAIN]

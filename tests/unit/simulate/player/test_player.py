@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ from cinelake.simulate.player.telemetry import Watched
 from cinelake.simulate.trace import DAY, HOUR, SECOND, Entry, Leaves
 
 USUAL = PlayerSettings()
+STALL = ("rebuffer_start", "rebuffer_end")
 
 
 def events(found: Watched, play: int = 0) -> list[dict[str, Any]]:
@@ -110,12 +112,7 @@ def test_each_play_is_the_same_whatever_it_is_simulated_with() -> None:
     trace, scene = service(200)
     whole = watched(trace, scene, settings=USUAL).truth.to_pylist()
     part = np.arange(100, 120)
-    alone = type(scene)(
-        scene.networks.take(part),
-        scene.devices.take(part),
-        scene.utc_offset_s[part],
-        scene.premiere[part],
-    )
+    alone = scene.take(part)
     assert watched(trace.take(part), alone, settings=USUAL).truth.to_pylist() == whole[100:120]
 
 
@@ -134,8 +131,8 @@ def test_pauses_seeks_and_the_intro_are_reported() -> None:
     told = [(e["event"], e["position_s"], e["to_position_s"]) for e in events(found)]
     told = [row for row in told if row[0] != "quality_switch"]
     assert [row[0] for row in told] == [
-        "attempt", "first_frame", "skip_intro", "seek_done", "seek", "seek_done", "pause", "resume",
-        "seek", "seek_done", "skip_credits", "end",
+        "attempt", "first_frame", "skip_intro", *STALL, "seek_done", "seek", *STALL, "seek_done",
+        "pause", "resume", "seek", *STALL, "seek_done", "skip_credits", "end",
     ]  # fmt: skip
     assert told[2][1:] == (13.0, 70.0)
     assert [row[1:] for row in told if row[0] == "seek"] == [(300, 200), (1200, 2000)]
@@ -146,11 +143,25 @@ def test_pauses_seeks_and_the_intro_are_reported() -> None:
     assert found.truth["seconds_watched"][0].as_py() == pytest.approx(watch, abs=1)
 
 
-def test_a_seek_is_no_rebuffer_but_both_stop_the_picture() -> None:
-    found = watched(plays(1, seeks=([0], [600], [3000])))
-    assert found.truth["rebuffers"].to_pylist() == [0]
-    assert found.truth["seek_s"][0].as_py() > 0
-    assert "rebuffer_start" not in kinds(found)
+def test_a_seek_stalls_only_where_nothing_is_loaded_yet_and_says_that_it_was_the_seek() -> None:
+    found = watched(plays(2, seeks=([0, 1], [600, 600], [3000, 610])))
+    assert found.truth["rebuffers"].to_pylist() == [0, 0], "which counts what the network caused"
+    assert min(found.truth["seek_s"].to_pylist()) > 0
+    far = [e for e in events(found, 0) if e["event"] in STALL]
+    assert [(e["event"], e["cause"]) for e in far] == [(kind, "seek") for kind in STALL]
+    assert kinds(found, 1) == ["attempt", "first_frame", "seek", "seek_done", "end"]
+
+
+def test_plays_over_midnight_and_over_a_change_of_clocks_are_known() -> None:
+    hours = np.array([22.5, 23.5, 23.5])
+    trace = plays(3, pressed_at=(START + hours * HOUR).astype(np.int64))
+    scene = around(3)
+    change = np.array([START + DAY, START + DAY, START + 2 * DAY])
+    # The second sees clocks go back an hour at midnight, and so the same day twice.
+    scene = replace(scene, clock_change_at=change, utc_offset_then_s=np.array([0, -3600, 0]))
+    found = watched(trace, scene).truth
+    assert found["crosses_clock_change"].to_pylist() == [False, True, False]
+    assert found["crosses_midnight"].to_pylist() == [False, False, True]
 
 
 def test_who_walks_away_reports_no_stop() -> None:

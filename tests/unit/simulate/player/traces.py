@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cinelake.simulate.calendar import NEVER
 from cinelake.simulate.player.incidents import Incidents, Places, incidents_between
 from cinelake.simulate.player.settings import PlayerSettings
 from cinelake.simulate.player.telemetry import Names, Surroundings, Watched, watch
@@ -114,7 +115,8 @@ def around(rows: int, **columns: Any) -> Surroundings:
         kind = columns_of[name].dtype
         columns_of[name] = np.broadcast_to(np.asarray(value, dtype=kind), (rows,)).copy()
     zero = np.zeros(rows)
-    return Surroundings(Networks(**networks), Devices(**devices), zero.astype(np.int64), zero)
+    never, utc = np.full(rows, NEVER), zero.astype(np.int64)
+    return Surroundings(Networks(**networks), Devices(**devices), utc, never, utc, zero)
 
 
 def none() -> Incidents:

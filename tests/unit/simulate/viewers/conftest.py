@@ -1,4 +1,4 @@
-"""One small simulated service for the tests of this folder, made once."""
+"""One small simulated service for the tests of this folder, made once; and what its players go through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from cinelake.simulate.calendar import midnight
+from cinelake.simulate.player.incidents import Incidents, incidents_between
+from cinelake.simulate.player.telemetry import Watched, watch
 from cinelake.simulate.settings import Settings
+from cinelake.simulate.surroundings import names, places, surroundings
 from cinelake.simulate.trace import DAY, Plays, Records, Truths
 from cinelake.simulate.viewers.service_side import (
     generate,
@@ -64,3 +67,34 @@ def service() -> Service:
         Truths(truths.tables | of_titles.tables),
         before,
     )
+
+
+@dataclass(frozen=True)
+class Watching:
+    """The players of the service, all plays together."""
+
+    watched: Watched
+    incidents: Incidents
+
+    def told(self, name: str) -> np.ndarray:
+        """A column of the truth, a row a play that came about."""
+        column: np.ndarray = self.watched.truth[name].to_numpy()
+        return column
+
+    def attempts(self, *names: str) -> list[np.ndarray]:
+        """Columns of the records of attempts, in the same order."""
+        payload = self.watched.playback.payload
+        first = payload["event"].cast("string").to_numpy(zero_copy_only=False) == "attempt"
+        return [
+            payload[name].cast("string").to_numpy(zero_copy_only=False)[first] for name in names
+        ]
+
+
+@pytest.fixture(scope="session")
+def watching(service: Service) -> Watching:
+    settings, plays, seed = service.settings, service.plays, service.settings.seed
+    where = places(settings)
+    struck = incidents_between(service.start - DAY, service.end + DAY, where, settings.player, seed)
+    around = surroundings(settings, plays.rows)
+    found = watch(plays, around, struck, where, names(settings), settings.player, seed)
+    return Watching(found, struck)
