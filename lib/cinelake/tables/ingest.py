@@ -13,7 +13,17 @@ from pyspark.sql.types import (
     VariantType,
 )
 
+from cinelake.sources.accounts import ACCOUNTS_SOURCE
+from cinelake.sources.availability import AVAILABILITY_SOURCE
+from cinelake.sources.devices import DEVICES_SOURCE
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
+from cinelake.sources.impressions import IMPRESSIONS_SOURCE
+from cinelake.sources.interactions import INTERACTIONS_SOURCE
+from cinelake.sources.log_ins import LOG_INS_SOURCE
+from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.sources.profiles import PROFILES_SOURCE
 from cinelake.sources.ratings import RATINGS_SOURCE
+from cinelake.sources.searches import SEARCHES_SOURCE
 from cinelake.sources.source import Source
 from cinelake.sources.tags import TAGS_SOURCE
 from cinelake.sources.titles import TITLES_SOURCE
@@ -85,3 +95,17 @@ def bronze_table(source: Source, partition: Partition = Partition.MONTH) -> Tabl
 BRONZE_RATINGS = bronze_table(RATINGS_SOURCE)
 BRONZE_TITLES = bronze_table(TITLES_SOURCE)
 BRONZE_TAGS = bronze_table(TAGS_SOURCE)
+
+# What players, pages and apps send comes every minute of every day.
+BRONZE_PLAYBACK = bronze_table(PLAYBACK_SOURCE, Partition.DAY)
+BRONZE_HEARTBEATS = bronze_table(HEARTBEATS_SOURCE, Partition.DAY)
+BRONZE_IMPRESSIONS = bronze_table(IMPRESSIONS_SOURCE, Partition.DAY)
+BRONZE_INTERACTIONS = bronze_table(INTERACTIONS_SOURCE, Partition.DAY)
+BRONZE_SEARCHES = bronze_table(SEARCHES_SOURCE, Partition.DAY)
+BRONZE_LOG_INS = bronze_table(LOG_INS_SOURCE, Partition.DAY)
+
+# Records of the service itself: many on the day it opens its books, few on any other.
+BRONZE_ACCOUNTS = bronze_table(ACCOUNTS_SOURCE)
+BRONZE_PROFILES = bronze_table(PROFILES_SOURCE)
+BRONZE_DEVICES = bronze_table(DEVICES_SOURCE)
+BRONZE_AVAILABILITY = bronze_table(AVAILABILITY_SOURCE)

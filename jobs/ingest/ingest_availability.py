@@ -1,0 +1,15 @@
+"""Move landed changes of availability into bronze: every line once, what cannot be read into quarantine with the reasons."""
+
+from cinelake.runtime.job import IngestRun, ingest
+from cinelake.sources.bronze import bronze_rows
+from cinelake.sources.availability import AVAILABILITY_SOURCE
+from cinelake.tables.ingest import BRONZE_AVAILABILITY
+
+
+@ingest(source=AVAILABILITY_SOURCE, writes=BRONZE_AVAILABILITY)
+def ingest_availability(run: IngestRun) -> None:
+    run.append(bronze_rows(run.landed, AVAILABILITY_SOURCE))
+
+
+if __name__ == "__main__":
+    ingest_availability.main()
