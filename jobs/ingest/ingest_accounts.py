@@ -1,8 +1,8 @@
-"""Move landed changes of accounts into bronze: every line once, what cannot be read into quarantine with the reasons."""
+"""Move landed changes of accounts into bronze: every line once, what is unreadable into quarantine."""
 
 from cinelake.runtime.job import IngestRun, ingest
-from cinelake.sources.bronze import bronze_rows
 from cinelake.sources.accounts import ACCOUNTS_SOURCE
+from cinelake.sources.bronze import bronze_rows
 from cinelake.tables.ingest import BRONZE_ACCOUNTS
 
 

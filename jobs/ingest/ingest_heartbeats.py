@@ -1,4 +1,4 @@
-"""Move landed heartbeats of players into bronze: every line once, what cannot be read into quarantine with the reasons."""
+"""Move landed heartbeats of players into bronze: every line once, what is unreadable into quarantine."""
 
 from cinelake.runtime.job import IngestRun, ingest
 from cinelake.sources.bronze import bronze_rows
