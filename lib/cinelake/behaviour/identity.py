@@ -14,7 +14,13 @@ class IdKind(StrEnum):
     """What an id identifies; ids of two kinds never join."""
 
     EVENT = "event"
+    ACCOUNT = "account"
     PROFILE = "profile"
+    DEVICE = "device"
+    PLAY = "play"
+    PAGE = "page"
+    SEARCH = "search"
+    ADDRESS = "address"
 
 
 def known_as(kind: IdKind, column: str) -> Column:
