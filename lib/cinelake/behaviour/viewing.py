@@ -17,7 +17,7 @@ twenty hours at most, so that it needs one day of sessions before a window, what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -71,8 +71,8 @@ def viewing_sessions(
     are read from `BEFORE` days before to `AFTER` days after.
     """
     # A sitting that goes on after midnight has sessions before the window.
-    day_before = F.date_sub(F.lit(start), 1)
-    summed = attempts.sessions(playback, heartbeats, day_before, F.lit(end), rules.grace_s)
+    day_before = start - timedelta(days=1)
+    summed = attempts.sessions(playback, heartbeats, day_before, end, rules.grace_s)
     named = _named(summed)
     placed = _placed(named, around)
     judged = placed.select("*", *_judged(rules))
