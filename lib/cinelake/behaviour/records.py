@@ -17,9 +17,12 @@ from pyspark.sql import functions as F
 LOOKBACK = 1
 
 
-def is_duplicate(payload: tuple[str, ...]) -> Column:
-    """Whether a record repeats an earlier one; `payload` makes the order of equal receipts total."""
-    order = Window.partitionBy("event_id").orderBy(
+def is_duplicate(payload: tuple[str, ...], within: tuple[str, ...] = ()) -> Column:
+    """Whether a record repeats an earlier one; `payload` makes the order of equal receipts total.
+
+    `within` names what all copies of a record share, such as its play, where rows already lie by that.
+    """
+    order = Window.partitionBy(*within, "event_id").orderBy(
         "event_date", "received_at", "event_time", *payload
     )
     previous = F.lag("event_date").over(order)

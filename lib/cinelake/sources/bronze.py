@@ -97,9 +97,10 @@ def bronze_rows(
     )
 
 
-def payload(bronze: DataFrame, source: Source) -> DataFrame:
-    """Bronze rows with the payload as typed columns in place of the VARIANT."""
-    shape = ",".join(f"{column.name}:{column.type.simpleString()}" for column in source.columns)
+def payload(bronze: DataFrame, source: Source, *names: str) -> DataFrame:
+    """Bronze rows with the payload as typed columns in place of the VARIANT; some of it when `names` are given."""
+    columns = [column for column in source.columns if not names or column.name in names]
+    shape = ",".join(f"{column.name}:{column.type.simpleString()}" for column in columns)
     own = [name for name in bronze.columns if name != "record"]
     typed = F.try_variant_get("record", "$", f"struct<{shape}>").alias("_payload")
     return bronze.select(*own, typed).select(*own, "_payload.*")

@@ -17,8 +17,9 @@ from cinelake.sources.catalog import all_sources
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Layer
 
-# Change rows are ordered by the ids of the records that told of them, and hold none of these.
-STAY_INSIDE = {"titles.py: event_id", "entities.py: event_id"}
+# Change rows are ordered by the ids of the records that told of them, and hold none of these. Sessions are summed
+# under the ids of their records, which `viewing.py` then names.
+STAY_INSIDE = {"titles.py: event_id", "entities.py: event_id", "sessions.py: play_id"}
 SECRET = b"0123456789abcdef0123456789abcdef"
 
 
@@ -87,7 +88,7 @@ def test_no_other_code_of_this_area_selects_an_id_of_people() -> None:
 
 def test_what_stops_at_bronze_has_no_column_in_silver_or_gold() -> None:
     """Whoever adds a personal column to silver says here why it may stand there."""
-    pseudonyms = {"account id", "profile id", "device id", "event id", "IP address"}
+    pseudonyms = {f"{kind} id" for kind in IdKind} | {"IP address"}
     may_stand = pseudonyms | {"free text", "coarse place"}
     stray = [
         f"{table.name}.{column.name}: {column.personal}"
