@@ -19,7 +19,12 @@ from cinelake.tables.contract import Layer
 
 # Change rows are ordered by the ids of the records that told of them, and hold none of these. Sessions are summed
 # under the ids of their records, which `viewing.py` then names.
-STAY_INSIDE = {"titles.py: event_id", "entities.py: event_id", "sessions.py: play_id"}
+STAY_INSIDE = {
+    "titles.py: event_id",
+    "entities.py: event_id",
+    "sessions.py: play_id",
+    "sessions.py: event_id",
+}
 SECRET = b"0123456789abcdef0123456789abcdef"
 
 
