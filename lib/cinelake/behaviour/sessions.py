@@ -86,7 +86,11 @@ def once(heartbeats: DataFrame) -> DataFrame:
             F.col("sequence"),
             (F.col("state") == _PAUSED).alias("_paused"),
             _milliseconds("position_s").alias("position"),
-            F.greatest(F.coalesce(_milliseconds("played_s"), F.lit(0)), F.lit(0)).alias("played"),
+            # No more than a day, lest absurd times sum to no number.
+            F.least(
+                F.greatest(F.coalesce(_milliseconds("played_s"), F.lit(0)), F.lit(0)),
+                F.lit(86_400_000),
+            ).alias("played"),
         )
         .groupBy("play_id", "_event")
         .agg(
@@ -262,7 +266,8 @@ def _closed(summed: DataFrame, grace_s: int) -> DataFrame:
     has_all_events = (
         is_told
         & (F.col("numbered") == F.col("events"))
-        & (F.col("events") == F.col("last_number") + 1)
+        # The number is whatever the client sent; one more than the greatest integer is none.
+        & (F.col("events") - 1 == F.col("last_number"))
         & ~F.col("is_corrected")
     )
     moved_on = F.least(
@@ -299,4 +304,5 @@ def _closed(summed: DataFrame, grace_s: int) -> DataFrame:
 
 
 def _milliseconds(seconds: str) -> Column:
-    return F.round(F.col(seconds) * 1000).cast("bigint")
+    # What is no time at all, for its size, is none.
+    return F.round(F.col(seconds) * 1000).try_cast("bigint")

@@ -131,6 +131,11 @@ def scenes() -> Records:
     r.event("fails", 1, 3004, "error", error_code="ERROR_CODE_IO")
     # Only heartbeats of it are there.
     r.beat("headless", 0, 4000, 30)
+    # Numbers that no client means.
+    r.event("absurd", 0, 5000, "attempt")
+    r.event("absurd", 2**31 - 1, 5030, "stop", 20)
+    r.beat("absurd", 0, 5030, 20, played=1e300)
+    r.beat("absurd", 1, 5031, 20, played=20.0)
     # Began the day before.
     r.event("earlier", 0, -100, "attempt")
     r.event("earlier", 1, 100, "stop")
@@ -151,7 +156,7 @@ def seconds(row: Row, name: str) -> float | None:
 
 
 def test_a_window_holds_the_plays_that_start_in_it(found: dict[str, Row]) -> None:
-    assert sorted(found) == ["fails", "fast", "headless", "left", "night", "plain"]
+    assert sorted(found) == ["absurd", "fails", "fast", "headless", "left", "night", "plain"]
 
 
 def test_a_whole_play_is_told_by_its_events(found: dict[str, Row]) -> None:
@@ -211,6 +216,16 @@ def test_an_attempt_that_fails_and_one_of_heartbeats_alone(found: dict[str, Row]
         0,
     )
     assert (headless.who, headless.close_reason, headless.watched) == (None, "lost", 30_000)
+
+
+def test_absurd_numbers_break_nothing(found: dict[str, Row]) -> None:
+    row = found["absurd"]
+    assert (row.close_reason, row.is_by_events, row.events, row.watched) == (
+        "stop",
+        False,
+        2,
+        20_000,
+    )
 
 
 def test_days_alone_give_what_all_days_give(spark: SparkSession) -> None:
