@@ -89,7 +89,7 @@ types: prerequisites $(READY) ## Check types
 bench: prerequisites $(READY) ## Measure costs as ratios, against bare Delta and rivals (minutes)
 	@$(BIN)/pytest tests/benchmarks -s --timeout=0 $(ARGS)
 
-soak: thorough ## Kill runs at random moments, race them, and compare (many minutes)
+soak: prerequisites $(READY) ## Kill runs at random moments, race them, and compare (many minutes)
 	@$(BIN)/pytest tests/soak -s --timeout=0 $(ARGS)
 
 bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, jars.lock
