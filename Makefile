@@ -21,6 +21,8 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# One process for the tests that share a Spark session, one for all others (tests/conftest.py).
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 READY := $(VENV)/.ready
 CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)" $(if $(SERVICE),--set lake.landing="$(SERVICE)/landing")
 
@@ -70,10 +72,10 @@ endif
 	@$(CINELAKE) recommend $(PROFILES)
 
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
-	@$(BIN)/pytest -m "not thorough" $(ARGS)
+	@$(PYTEST) -m "not thorough" $(ARGS)
 
 thorough: prerequisites $(READY) ## Run the tests that make test leaves out: races, kills, repetitions (10 minutes)
-	@$(BIN)/pytest -m thorough $(ARGS)
+	@$(PYTEST) -m thorough $(ARGS)
 
 lint: prerequisites $(READY) ## Check style and formatting
 	@$(BIN)/ruff check .

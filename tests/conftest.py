@@ -1,7 +1,11 @@
-"""What every test may use: one Spark session for the whole run, and settings for it."""
+"""What every test may use: one Spark session for the whole run, and settings for it.
+
+`make test` has two test processes. All tests that need the session run in one of them, all others in the other.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +35,22 @@ def make_settings(root: Path) -> Settings:
             },
         }
     )
+
+
+def pytest_configure() -> None:
+    """Give the processes that pytest-xdist starts a main file: without one, PySpark takes them for doctests and exits."""
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        main.__file__ = __file__
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that need Spark together: what they have in common costs more than they do."""
+    for item in items:
+        needs_spark = "spark" in getattr(item, "fixturenames", ())
+        if needs_spark and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("spark"))
 
 
 @pytest.fixture(scope="session")

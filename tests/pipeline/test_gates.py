@@ -29,6 +29,8 @@ from cinelake.tables.ingest import BRONZE_RATINGS
 from cinelake.tables.recommend import RECOMMENDATIONS
 from cinelake.tables.system import QUARANTINE
 
+pytestmark = pytest.mark.thorough
+
 DAY = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12)
 

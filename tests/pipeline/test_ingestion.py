@@ -161,6 +161,7 @@ def test_a_reset_reads_the_landing_files_again_and_doubles_nothing(ratings: Serv
     assert Ledger(ratings.lake).books().rows("bronze_ratings", date.min, date.max) == 1
 
 
+@pytest.mark.thorough
 def test_the_data_is_complete_through_the_last_whole_hour_received(ratings: Service) -> None:
     land(ratings, "one", line("a", at=datetime(2020, 5, 2, 20, 30)))
     assert ratings.run().data_through == "2020-05-02T21:00:00+00:00"

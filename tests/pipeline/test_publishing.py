@@ -25,6 +25,8 @@ from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 
 from .conftest import AMOUNTS, NOTES, Service, sum_notes, total_days
 
+pytestmark = pytest.mark.thorough
+
 JAN_1 = Window.of_day(date(2026, 1, 1))
 
 
@@ -46,7 +48,6 @@ def test_rows_that_break_the_contract_go_to_quarantine_with_all_reasons(service:
     ]
 
 
-@pytest.mark.thorough
 def test_quarantine_is_replaced_with_its_window_and_empties_when_the_rows_are_mended(
     service: Service,
 ) -> None:
@@ -93,7 +94,6 @@ def test_a_failed_audit_publishes_nothing_fails_the_job_and_stops_what_builds_on
     assert [row["job"] for row in failed] == ["sum_notes"]
 
 
-@pytest.mark.thorough
 def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Service) -> None:
     def fail(run: Run[JobParams]) -> None:
         raise ZeroDivisionError("deliberate")
@@ -105,7 +105,6 @@ def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Se
     assert [r.status for r in service.run().reports] == ["succeeded", "succeeded"]
 
 
-@pytest.mark.thorough
 def test_every_commit_says_who_made_it(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -122,7 +121,6 @@ def test_every_commit_says_who_made_it(service: Service) -> None:
     assert entry["rows_in"] == [Row(name="notes", rows=1)]
 
 
-@pytest.mark.thorough
 def test_large_frames_are_staged_and_the_staging_is_gone_afterwards(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
     with patch.object(publish, "SHARE_OF_MEMORY", -1):
@@ -154,7 +152,6 @@ def test_rows_are_computed_once(service: Service) -> None:
 # ---- drift
 
 
-@pytest.mark.thorough
 def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -164,7 +161,6 @@ def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> No
     assert [row.remark for row in service.rows(wider)] == ["new"]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("drifted", "migration"),
     [
@@ -203,7 +199,6 @@ def summed(notes: DataFrame) -> DataFrame:
     return notes.groupBy("day", "note").agg(F.sum("amount").alias("amount"))
 
 
-@pytest.mark.thorough
 def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     slow = service.context()
@@ -219,7 +214,6 @@ def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
 
 
-@pytest.mark.thorough
 def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.note(("2026-01-01", "tea", 10))
@@ -241,7 +235,6 @@ def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
 
 
-@pytest.mark.thorough
 def test_a_rival_that_slips_in_before_the_commit_is_found_and_the_window_computed_again(
     service: Service,
 ) -> None:
@@ -278,7 +271,6 @@ def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Ser
     assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
 
 
-@pytest.mark.thorough
 def test_rows_of_a_killed_run_are_replaced_even_when_the_day_is_again_what_the_ledger_knows(
     service: Service,
 ) -> None:
@@ -297,7 +289,6 @@ def test_rows_of_a_killed_run_are_replaced_even_when_the_day_is_again_what_the_l
     assert [row.amount for row in service.rows(AMOUNTS)] == [1]
 
 
-@pytest.mark.thorough
 def test_only_published_quarantine_counts(service: Service) -> None:
     service.note(("2026-01-01", "gold", 5000))
     with patch.object(Publisher, "_audit", side_effect=AuditFailed.__new__(AuditFailed)):

@@ -26,6 +26,8 @@ from cinelake.simulate.service import Order, account_blocks
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY
 
+pytestmark = pytest.mark.thorough
+
 ACCOUNTS = 24
 START = day("2026-01-05")
 # Few accounts must do for every kind of fault and misuse.

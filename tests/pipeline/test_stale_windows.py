@@ -42,6 +42,7 @@ def test_a_second_run_does_nothing(service: Service) -> None:
     assert (service.version(AMOUNTS), service.version(TOTALS)) == before
 
 
+@pytest.mark.thorough
 def test_a_late_row_makes_its_day_stale_and_the_day_that_looks_back_on_it(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 1), ("2026-01-04", "tea", 1))
     service.run()
@@ -80,6 +81,7 @@ def test_a_changed_parameter_makes_every_day_stale(service: Service) -> None:
     assert [row.amount for row in service.rows(AMOUNTS)] == [10, 20]
 
 
+@pytest.mark.thorough
 def test_a_new_version_of_the_code_makes_every_day_stale(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()

@@ -25,6 +25,9 @@ from cinelake.tables.behaviour import TITLE_GENRES, TITLES
 DAY = date(2020, 5, 2)
 
 
+# It is a cluster of its own that does the work; the session here only lays the table and looks at the result. So it
+# waits beside the tests that share a session, not in their row.
+@pytest.mark.xdist_group("submit")
 @pytest.mark.timeout(420)
 def test_a_job_runs_by_spark_submit_on_a_cluster_of_processes(
     spark: SparkSession, tmp_path: Path
@@ -36,10 +39,15 @@ def test_a_job_runs_by_spark_submit_on_a_cluster_of_processes(
         str(Path(sys.prefix) / "bin" / "spark-submit"),
         "--master", "local-cluster[2,1,1024]",
         "--conf", "spark.ui.enabled=false",
+        # Two executors for two rows: the light compiler, and no more partitions than processes.
+        "--driver-java-options", "-XX:TieredStopAtLevel=1",
+        "--conf", "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",
         "--py-files", "cinelake.zip",
         "jobs/behaviour/build_title_genres.py",
         "--start", "2020-05-02", "--end", "2020-05-03",
         "--set", f"lake.root={root}",
+        "--set", "spark.shuffle_partitions=2",
+        "--set", "spark.snapshot_partitions=2",
     ]  # fmt: skip
     # Run from the bundle, with the package hidden: what is not in the bundle is not there.
     away = {

@@ -136,6 +136,7 @@ def test_the_test_of_the_new_job_passes(project: Path, extended: None, spark: Sp
         test(spark)
 
 
+@pytest.mark.thorough
 def test_the_new_files_keep_the_rules_of_the_house(project: Path) -> None:
     added = [name for name, _ in BLOCK.findall(CONTRIBUTING)]
     run(project, "-m", "ruff", "check", "--no-cache", *added)

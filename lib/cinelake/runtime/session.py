@@ -132,6 +132,9 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
         "spark.sql.maxConcurrentOutputFileWriters": "4",
         # Spark makes its warehouse in the current directory otherwise.
         "spark.sql.warehouse.dir": _warehouse(settings),
+        # PySpark otherwise looks at Python's stack for each column that is named, which is most of what it costs
+        # to build a plan: 1,500 columns take 3.9 s with and 1.6 without. Python's own traces say where, too.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         # Its bar overwrites our own lines of progress.
         "spark.ui.showConsoleProgress": "false",
         **{f"spark.executorEnv.{name}": value for name, value in ONE_BLAS_THREAD.items()},

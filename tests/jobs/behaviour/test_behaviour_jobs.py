@@ -98,9 +98,9 @@ SHOWN = {TITLES: "title_id", TITLE_GENRES: "genre", RATINGS: "event_id", TITLE_T
     ("name", "step"),
     # The last two have no memory beyond what the first two share with them.
     [
-        ("build_titles", 1),
+        pytest.param("build_titles", 1, marks=pytest.mark.thorough),
         ("build_titles", 3),
-        ("build_ratings", 1),
+        pytest.param("build_ratings", 1, marks=pytest.mark.thorough),
         ("build_ratings", 3),
         ("build_title_genres", 3),
         ("build_title_tags", 3),

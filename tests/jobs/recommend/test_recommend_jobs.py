@@ -162,6 +162,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     assert_df_equality(service.lists(), lists, ignore_row_order=True)
 
 
+@pytest.mark.thorough
 def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
     service.train()
     dull = {"rank": 1, "reg_param": 50.0, "iterations": 1, "blocks": 2}

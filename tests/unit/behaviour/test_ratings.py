@@ -6,6 +6,7 @@ import random
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.behaviour.bronze import bronze, keys, landed_line, moment, pseudonym
 
@@ -147,6 +148,7 @@ def random_lines(dice: random.Random) -> list[str]:
     return lines + dice.sample(lines, 5)
 
 
+@pytest.mark.thorough
 def test_one_window_or_daily_windows_in_any_order_of_arrival_give_the_same_rows(
     spark: SparkSession,
 ) -> None:

@@ -228,6 +228,7 @@ def test_absurd_numbers_break_nothing(found: dict[str, Row]) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_days_alone_give_what_all_days_give(spark: SparkSession) -> None:
     records = scenes()
     for day in range(3):

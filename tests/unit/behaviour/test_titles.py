@@ -6,6 +6,7 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -109,6 +110,7 @@ def test_a_duplicate_that_the_clock_moved_to_another_time_is_no_change(spark: Sp
     ]
 
 
+@pytest.mark.thorough
 def test_one_window_or_daily_ones_and_any_order_of_arrival_give_the_same_rows(
     spark: SparkSession,
 ) -> None:
