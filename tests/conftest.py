@@ -38,7 +38,7 @@ def make_settings(root: Path) -> Settings:
 
 
 def pytest_configure() -> None:
-    """Give the processes that pytest-xdist starts a main file: without one, PySpark takes them for doctests and exits."""
+    """Give the processes of pytest-xdist a main file: without one, PySpark takes them for doctests and exits."""
     main = sys.modules["__main__"]
     if not hasattr(main, "__file__"):
         main.__file__ = __file__

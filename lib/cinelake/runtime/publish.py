@@ -59,10 +59,10 @@ class Published:
 
 
 def judged(table: Table, frame: DataFrame) -> DataFrame:
-    """The contract's columns with `_reasons`, `_raw`, `_origin`, `_hash` and `_keys`.
+    """The contract's columns with `_reasons`, `_hash` and `_keys`, and `_raw` and `_origin` where the frame has them.
 
-    The first three are null for a good row, the last two for a rejected one. Raises PublishError when the
-    frame's columns or types are not the contract's.
+    Hashes are null for a rejected row, the rest for a good one. Raises PublishError when the frame's columns or
+    types are not the contract's.
     """
     _refuse_misfit(table, frame)
     broken = reasons(table)
@@ -74,18 +74,12 @@ def judged(table: Table, frame: DataFrame) -> DataFrame:
             broken
         )
     given = [name for name in (RAW, ORIGIN) if name in frame.columns]
-    # One projection finds the reasons, the next depends on them: what only rejected rows need, such as their
-    # JSON, is then computed for rejected rows only.
     found = frame.select(*table.names, *given, F.when(F.size(broken) > 0, broken).alias(REASONS))
-    as_json = F.to_json(F.struct(*table.names))
-    raw = F.coalesce(F.col(RAW), as_json) if RAW in given else as_json
-    origin = F.col(ORIGIN) if ORIGIN in given else F.lit(None).cast(ORIGIN_TYPE)
     good = _is_good()
     return found.select(
         *table.names,
         REASONS,
-        F.when(~good, raw).alias(RAW),
-        F.when(~good, origin).alias(ORIGIN),
+        *(F.when(~good, F.col(name)).alias(name) for name in given),
         F.when(good, row_hash(table)).alias(HASH),
         F.when(good, row_hash(table, table.key)).alias(KEYS),
     )
@@ -270,16 +264,21 @@ class Publisher:
         self._lake.replace(QUARANTINE, rows, window.start, window.end, note, where=mine)
 
     def _quarantine_rows(self, table: Table, rows: DataFrame, day: Column) -> DataFrame:
+        # Made here and not beside the good rows, which would keep two more columns of nulls in memory.
+        raw = F.to_json(F.struct(*table.names))
+        if RAW in rows.columns:
+            raw = F.coalesce(F.col(RAW), raw)
+        origin = F.col(ORIGIN) if ORIGIN in rows.columns else F.lit(None).cast(ORIGIN_TYPE)
         return rows.select(
             F.lit(table.name).alias("target"),
             F.lit(self._job).alias("job"),
             F.lit(self._run_id).alias("publication"),
             day.alias("window_day"),
             F.col(REASONS).alias("reasons"),
-            F.col(f"{ORIGIN}.file").alias("file"),
-            F.col(f"{ORIGIN}.line").alias("line"),
-            F.col(RAW).alias("raw"),
-            F.xxhash64(RAW, F.lit(0)).alias("row_hash"),
+            origin["file"].alias("file"),
+            origin["line"].alias("line"),
+            raw.alias("raw"),
+            F.xxhash64(raw, F.lit(0)).alias("row_hash"),
         )
 
     def _with_line_numbers(self, rows: DataFrame) -> DataFrame:
