@@ -5,30 +5,28 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 from unit.behaviour.bronze import bronze, keys, landed_line, pseudonym
+from unit.behaviour.silver import days, written
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.behaviour.interactions import interactions
-from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, Rehearsed, rehearse
 from cinelake.sources.impressions import IMPRESSIONS_SOURCE
 from cinelake.sources.interactions import INTERACTIONS_SOURCE
-from cinelake.tables.browsing import INTERACTIONS
 from cinelake.tables.ingest import BRONZE_IMPRESSIONS, BRONZE_INTERACTIONS
 
-JOBS = {
-    job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
-}
 WHO = {"account_id": "a1", "profile_id": "p1", "device_id": "d1"}
 SLOT = {"page_id": "g1", "row": 2, "rank": 3}
+NOWHERE = {"row": None, "rank": None}
 MIDNIGHT = datetime(2020, 5, 3, tzinfo=UTC)
+SHOWN = (
+    "id string, action string, row int, rank int, row_kind string, is_exploration boolean, was_seen boolean, "
+    "acted_at timestamp, shown_at timestamp, seconds_to_action decimal(12,3), seconds_lasted decimal(12,3)"
+)
 
 
 def clock(seconds: float) -> datetime:
@@ -50,110 +48,107 @@ def act(event: str, at: float, action: str, title: str, **more: Any) -> str:
     return line(event, at, action=action, title_id=title, **(SLOT | more))
 
 
-def made(spark: SparkSession, tiles: list[str], acts: list[str]) -> DataFrame:
-    """The rows of 3 May, under the ids that landed."""
-    events = [f"e{n}" for n in range(9)]
-    landed = spark.createDataFrame(
+TILES = [
+    tile("i1", 100, "t1", is_exploration=True),
+    # The same title lower down on the page, not in view; and on another page.
+    tile("i2", 102, "t1", row=4, rank=0, row_kind="popular", seen=False),
+    tile("i3", 50, "t1", page_id="g0", row_kind="genre"),
+    # Three hours fast, so dated by receipts, which came in disorder; and a clock that is set back afterwards.
+    tile("i4", 10_900, "t4", delay=-10_790),
+    tile("i5", 500, "t5"),
+    # Shown before midnight.
+    tile("i6", -20, "t6"),
+    *(tile("i7", 100, "t7", delay=delay) for delay in (1, 900, 1)),
+]
+ACTS = [
+    act("a1", 107.25, "hover", "t1", seconds=1.5),
+    # It names no place, so the topmost is taken.
+    act("a2", 110, "click", "t1", **NOWHERE),
+    # Nothing is known of a tile there, nor of a page.
+    act("a3", 111, "details", "t1", rank=7),
+    act("a4", 112, "thumbs_up", "t1", page_id=None, **NOWHERE),
+    act("a5", 10_904, "click", "t4", delay=-10_799),
+    act("a6", 400, "click", "t5"),
+    act("a7", 5, "click", "t6"),
+    # An act may bear the id of a tile: they are of two sources.
+    act("i7", 110, "click", "t7"),
+    *3 * [act("a8", 120, "hover", "t7")],
+]
+
+
+@pytest.fixture(scope="module")
+def found(spark: SparkSession) -> DataFrame:
+    """The rows of 3 May, beside the ids that landed."""
+    events = [f"{kind}{n}" for kind in "ia" for n in range(1, 9)]
+    names = spark.createDataFrame(
         [(pseudonym(IdKind.EVENT, event), event) for event in events], "event_id string, id string"
     )
     rows = interactions(
-        bronze(spark, IMPRESSIONS_SOURCE, tiles),
-        bronze(spark, INTERACTIONS_SOURCE, acts),
+        bronze(spark, IMPRESSIONS_SOURCE, TILES),
+        bronze(spark, INTERACTIONS_SOURCE, ACTS),
         keys(spark),
         date(2020, 5, 3),
         date(2020, 5, 4),
     )
-    return rows.join(landed, "event_id", how="left")
+    return rows.join(names, "event_id", how="left").localCheckpoint()
 
 
-def test_an_act_stands_beside_the_tile_that_it_was_done_on(spark: SparkSession) -> None:
-    tiles = [
-        tile("e1", 100, "t1", is_exploration=True),
-        # The same title lower down on the page, not in view, and on another page.
-        tile("e2", 102, "t1", row=4, rank=0, row_kind="popular", seen=False),
-        tile("e3", 50, "t1", page_id="g0", row_kind="genre"),
-    ]
-    acts = [
-        act("e4", 107.25, "hover", "t1", seconds=1.5),
-        # It names no place, so the topmost is taken.
-        act("e5", 110, "click", "t1", row=None, rank=None),
-        # Nothing is known of a tile there, nor of a page.
-        act("e6", 111, "details", "t1", rank=7),
-        act("e7", 112, "thumbs_up", "t1", page_id=None, row=None, rank=None),
-    ]
-    columns = (
-        "id string, action string, row int, rank int, row_kind string, is_exploration boolean, was_seen boolean, "
-        "shown_at timestamp, seconds_to_action decimal(12,3), seconds_lasted decimal(12,3)"
-    )
-    shown, none = clock(100), (None, None, None, None)
+def assert_rows(rows: DataFrame, expected: list[tuple[Any, ...]], columns: str) -> None:
+    shown = rows.select(*(part.split()[0] for part in columns.split(", ")))
+    wanted = rows.sparkSession.createDataFrame(expected, columns)
+    assert_df_equality(shown, wanted, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_an_act_stands_beside_the_tile_that_it_was_done_on(found: DataFrame) -> None:
+    tile_of_it = ("trending", True, True)
     expected = [
-        ("e1", "impression", 2, 3, "trending", True, True, shown, None, None),
-        ("e2", "impression", 4, 0, "popular", False, False, clock(102), None, None),
-        ("e3", "impression", 2, 3, "genre", False, True, clock(50), None, None),
-        ("e4", "hover", 2, 3, "trending", True, True, shown, Decimal("7.250"), Decimal("1.5")),
-        ("e5", "click", 2, 3, "trending", True, True, shown, Decimal(10), None),
-        ("e6", "details", 2, 7, *none, None, None),
-        ("e7", "thumbs_up", None, None, *none, None, None),
-    ]
-    assert_df_equality(
-        made(spark, tiles, acts).select(*(part.split()[0] for part in columns.split(", "))),
-        spark.createDataFrame(expected, columns),
-        ignore_row_order=True,
-        ignore_nullable=True,
-    )
+        ("i1", "impression", 2, 3, *tile_of_it, clock(100), clock(100), None, None),
+        ("i2", "impression", 4, 0, "popular", False, False, clock(102), clock(102), None, None),
+        ("i3", "impression", 2, 3, "genre", False, True, clock(50), clock(50), None, None),
+        ("a1", "hover", 2, 3, *tile_of_it, clock(107.25), clock(100), Decimal("7.25"), Decimal("1.5")),
+        ("a2", "click", 2, 3, *tile_of_it, clock(110), clock(100), Decimal(10), None),
+        ("a3", "details", 2, 7, None, None, None, clock(111), None, None, None),
+        ("a4", "thumbs_up", None, None, None, None, None, clock(112), None, None, None),
+    ]  # fmt: skip
+    assert_rows(found.where("title_id = 't1'"), expected, SHOWN)
 
 
-def test_a_wrong_clock_tells_how_long_it_took_nevertheless(spark: SparkSession) -> None:
-    # Three hours fast: dated by receipts that came in disorder. And a clock that was set back.
-    tiles = [tile("e1", 10_900, "t1", delay=-10_790), tile("e2", 500, "t2")]
-    acts = [
-        act("e3", 10_904, "click", "t1", delay=-10_799),
-        act("e4", 400, "click", "t2"),
-    ]
-    rows = made(spark, tiles, acts).where("action = 'click'")
-    assert_df_equality(
-        rows.select("id", "acted_at", "shown_at", "seconds_to_action"),
-        spark.createDataFrame(
-            [("e3", clock(105), clock(110), Decimal(4)), ("e4", clock(400), clock(500), None)],
-            "id string, acted_at timestamp, shown_at timestamp, seconds_to_action decimal(12,3)",
-        ),
-        ignore_row_order=True,
-        ignore_nullable=True,
-    )
-
-
-def test_of_copies_the_earliest_receipt_counts_and_no_copy_is_lost(spark: SparkSession) -> None:
-    tiles = [tile("e1", 100, "t1"), tile("e1", 100, "t1", delay=900), tile("e1", 100, "t1")]
-    # An act may bear the id of a tile: they are of two sources.
-    acts = [act("e1", 110, "click", "t1"), *3 * [act("e2", 120, "hover", "t1")]]
-    rows = made(spark, tiles, acts).select("id", "action", "_reasons", "row_kind")
-    again = ["duplicate"]
+def test_a_wrong_clock_tells_how_long_it_took_nevertheless(found: DataFrame) -> None:
+    looks = ("click", 2, 3, "trending", False, True)
     expected = [
-        ("e1", "impression", [], "trending"),
-        *2 * [("e1", "impression", again, "trending")],
-        ("e1", "click", [], "trending"),
-        ("e2", "hover", [], "trending"),
+        ("a5", *looks, clock(105), clock(110), Decimal(4), None),
+        ("a6", *looks, clock(400), clock(500), None, None),
+        ("a7", *looks, clock(5), clock(-20), Decimal(25), None),
+    ]
+    assert_rows(found.where("id IN ('a5', 'a6', 'a7')"), expected, SHOWN)
+
+
+def test_of_copies_the_earliest_receipt_counts_and_no_copy_is_lost(found: DataFrame) -> None:
+    expected = [
+        ("i7", "impression", [], clock(100)),
+        *2 * [("i7", "impression", ["duplicate"], clock(100))],
+        ("i7", "click", [], clock(100)),
+        ("a8", "hover", [], clock(100)),
         # What is turned away needs no tile.
-        *2 * [("e2", "hover", again, None)],
+        *2 * [("a8", "hover", ["duplicate"], None)],
     ]
-    assert_df_equality(
-        rows,
-        spark.createDataFrame(expected, rows.schema),
-        ignore_row_order=True,
-        ignore_nullable=True,
+    columns = "id string, action string, _reasons array<string>, shown_at timestamp"
+    assert_rows(found.where("title_id = 't7'"), expected, columns)
+
+
+def test_ids_stand_under_pseudonyms(found: DataFrame) -> None:
+    (row,) = (
+        found.where("id = 'a1'")
+        .select("account_id", "profile_id", "device_id", "page_id")
+        .collect()
     )
-
-
-def test_ids_stand_under_pseudonyms(spark: SparkSession) -> None:
-    (row,) = made(spark, [tile("e1", 100, "t1")], []).collect()
-    found = row.account_id, row.profile_id, row.device_id, row.page_id
-    kinds = (
+    landed = (
         (IdKind.ACCOUNT, "a1"),
         (IdKind.PROFILE, "p1"),
         (IdKind.DEVICE, "d1"),
         (IdKind.PAGE, "g1"),
     )
-    assert found == tuple(pseudonym(*pair) for pair in kinds)
+    assert tuple(row) == tuple(pseudonym(*pair) for pair in landed)
 
 
 @pytest.mark.thorough
@@ -168,37 +163,22 @@ def test_any_windows_and_any_arrival_give_the_same_rows(spark: SparkSession) -> 
         for _ in range(luck.choice([1, 1, 1, 1, 2, 3])):
             delay = luck.choice([1, 900, 40_000]) - fast
             tiles.append(tile(f"i{n}", at + fast, f"t{n % 5}", delay=delay, **slot))
-        named = (
-            slot if luck.random() < 0.7 else {"page_id": slot["page_id"], "row": None, "rank": None}
-        )
+        place = slot if luck.random() < 0.7 else slot | NOWHERE
         for _ in range(luck.choice([1, 1, 1, 2])):
             delay = luck.choice([1, 300, 40_000]) - fast
-            acts.append(act(f"a{n}", at + fast + 90, "click", f"t{n % 5}", delay=delay, **named))
-    first, last = date(2020, 5, 1), date(2020, 5, 6)
-    one = timedelta(days=1)
-    days = [(first + n * one, first + (n + 1) * one) for n in range(5)]
+            acts.append(act(f"a{n}", at + fast + 90, "click", f"t{n % 5}", delay=delay, **place))
+    first, count = date(2020, 5, 1), 4
 
-    def run(windows: list[tuple[date, date]], tiles: list[str], acts: list[str]) -> list[list[str]]:
+    def run(windows: list[tuple[date, date]], tiles: list[str], acts: list[str]) -> Any:
         inputs = {
             BRONZE_IMPRESSIONS: bronze(spark, IMPRESSIONS_SOURCE, tiles).localCheckpoint(),
             BRONZE_INTERACTIONS: bronze(spark, INTERACTIONS_SOURCE, acts).localCheckpoint(),
         }
-        found = [rehearse(JOBS["build_interactions"], inputs, *window) for window in windows]
-        return [_texts(found), sorted(str(row) for out in found for row in _rejected(out))]
+        good, bad = written("build_interactions", inputs, windows)
+        assert len(good) + len(bad) == len(tiles) + len(acts)
+        return good
 
-    whole = run([(first, last)], tiles, acts)
-    assert len(whole[0]) + len(whole[1]) == len(tiles) + len(acts)
-    luck.shuffle(tiles)
-    luck.shuffle(acts)
-    assert run(days, tiles, acts) == whole
-    # All of it delivered a second time changes nothing but the count of copies.
-    assert run([(first, last)], tiles * 2, acts * 2)[0] == whole[0]
-
-
-def _texts(found: list[Rehearsed]) -> list[str]:
-    as_text = F.to_json(F.struct(*INTERACTIONS.names)).alias("text")
-    return sorted(row.text for out in found for row in out[INTERACTIONS].select(as_text).collect())
-
-
-def _rejected(out: Rehearsed) -> list[Row]:
-    return out.quarantined(INTERACTIONS).collect()
+    whole = run([(first, first + timedelta(days=count))], tiles, acts)
+    # In another order, and all of it a second time.
+    tiles, acts = luck.sample(2 * tiles, 2 * len(tiles)), luck.sample(2 * acts, 2 * len(acts))
+    assert run(days(first, count)[::-1], tiles, acts) == whole
