@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from zoneinfo import available_timezones
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -27,12 +26,11 @@ from cinelake.behaviour import sessions as attempts
 from cinelake.behaviour.history import EFFECTIVE_FROM, as_of
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.behaviour.records import reasons, within
+from cinelake.behaviour.surroundings import end_of, with_surroundings
 from cinelake.tables.viewing import SECONDS
 
 # One day of earlier sessions, to tell how many episodes of a sitting came before midnight.
 BEFORE, AFTER = attempts.BEFORE + 1, attempts.AFTER
-# What tells one account, and one device, from another; under the pseudonyms of silver.
-ACCOUNT, DEVICE = ("account_id",), ("device_id", "account_id")
 _HOUR = 3600 * 1_000_000
 _LONGEST_STEP, _LONGEST_SITTING = 4 * _HOUR, 20 * _HOUR
 
@@ -131,31 +129,23 @@ def _seconds(milliseconds: str) -> Column:
 
 
 def _placed(named: DataFrame, around: Surroundings) -> DataFrame:
-    """Sessions beside title, device and time zone, as these stood when the session's day ended."""
-    at_day_end = F.expr(
-        "CAST(session_date AS TIMESTAMP) + INTERVAL '1' DAY - INTERVAL '1' MICROSECOND"
-    )
-    frame = named.select(
-        "*",
-        at_day_end.alias("_at"),
-        F.coalesce("episode_id", "title_id").alias("_watched_id"),
-    )
-    # Spark fails on a zone that it does not know; such a one counts as none.
-    is_known = F.col("time_zone").isin(*sorted(available_timezones()))
-    zones = around.accounts.select(
-        *ACCOUNT, EFFECTIVE_FROM, F.when(is_known, F.col("time_zone")).alias("time_zone")
-    )
-    devices = around.devices.select(*DEVICE, EFFECTIVE_FROM, F.col("kind").alias("device_kind"))
+    """Sessions beside title, device and local time, as these stood when the session's day ended."""
+    frame = named.select("*", F.coalesce("episode_id", "title_id").alias("_watched_id"))
     titles = around.titles.select(
         F.col("title_id").alias("_watched_id"), EFFECTIVE_FROM, "runtime_s", "credits_start_s"
     )
-    for changes, key in ((titles, ("_watched_id",)), (devices, DEVICE), (zones, ACCOUNT)):
-        frame = as_of(frame, changes, on=key, at="_at").drop(EFFECTIVE_FROM)
-    return frame.drop("_at", "_watched_id")
+    at_day_end = end_of("session_date").alias("_at")
+    seen = as_of(frame.select("*", at_day_end), titles, on=("_watched_id",), at="_at")
+    return with_surroundings(
+        seen.drop(EFFECTIVE_FROM, "_at", "_watched_id"),
+        around.accounts,
+        around.devices,
+        "session_date",
+    )
 
 
 def _judged(rules: Rules) -> list[Column]:
-    """How much was seen, whether that is all, and what time it was for the viewer."""
+    """How much was seen, and whether that is all."""
     length = F.when(F.col("runtime_s") > 0, F.col("runtime_s"))
     share = F.least(F.col("furthest_position_s") / length, F.lit(1.0))
     wanted = F.when(F.col("kind") == "film", rules.film_finished).otherwise(rules.episode_finished)
@@ -163,13 +153,9 @@ def _judged(rules: Rules) -> list[Column]:
         F.col("furthest_position_s") >= F.col("credits_start_s"), share >= wanted, F.lit(False)
     )
     began = F.col("first_frame_at").isNotNull()
-    local = F.from_utc_timestamp("started_at", F.coalesce("time_zone", F.lit("UTC")))
     return [
         share.alias("completion"),
         ((F.col("close_reason") == "end") | (began & reached)).alias("is_finished"),
-        local.cast("date").alias("local_date"),
-        F.hour(local).alias("local_hour"),
-        (F.weekday(local) + 1).alias("local_weekday"),
     ]
 
 
