@@ -8,7 +8,7 @@ from cinelake.tables.behaviour import LOG_INS
 from cinelake.tables.ingest import BRONZE_LOG_INS
 
 
-@job(reads=[Reading(BRONZE_LOG_INS, lookback=LOOKBACK)], writes=[LOG_INS])
+@job(reads=[Reading(BRONZE_LOG_INS, lookback=LOOKBACK, accounted=True)], writes=[LOG_INS])
 def build_log_ins(run: Run[JobParams]) -> None:
     run.write(LOG_INS, log_ins(run.read(BRONZE_LOG_INS), run.keys(IdKind), run.start, run.end))
 

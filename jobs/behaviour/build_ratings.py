@@ -9,7 +9,9 @@ from cinelake.tables.ingest import BRONZE_RATINGS
 
 
 @job(
-    reads=[Reading(BRONZE_RATINGS, lookback=LOOKBACK), history(TITLES)], writes=[RATINGS], version=2
+    reads=[Reading(BRONZE_RATINGS, lookback=LOOKBACK, accounted=True), history(TITLES)],
+    writes=[RATINGS],
+    version=2,
 )
 def build_ratings(run: Run[JobParams]) -> None:
     told, titles, keys = run.read(BRONZE_RATINGS), run.read(TITLES), run.keys(IdKind)

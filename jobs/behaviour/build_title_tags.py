@@ -9,7 +9,9 @@ from cinelake.tables.ingest import BRONZE_TAGS
 
 
 @job(
-    reads=[Reading(BRONZE_TAGS, lookback=LOOKBACK), history(TITLES)], writes=[TITLE_TAGS], version=2
+    reads=[Reading(BRONZE_TAGS, lookback=LOOKBACK, accounted=True), history(TITLES)],
+    writes=[TITLE_TAGS],
+    version=2,
 )
 def build_title_tags(run: Run[JobParams]) -> None:
     told, titles, keys = run.read(BRONZE_TAGS), run.read(TITLES), run.keys(IdKind)

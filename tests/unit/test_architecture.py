@@ -28,6 +28,7 @@ MAY_TOUCH_TABLES = {
     "lib/cinelake/runtime/tracking.py": "it keeps frames as artifacts of MLflow, which are no tables",
     "lib/cinelake/runtime/session.py": "its rehearsal for the class archive writes a throw-away table",
     "lib/cinelake/runtime/doctor.py": "it proves that Delta works, on a throw-away table",
+    "lib/cinelake/runtime/footprints.py": "it reads Delta's log, artefacts and log files as lines of text",
     "lib/cinelake/runtime/deliveries.py": "it writes landing files and the truth of a simulation, which are no tables",
 }
 # What runtime/ may know of the rest: the machinery, and no area.

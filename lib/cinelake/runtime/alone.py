@@ -18,7 +18,7 @@ from cinelake.runtime.graph import Graph
 from cinelake.runtime.job import AnyJob, Ingest
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.pipeline import Request
-from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.progress import PlainProgress, closing
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 
@@ -33,7 +33,9 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
         workspace = Workspace(settings)
         with workspace.writing():
             pipeline = workspace.pipeline(Graph.alone(job))
-            summary = pipeline.run(request, PlainProgress(Console(stderr=True)))
+            console = Console(stderr=True)
+            summary = pipeline.run(request, PlainProgress(console))
+        closing(console, summary)
         workspace.stop()
     except mendable() as error:
         sys.exit(f"{job.name}: {error}")

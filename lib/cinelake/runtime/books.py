@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from cinelake.runtime.conservation import Balance
 from cinelake.runtime.digest import EMPTY, Digest
 from cinelake.runtime.windows import Window
 
@@ -47,6 +48,7 @@ class Entry:
     rows_out: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     days: tuple[DayEntry, ...] = ()
+    balances: tuple[Balance, ...] = ()
     received_through: datetime | None = None
     started_at: datetime | None = None
     seconds: float = 0.0
@@ -142,6 +144,15 @@ class Books:
         """How many rows the ledger knows in `[start, end)`."""
         days, _, rows = self._summed(table)
         return rows[bisect_left(days, end)] - rows[bisect_left(days, start)]
+
+    def knows(self, table: str, start: date, end: date) -> bool:
+        """Whether all rows of `[start, end)` were put there by us, and none has been removed."""
+        whole = self.retained_from.get(table, date.min) <= start and not self._whole[table]
+        return whole and not any(
+            content.disturbed_by
+            for day, content in self._content[table].items()
+            if start <= day < end
+        )
 
     def done(self, job: str, day: date) -> Done | None:
         return self._done[job].get(day)

@@ -136,7 +136,7 @@ def run(
     """
     from cinelake.runtime import arguments
     from cinelake.runtime.pipeline import Request
-    from cinelake.runtime.progress import LiveProgress, PlainProgress
+    from cinelake.runtime.progress import LiveProgress, PlainProgress, closing
     from cinelake.runtime.windows import Window
 
     if (start is None) != (end is None):
@@ -159,6 +159,7 @@ def run(
                 summary = pipeline.run(request, live)
         else:
             summary = pipeline.run(request, PlainProgress(notices))
+    closing(notices, summary)
     typer.echo(summary.to_json())
     if not summary.succeeded:
         raise typer.Exit(1)

@@ -2,18 +2,35 @@
 
 A batch that was killed half-way is offered again with the same number under the same query id; whatever of it
 was committed before is then skipped by its transaction number.
+
+Files that are turned away whole (bad_files.py) are not in the batch: whoever finds one, be it Spark on reading or
+the look at rejected records, makes the batch start again without it, before anything of it was written.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from cinelake import __version__
+from cinelake.runtime.bad_files import (
+    BadFile,
+    FilesTurnedAway,
+    batch_files,
+    empty_files,
+    is_damage,
+    misplaced_files,
+    unreadable_files,
+)
 from cinelake.runtime.config import is_local, local_path
+from cinelake.runtime.conservation import LANDED, Balance, Landed
 from cinelake.runtime.context import Context, new_entry, said
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
@@ -58,16 +75,29 @@ def take_in(
     seconds = round(time.monotonic() - started, 3)
     # The extent is entered last: from here on the files are known to be in.
     context.enter(new_entry(job.name, "ingest", fingerprint=seen, seconds=seconds))
-    return Outcome(
+    total = batches.balance
+    outcome = Outcome(
         job.name,
         "succeeded",
         None,
-        rows_in=batches.rows + batches.quarantined,
-        rows_out=batches.rows,
-        quarantined=batches.quarantined,
-        changed=batches.rows > 0,
+        rows_in=total.given,
+        rows_out=total.kept,
+        quarantined=sum(total.turned_away.values()) + sum(total.files.values()),
+        changed=total.kept > 0,
         seconds=seconds,
+        balances=(total,),
     )
+    if batches.taken:
+        _track(context, job, outcome, batches.application)
+    return outcome
+
+
+def _track(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> None:
+    tracker = context.tracking.start(
+        job.area, job.name, None, run_id, {"code_version": __version__}
+    )
+    tracker.log_metrics(outcome.metrics)
+    tracker.finish()
 
 
 class _Batches:
@@ -75,8 +105,9 @@ class _Batches:
 
     def __init__(self, context: Context, job: Ingest, checkpoint: str, folder: str) -> None:
         self.checkpoint = checkpoint
-        self.rows = 0
-        self.quarantined = 0
+        self.balance = Balance(f"{LANDED}{job.source.name}", job.target.name, 0, 0)
+        self.taken = 0
+        self.application = ""
         self.error: BaseException | None = None
         self._context = context
         self._job = job
@@ -92,10 +123,36 @@ class _Batches:
             raise RuntimeError(f"batch {number} failed: {said(error)}") from error
 
     def _take(self, frame: DataFrame, number: int) -> None:
-        started = time.monotonic()
         # A new checkpoint is a new query: its batch numbers start again and must not be taken for old ones.
-        application = _query_id(self._context.lake, self.checkpoint)
-        run_id = f"{application}:{number}"
+        self.application = _query_id(self._context.lake, self.checkpoint)
+        lake = self._context.lake
+        files = batch_files(lake, self.checkpoint, number)
+        # Spark leaves out what is empty by itself.
+        away, lines = empty_files(lake, files), frame
+        while True:
+            known = {bad.file for bad in away}
+            try:
+                self._publish(lines, number, files, away)
+            except FilesTurnedAway as found:
+                more = found.files
+            except (Py4JJavaError, PySparkException) as error:
+                if not is_damage(error):
+                    raise
+                more = unreadable_files(lake, [file for file in files if file not in known])
+                if not more:
+                    raise
+            else:
+                return
+            away = [*away, *more]
+            gone = {bad.file for bad in away}
+            rest = [file for file in files if file not in gone]
+            lines = lake.read_files(rest) if rest else frame.limit(0)
+
+    def _publish(
+        self, lines: DataFrame, number: int, files: list[str], away: list[BadFile]
+    ) -> None:
+        started = time.monotonic()
+        run_id = f"{self.application}:{number}"
         publisher = Publisher(
             self._context.lake,
             self._context.books,
@@ -104,39 +161,65 @@ class _Batches:
             code=__version__,
             inputs={},
         )
-        batch = _BatchRun(frame, self._job, publisher, application, number)
+        landed = Landed(lines)
+        batch = _BatchRun(landed.lines, self._job, publisher, self.application, number, away)
+        batch.inspect = lambda rejected: self._inspect(files, rejected)
         self._job.function(batch)
         if batch.published is None:
             raise JobError(
                 f"ingest job {self._job.name!r} did not append its batch; call run.append once"
             )
+        balance = Balance(
+            self.balance.source,
+            self.balance.table,
+            landed.count() + len(away),
+            batch.published.rows,
+            batch.published.reasons,
+            Counter(bad.reason for bad in away),
+        )
         entry = new_entry(
             self._job.name,
             "ingest",
             run_id=run_id,
             received_through=publisher.received_through,
             seconds=round(time.monotonic() - started, 3),
+            balances=(balance,),
             **appended(batch.published),
         )
-        self._context.enter(entry, (f"{application}:job_runs", number))
-        self.rows += batch.published.rows
-        self.quarantined += batch.published.quarantined
+        self._context.enter(entry, (f"{self.application}:job_runs", number))
+        self.taken += 1
+        self.balance += balance
+
+    def _inspect(self, files: list[str], rejected: DataFrame) -> None:
+        bad = misplaced_files(self._context.lake, files, rejected, self._job.source)
+        if bad:
+            raise FilesTurnedAway(bad)
 
 
 class _BatchRun(IngestRun):
     def __init__(
-        self, landed: DataFrame, job: Ingest, publisher: Publisher, application: str, number: int
+        self,
+        landed: DataFrame,
+        job: Ingest,
+        publisher: Publisher,
+        application: str,
+        number: int,
+        away: list[BadFile],
     ) -> None:
         super().__init__(landed)
         self.published: Published | None = None
+        self.inspect: Callable[[DataFrame], None] = lambda _: None
         self._job = job
         self._publisher = publisher
         self._transaction = application, number
+        self._away = away
 
     def append(self, frame: DataFrame) -> None:
         if self.published is not None:
             raise JobError(f"job {self._job.name!r} appends a batch twice; union the frames")
-        self.published = self._publisher.append(self._job.target, frame, *self._transaction)
+        self.published = self._publisher.append(
+            self._job.target, frame, *self._transaction, self._away, self.inspect
+        )
 
 
 def _query_id(lake: Lake, checkpoint: str) -> str:

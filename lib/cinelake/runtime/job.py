@@ -22,8 +22,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.runtime.keys import Keyring
-from cinelake.runtime.publish import RAW, REASONS, PublishError, accepted, judged, rejected
+from cinelake.runtime.publish import PublishError, accepted, judged, rejected
 from cinelake.runtime.tracking import ModelVersion, Tracker, Tracking
+from cinelake.runtime.turned_away import REASONS, raw_text
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
 from cinelake.tables.contract import Kind, Model, Table
 
@@ -68,12 +69,15 @@ class Reading:
     """An input and how far around the window it is read, in days.
 
     With `previous`, only what lies before the window is read; that is how a job reads its own past.
+    `accounted` says that every row of the window becomes one row of each output or is turned away; each run
+    then draws the balance.
     """
 
     source: Table | Model
     lookback: int = 0
     lookahead: int = 0
     previous: bool = False
+    accounted: bool = False
 
     @property
     def name(self) -> str:
@@ -326,9 +330,8 @@ class Rehearsed:
 
     def quarantined(self, table: Table) -> DataFrame:
         """`reasons array<string>, raw string` of the rejected rows."""
-        return rejected(self._of(table)).select(
-            F.col(REASONS).alias("reasons"), F.col(RAW).alias("raw")
-        )
+        rows = rejected(self._of(table))
+        return rows.select(F.col(REASONS).alias("reasons"), raw_text(rows, table).alias("raw"))
 
     def _of(self, table: Table) -> DataFrame:
         if table.name not in self._judged:

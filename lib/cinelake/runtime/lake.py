@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from delta.exceptions import (
     ConcurrentAppendException,
@@ -39,6 +39,8 @@ from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column, properties,
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONSTRAINT = "delta.constraints."
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+# What Hadoop takes for a pattern in a path.
+PATTERN = re.compile(r"([\[\]{}*?\\])")
 
 
 CONFLICTS = (
@@ -224,20 +226,39 @@ class Lake:
             .start()
         )
 
-    def read_lines_numbered(self, paths: Sequence[str]) -> DataFrame:
+    def read_files(self, files: Sequence[str]) -> DataFrame:
+        """The lines of some files of the landing area, as `read_lines` gives those of all."""
+        return self._texts(files).select("value", self._landed_file())
+
+    def read_lines_numbered(self, files: Sequence[str]) -> DataFrame:
         """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
         # A file in one piece keeps its lines in order, and only then can they be numbered.
         with self._conf("spark.sql.files.maxPartitionBytes", str(2**40)):
-            lines = self.spark.read.text([f"{self.landing}/{path}" for path in paths])
             order = F.monotonically_increasing_id().alias("_order")
-            numbered = lines.select("value", self._landed_file(), order).localCheckpoint()
+            lines = self._texts(files).select("value", self._landed_file(), order)
+            numbered = lines.localCheckpoint()
         order = F.row_number().over(_per_file())
         return numbered.select("value", "file", order.cast("bigint").alias("line"))
 
-    def _landed_file(self) -> Column:
+    def landed_path(self, file: str) -> str:
+        """The path of a file of the landing area, which lines and quarantine name as a URI does."""
+        return f"{self.landing}/{unquote(file)}"
+
+    def landed_name(self, uri: str) -> str:
+        """How lines and quarantine name the file at `uri`."""
+        return uri.rpartition(self._landing_folder)[2]
+
+    def _texts(self, files: Sequence[str]) -> DataFrame:
+        paths = [PATTERN.sub(r"\\\1", self.landed_path(file)) for file in files]
+        return self.spark.read.text(paths)
+
+    @property
+    def _landing_folder(self) -> str:
         # Spark gives paths as URIs; the folder's last name, written as one, stands before what is wanted.
-        folder = f"/{quote(self.landing.rpartition('/')[2])}/"
-        return F.substring_index("_metadata.file_path", folder, -1).alias("file")
+        return f"/{quote(self.landing.rpartition('/')[2])}/"
+
+    def _landed_file(self) -> Column:
+        return F.substring_index("_metadata.file_path", self._landing_folder, -1).alias("file")
 
     # ---- writing
 

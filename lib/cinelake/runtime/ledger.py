@@ -7,6 +7,7 @@ from typing import Any
 
 from cinelake.runtime.books import Books, DayEntry, Entry
 from cinelake.runtime.commits import Note
+from cinelake.runtime.conservation import Balance
 from cinelake.runtime.digest import Digest
 from cinelake.runtime.lake import Lake
 from cinelake.tables.system import JOB_RUNS
@@ -84,6 +85,18 @@ def _row(entry: Entry) -> dict[str, Any]:
             }
             for day in entry.days
         ],
+        "balances": [
+            {
+                "source": balance.source,
+                "target": balance.table,
+                "given": balance.given,
+                "kept": balance.kept,
+                "turned_away": _pairs(dict(balance.turned_away), "rows"),
+                "files": _pairs(dict(balance.files), "rows"),
+                "missing": balance.missing,
+            }
+            for balance in entry.balances
+        ],
         "received_through": entry.received_through,
         "started_at": entry.started_at,
         "seconds": entry.seconds,
@@ -117,6 +130,17 @@ def _entry(row: dict[str, Any]) -> Entry:
                 },
             )
             for day in row["days"] or ()
+        ),
+        balances=tuple(
+            Balance(
+                balance["source"],
+                balance["target"],
+                balance["given"],
+                balance["kept"],
+                _mapping(balance["turned_away"], "rows"),
+                _mapping(balance["files"], "rows"),
+            )
+            for balance in row["balances"] or ()
         ),
         received_through=row["received_through"],
         started_at=row["started_at"],

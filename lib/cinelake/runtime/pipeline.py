@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol
 
+from cinelake.runtime.conservation import Balance, summed
 from cinelake.runtime.context import Context, said
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.ingestion import take_in
@@ -21,6 +23,7 @@ from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
+from cinelake.sources.register import all_sources
 
 # A job that reads its own past may change days that make later days of itself stale; it settles in two.
 PASSES = 5
@@ -61,6 +64,7 @@ class JobReport:
     changed: bool = False
     seconds: float = 0.0
     error: str | None = None
+    balances: list[Balance] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         self.status = outcome.status
@@ -70,12 +74,21 @@ class JobReport:
         self.quarantined += outcome.quarantined
         self.changed |= outcome.changed
         self.seconds += outcome.seconds
+        self.balances = summed([*self.balances, *outcome.balances])
         if outcome.error is not None:
             self.error = said(outcome.error)
 
     @property
     def good(self) -> bool:
         return self.status in GOOD
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Landing files that were turned away whole, by reason."""
+        found: Counter[str] = Counter()
+        for balance in self.balances:
+            found.update(balance.files)
+        return dict(sorted(found.items()))
 
 
 class Progress(Protocol):
@@ -93,10 +106,16 @@ class Summary:
     reports: list[JobReport]
     seconds: float
     data_through: str | None
+    # Folders of the landing area that no job reads, with how many files lie there.
+    unclaimed: dict[str, int] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:
         return all(report.good for report in self.reports)
+
+    @property
+    def balances(self) -> list[Balance]:
+        return [balance for report in self.reports for balance in report.balances]
 
     def to_json(self) -> str:
         """One line for schedulers."""
@@ -107,6 +126,9 @@ class Summary:
                 "data_through": self.data_through,
                 "rows_out": sum(r.rows_out for r in self.reports),
                 "quarantined": sum(r.quarantined for r in self.reports),
+                "quarantined_files": sum(sum(r.files.values()) for r in self.reports),
+                "missing": sum(abs(balance.missing) for balance in self.balances),
+                "unclaimed": self.unclaimed,
                 "jobs": {
                     r.job: {
                         "status": r.status,
@@ -114,12 +136,14 @@ class Summary:
                         "rows_in": r.rows_in,
                         "rows_out": r.rows_out,
                         "quarantined": r.quarantined,
+                        **({"quarantined_files": r.files} if r.files else {}),
                         "changed": r.changed,
                         "seconds": round(r.seconds, 1),
                         **({"error": r.error.splitlines()[0][:300]} if r.error else {}),
                     }
                     for r in self.reports
                 },
+                "balances": [balance.to_dict() for balance in self.balances],
             }
         )
 
@@ -164,8 +188,22 @@ class Pipeline:
         self.context.ledger.tidy()
         through = data_through(self.context.books, [table.name for table in self.graph.tables])
         return Summary(
-            reports, time.monotonic() - started, through.isoformat() if through else None
+            reports,
+            time.monotonic() - started,
+            through.isoformat() if through else None,
+            self._unclaimed(),
         )
+
+    def _unclaimed(self) -> dict[str, int]:
+        """What landed where nobody looks for it, such as under a source's name misspelt."""
+        lake, known = self.context.lake, all_sources()
+        folders = [name for name in lake.storage.names(lake.landing) if name[0] not in "._"]
+        counts = {
+            name: len(lake.storage.files(f"{lake.landing}/{name}"))
+            for name in folders
+            if name not in known
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def _run_job(
         self, job: AnyJob, request: Request, report: JobReport, progress: Progress

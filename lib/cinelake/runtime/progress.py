@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table as RichTable
 
-from cinelake.runtime.pipeline import JobReport
+from cinelake.runtime.conservation import Balance
+from cinelake.runtime.pipeline import JobReport, Summary
 
 COLOURS = {
     "succeeded": "green",
@@ -17,6 +21,12 @@ COLOURS = {
     "refused": "bold red",
     "skipped": "yellow",
 }
+
+
+# The rest of a bronze table's reasons is in the JSON summary and in the ledger.
+SHOWN_REASONS = 3
+# Names of jobs and files are no mark-up, and a line of a log stays one.
+PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
 
 
 class PlainProgress:
@@ -31,6 +41,8 @@ class PlainProgress:
     def ended(self, report: JobReport) -> None:
         line = f"{report.job:<24} {report.status:<14} {_figures(report)}".rstrip()
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        if report.files:
+            self._console.print(f"  {turned_away(report)}", style="yellow", **PLAIN)
         if report.error:
             self._console.print(
                 f"  {report.error}", highlight=False, soft_wrap=True, markup=False, style="red"
@@ -59,6 +71,9 @@ class LiveProgress:
     def ended(self, report: JobReport) -> None:
         self._rows[report.job] = (report, "")
         self._live.update(self._table())
+        if report.files:
+            said = f"{report.job}: {turned_away(report)}"
+            self._live.console.print(said, style="yellow", **PLAIN)
         if report.error:
             self._live.console.print(
                 f"{report.job}: {report.error}", style="red", markup=False, highlight=False
@@ -83,6 +98,52 @@ class LiveProgress:
                 f"{report.seconds:.1f}" if report.seconds else "",
             )
         return table
+
+
+def turned_away(report: JobReport) -> str:
+    """The files that a job turned away, in words."""
+    count = sum(report.files.values())
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in report.files.items())
+    return f"{count:,} {'file' if count == 1 else 'files'} turned away whole: {reasons}"
+
+
+def closing(console: Console, summary: Summary) -> None:
+    """What is said when all jobs have ended: whether every row is accounted for, and what nobody read."""
+    for folder, files in summary.unclaimed.items():
+        said = f"landing/{folder}: {files:,} files of no known source; nobody reads them"
+        console.print(said, style="yellow", **PLAIN)
+    drawn = [balance for balance in summary.balances if balance.given or balance.missing]
+    if drawn:
+        console.print(_balance_table(drawn))
+
+
+def _balance_table(balances: list[Balance]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False)
+    table.add_column("from")
+    table.add_column("to")
+    for name in ("given", "kept"):
+        table.add_column(name, justify="right")
+    table.add_column("turned away")
+    table.add_column("missing", justify="right")
+    for balance in balances:
+        reasons = [f"{count:,} {reason}" for reason, count in _most_first(balance)]
+        shown = ", ".join(reasons[:SHOWN_REASONS])
+        more = f", {len(reasons) - SHOWN_REASONS} more reasons" * (len(reasons) > SHOWN_REASONS)
+        table.add_row(
+            balance.source,
+            balance.table,
+            f"{balance.given:,}",
+            f"{balance.kept:,}",
+            f"[yellow]{escape(shown + more)}[/yellow]",
+            f"[bold red]{balance.missing:,}[/]" if balance.missing else "0",
+        )
+    return table
+
+
+def _most_first(balance: Balance) -> list[tuple[str, int]]:
+    files = {f"whole files: {reason}": count for reason, count in balance.files.items()}
+    counts = {**balance.turned_away, **files}
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _thousands(number: int) -> str:

@@ -7,34 +7,43 @@ what was published before make no commit. A failed audit publishes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, StringType
 
 from cinelake.checks.gate import Audit, AuditFailed, audit
 from cinelake.checks.rules import reasons
+from cinelake.runtime.bad_files import BadFile
 from cinelake.runtime.books import Books
 from cinelake.runtime.commits import Note
 from cinelake.runtime.digest import EMPTY, Digest, aggregates, row_hash
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.turned_away import (
+    ORIGIN,
+    ORIGIN_TYPE,
+    RAW,
+    REASONS,
+    rejected_files,
+    rejected_rows,
+    with_line_numbers,
+)
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import quoted
 from cinelake.tables.system import CHECK_RESULTS, QUARANTINE
 
-REASONS, RAW, ORIGIN = "_reasons", "_raw", "_origin"
 MISSING = "_is_missing"
 HASH, KEYS = "_hash", "_keys"
 # When the collector had the record; the data is complete up to the newest.
 RECEIVED = "received_at"
-ORIGIN_TYPE = StructType([StructField("file", StringType()), StructField("line", LongType())])
 EXTRA_TYPES = {REASONS: ArrayType(StringType()), RAW: StringType(), ORIGIN: ORIGIN_TYPE}
 
 # Frames whose estimated size is at most this share of what the executors may hold wait in memory: 2 M rows cost
@@ -56,6 +65,9 @@ class Published:
     quarantined: int
     version: int | None
     days: dict[date, Digest]
+    # Of what was turned away: the rows by their first reason, and the whole files.
+    reasons: dict[str, int] = field(default_factory=dict)
+    files: tuple[BadFile, ...] = ()
 
 
 def judged(table: Table, frame: DataFrame) -> DataFrame:
@@ -139,7 +151,8 @@ class Publisher:
                     ).version
             else:
                 self._keep(verdict)
-        return Published(table, sum(d.rows for d in new.values()), summary.rejected, version, new)
+        held = sum(digest.rows for digest in new.values())
+        return Published(table, held, summary.rejected, version, new, summary.reasons)
 
     def grow(self, table: Table, frame: DataFrame, window: Window) -> Published:
         """Add the rows of `frame` whose key is new to a growing table."""
@@ -157,31 +170,53 @@ class Publisher:
         days = {day: stored.get(day, EMPTY) for day in window.days}
         return Published(table, sum(d.rows for d in days.values()), summary.rejected, version, days)
 
-    def append(self, table: Table, frame: DataFrame, application: str, number: int) -> Published:
-        """Add a micro-batch of a stream: exactly once for `(application, number)`."""
+    def append(
+        self,
+        table: Table,
+        frame: DataFrame,
+        application: str,
+        number: int,
+        files: Sequence[BadFile] = (),
+        inspect: Callable[[DataFrame], None] = lambda _: None,
+    ) -> Published:
+        """Add a micro-batch of a stream: exactly once for `(application, number)`.
+
+        `files` are turned away whole and not in the frame. `inspect` is shown the rejected rows, if there are any,
+        as `file, raw, reasons`, and may raise to withdraw; nothing is written before it returns.
+        """
         with self._materialised(table, judged(table, frame)) as ready:
             summary = self._summary(table, ready)
             self.received_through = summary.received_through
             if summary.rejected:
-                turned_away = self._quarantine_rows(
-                    table, rejected(ready), F.lit(datetime.now(UTC).date())
+                inspect(
+                    rejected(ready).select(
+                        F.col(f"{ORIGIN}.file").alias("file"),
+                        F.col(RAW).alias("raw"),
+                        F.col(REASONS).alias("reasons"),
+                    )
                 )
+            if summary.rejected or files:
                 self._lake.append(
                     QUARANTINE,
-                    self._with_line_numbers(turned_away),
+                    self._turned_away(table, ready, summary, files),
                     self._note("quarantine", None, None, {}),
                     (f"{application}:quarantine", number),
                 )
             good = accepted(ready)
-            version = None
+            rows, version = sum(digest.rows for digest in summary.days.values()), None
             if summary.days:
                 self._keep(self._audit(table, good))
                 note = self._note("append", min(summary.days), max(summary.days), summary.days)
-                version = self._lake.append(
+                receipt = self._lake.append(
                     table, good.select(*table.names), note, (f"{application}:{table.name}", number)
-                ).version
-        rows = sum(digest.rows for digest in summary.days.values())
-        return Published(table, rows, summary.rejected, version, summary.days)
+                )
+                version = receipt.version
+                # A batch that was committed before leaves no receipt now.
+                rows = rows if version is None else receipt.rows
+        turned_away = summary.rejected + len(files)
+        return Published(
+            table, rows, turned_away, version, summary.days, summary.reasons, tuple(files)
+        )
 
     # ---- steps
 
@@ -220,7 +255,16 @@ class Publisher:
             if row["rows"]
         }
         newest = max((row[RECEIVED] for row in rows if row[RECEIVED] is not None), default=None)
-        return _Summary(days, sum(row["rejections"] for row in rows), newest)
+        turned_away = sum(row["rejections"] for row in rows)
+        return _Summary(days, turned_away, self._reasons(ready) if turned_away else {}, newest)
+
+    def _reasons(self, ready: DataFrame) -> dict[str, int]:
+        """Rejected rows by the first reason against each; what a reason says after a colon is detail."""
+        first = F.substring_index(F.element_at(REASONS, 1), ":", 1).alias("reason")
+        counts = rejected(ready).groupBy(first).count().toArrow().to_pylist()
+        return {
+            row["reason"]: row["count"] for row in sorted(counts, key=lambda row: row["reason"])
+        }
 
     def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
@@ -253,8 +297,9 @@ class Publisher:
         """
         day = F.col(_window(table))
         inside = F.when((day >= F.lit(window.start)) & (day < F.lit(window.end)), day)
-        rows = self._quarantine_rows(
-            table, rejected(ready), F.coalesce(inside, F.lit(window.start))
+        first = F.lit(window.start)
+        rows = rejected_rows(
+            rejected(ready), table, self._job, self._run_id, F.coalesce(inside, first)
         )
         note = self._note("quarantine", window.start, window.end, {})
         if not replace:
@@ -263,48 +308,18 @@ class Publisher:
         mine = f"target = {quoted(table.name)} AND job = {quoted(self._job)}"
         self._lake.replace(QUARANTINE, rows, window.start, window.end, note, where=mine)
 
-    def _quarantine_rows(self, table: Table, rows: DataFrame, day: Column) -> DataFrame:
-        # Made here and not beside the good rows, which would keep two more columns of nulls in memory.
-        raw = F.to_json(F.struct(*table.names))
-        if RAW in rows.columns:
-            raw = F.coalesce(F.col(RAW), raw)
-        origin = F.col(ORIGIN) if ORIGIN in rows.columns else F.lit(None).cast(ORIGIN_TYPE)
-        return rows.select(
-            F.lit(table.name).alias("target"),
-            F.lit(self._job).alias("job"),
-            F.lit(self._run_id).alias("publication"),
-            day.alias("window_day"),
-            F.col(REASONS).alias("reasons"),
-            origin["file"].alias("file"),
-            origin["line"].alias("line"),
-            raw.alias("raw"),
-            F.xxhash64(raw, F.lit(0)).alias("row_hash"),
-        )
-
-    def _with_line_numbers(self, rows: DataFrame) -> DataFrame:
-        """Text files carry no row index, so lines are counted only when something was rejected."""
-        unnumbered = F.col("file").isNotNull() & F.col("line").isNull()
-        files = [
-            row["file"]
-            for row in rows.where(unnumbered).select("file").distinct().toArrow().to_pylist()
-        ]
-        if not files:
-            return rows
-        lines = self._lake.read_lines_numbered(files).select(
-            F.col("file").alias("_file"),
-            F.col("value").alias("_value"),
-            F.col("line").alias("_line"),
-        )
-        first = lines.groupBy("_file", "_value").agg(F.min("_line").alias("_line"))
-        joined = rows.join(
-            first, (F.col("file") == F.col("_file")) & (F.col("raw") == F.col("_value")), how="left"
-        )
-        return joined.select(
-            *(
-                F.coalesce("line", "_line").alias("line") if name == "line" else F.col(name)
-                for name in QUARANTINE.names
-            )
-        )
+    def _turned_away(
+        self, table: Table, ready: DataFrame, summary: _Summary, files: Sequence[BadFile]
+    ) -> DataFrame:
+        """The rows of `quarantine` of a micro-batch."""
+        who = table, self._job, self._run_id, F.lit(datetime.now(UTC).date())
+        parts = []
+        if summary.rejected:
+            rows = rejected_rows(rejected(ready), *who)
+            parts.append(with_line_numbers(self._lake, rows))
+        if files:
+            parts.append(rejected_files(self._lake, files, *who))
+        return reduce(DataFrame.unionByName, parts)
 
     def _audit(self, table: Table, good: DataFrame) -> Audit:
         """The verdict, if it is good; a bad one is kept and raised."""
@@ -358,6 +373,7 @@ class Publisher:
 class _Summary:
     days: dict[date, Digest]
     rejected: int
+    reasons: dict[str, int]
     received_through: datetime | None
 
 

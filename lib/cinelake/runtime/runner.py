@@ -7,7 +7,7 @@ inputs have moved on in between starts again from the new ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from cinelake import __version__
-from cinelake.runtime.books import DayEntry, Entry
+from cinelake.runtime.books import Books, DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
+from cinelake.runtime.conservation import Balance
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
@@ -50,6 +51,19 @@ class Outcome:
     changed: bool = False
     seconds: float = 0.0
     error: BaseException | None = None
+    balances: tuple[Balance, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """For MLflow."""
+        return {
+            "rows_in": float(self.rows_in),
+            "rows_out": float(self.rows_out),
+            "quarantined_rows": float(self.quarantined),
+            "quarantined_files": float(sum(sum(b.files.values()) for b in self.balances)),
+            "missing_rows": float(sum(b.missing for b in self.balances)),
+            "seconds": self.seconds,
+        }
 
 
 def compute(context: Context, job: Job, window: Window) -> Outcome:
@@ -104,15 +118,9 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
         quarantined=sum(entry.quarantined.values()),
         changed=bool(entry.output_versions),
         seconds=time.monotonic() - started,
+        balances=entry.balances,
     )
-    tracker.log_metrics(
-        {
-            "rows_in": float(outcome.rows_in),
-            "rows_out": float(outcome.rows_out),
-            "rows_quarantined": float(outcome.quarantined),
-            "seconds": outcome.seconds,
-        }
-    )
+    tracker.log_metrics(outcome.metrics)
     tracker.finish("FINISHED")
     return outcome
 
@@ -143,6 +151,7 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
         rows_in=rows_in,
         rows_out={name: p.rows for name, p in outputs.items()},
         quarantined={name: p.quarantined for name, p in outputs.items() if p.quarantined},
+        balances=tuple(_balances(job, window, books, run.published)),
         days=tuple(
             DayEntry(
                 entry.day, read_of(job, entry.day, books, context.model_version), entry.outputs
@@ -151,6 +160,17 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
         ),
         seconds=seconds,
     )
+
+
+def _balances(
+    job: Job, window: Window, books: Books, published: Iterable[Published]
+) -> Iterator[Balance]:
+    """What became of the inputs whose rows in the window are to be accounted for, where the ledger knows them."""
+    for reading in job.reads:
+        if reading.accounted and books.knows(reading.name, window.start, window.end):
+            given = books.rows(reading.name, window.start, window.end)
+            for made in published:
+                yield Balance(reading.name, made.table.name, given, made.rows, made.reasons)
 
 
 def _ended(

@@ -158,21 +158,24 @@ class Tracking:
         self,
         area: str,
         job: str,
-        window: Window,
+        window: Window | None,
         run_id: str,
         tags: Mapping[str, str] | None = None,
     ) -> Tracker:
-        """Open the MLflow run of one job run; `run_id` is the lake's own id of the run."""
-        own = {
-            "job": job,
-            "run_id": run_id,
-            "window.start": window.start.isoformat(),
-            "window.end": window.end.isoformat(),
-        }
+        """Open the MLflow run of one job run; `run_id` is the lake's own id of the run.
+
+        Ingest jobs have no window.
+        """
+        own = {"job": job, "run_id": run_id}
+        if window is not None:
+            own |= {
+                "window.start": window.start.isoformat(),
+                "window.end": window.end.isoformat(),
+            }
         with self._explained():
             run = self.client.create_run(
                 self._experiment(area),
-                run_name=f"{job} {window.start}..{window.end}",
+                run_name=f"{job} {window.start}..{window.end}" if window else job,
                 tags=own | _shortened(tags or {}),
             )
         return Tracker(self, run.info.run_id, area)

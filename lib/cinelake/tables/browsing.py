@@ -108,7 +108,7 @@ SEARCHES = Table(
         Column("device_id", StringType(), "On which device; null if not told", personal="device id"),
         Column("started_at", TimestampType(), "First text", required=True),
         Column("ended_at", TimestampType(), "Last text, or the click", required=True),
-        Column("query", StringType(), "The last text, as typed", required=True, personal="search text"),
+        Column("query", StringType(), "The last text, as typed", required=True, personal="free text"),
         Column("snapshots", IntegerType(), "Texts that were told, copies apart", required=True),
         Column("copies", IntegerType(), "Copies of them, received with the date of the same day", required=True),
         Column(

@@ -38,6 +38,20 @@ DAYS = ArrayType(
     )
 )
 
+BALANCES = ArrayType(
+    StructType(
+        [
+            StructField("source", StringType()),
+            StructField("target", StringType()),
+            StructField("given", LongType()),
+            StructField("kept", LongType()),
+            StructField("turned_away", COUNTS),
+            StructField("files", COUNTS),
+            StructField("missing", LongType()),
+        ]
+    )
+)
+
 JOB_RUNS = Table(
     name="job_runs",
     area="system",
@@ -81,6 +95,11 @@ JOB_RUNS = Table(
             "days", DAYS, "per day: digest of what was read, and of what was published, by table"
         ),
         Column(
+            "balances",
+            BALANCES,
+            "what was given, kept, turned away by reason, as rows and as whole files; nothing should be missing",
+        ),
+        Column(
             "received_through",
             TimestampType(),
             "newest collector time among the records of a micro-batch",
@@ -100,7 +119,10 @@ QUARANTINE = Table(
     area="system",
     layer=Layer.SYSTEM,
     kind=Kind.SYSTEM,
-    grain="One row per record or row that was turned away, with every reason. Only rows of published runs count.",
+    grain=(
+        "One row per record or row that was turned away, with every reason, and per landing file that was turned away "
+        "whole. Only rows of published runs count."
+    ),
     key=("publication", "target", "row_hash"),
     unique_key=False,
     window="window_day",
@@ -124,9 +146,12 @@ QUARANTINE = Table(
             "reasons", ArrayType(StringType()), "names of all the rules it broke", required=True
         ),
         Column("file", StringType(), "file it came from, where known"),
-        Column("line", LongType(), "1-based line in that file, where known"),
+        Column("line", LongType(), "1-based line in that file, where known; none of a file"),
         Column(
-            "raw", StringType(), "the record as received, or the row as JSON", personal="anything"
+            "raw",
+            StringType(),
+            "the record as received, the row as JSON, or what is wrong with a file",
+            personal="anything",
         ),
         Column("row_hash", LongType(), "hash of raw text", required=True),
     ),

@@ -1,0 +1,1 @@
+"""Whether what is personal stays where it belongs."""

@@ -1,0 +1,97 @@
+"""Conservation: what went into a table's job came out again, as rows or as rows turned away.
+
+Grain: one `Balance` a run of a job and table; balances of several runs add up.
+
+Of an ingest job, `given` are the lines that landed, counted as they are read and before anything looks at them, and
+`kept` are the rows that Delta says its commit added. A file turned away whole counts as one on both sides.
+Of a windowed job, `given` are the rows of an input in the window, as the ledger knows them, and `kept` the rows
+published. This holds only where a row of the input is a row of the output: its reading says so (`accounted`).
+`turned_away` counts rows by the first reason against each, so duplicates stand by themselves. All counts come
+from passes that are made anyway, but for one aggregation of rejected rows where there are any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+# What stands before a source's name where a table's name would stand.
+LANDED = "landing/"
+# The count comes with the end of the pass over the lines, through a queue of events.
+WAIT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of what a table was made from."""
+
+    source: str
+    table: str
+    given: int
+    kept: int
+    turned_away: Mapping[str, int] = field(default_factory=dict)
+    # By reason; each file counts once.
+    files: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Rows that nobody can account for; below zero where there are more than were given."""
+        return self.given - self.kept - sum(self.turned_away.values()) - sum(self.files.values())
+
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(
+            self.source,
+            self.table,
+            self.given + other.given,
+            self.kept + other.kept,
+            dict(Counter(self.turned_away) + Counter(other.turned_away)),
+            dict(Counter(self.files) + Counter(other.files)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON summary."""
+        return {
+            "from": self.source,
+            "to": self.table,
+            "given": self.given,
+            "kept": self.kept,
+            "turned_away": dict(self.turned_away),
+            "files": dict(self.files),
+            "missing": self.missing,
+        }
+
+
+def summed(balances: Iterable[Balance]) -> list[Balance]:
+    """One balance a pair of source and table, in the order in which they first came."""
+    totals: dict[tuple[str, str], Balance] = {}
+    for balance in balances:
+        pair = balance.source, balance.table
+        totals[pair] = totals[pair] + balance if pair in totals else balance
+    return list(totals.values())
+
+
+class Landed:
+    """Landed lines that are counted while they are read for the first time, as what they are: lines with text."""
+
+    def __init__(self, lines: DataFrame) -> None:
+        self._observation = Observation()
+        self.lines = lines.observe(
+            self._observation, F.count_if(F.col("value").rlike(r"\S")).alias("lines")
+        )
+
+    def count(self) -> int:
+        """How many there were; 0 when nothing read them, as where a batch holds no file."""
+        java: Any = self._observation._jo
+        # To ask for a count that never comes would wait for ever.
+        until = time.monotonic() + WAIT_SECONDS
+        while not java.future().isCompleted() and time.monotonic() < until:
+            time.sleep(0.01)
+        if not java.future().isCompleted() or java.getRow().size() == 0:
+            return 0
+        return int(self._observation.get["lines"])
