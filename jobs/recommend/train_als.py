@@ -12,20 +12,21 @@ from cinelake.recommend import gate, pictures
 from cinelake.recommend.als import NothingLiked, Recipe
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.persisted import persisted
+from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import compare, fit_named, indexed, registrable
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
-from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.contract import Table
+from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
 
 
 class TrainAlsParams(JobParams):
-    like_from: float = Field(4.0, description="ratings from here on count as liked")
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
-    holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the ratings in a holdout")
+    holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the signals in a holdout")
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
     recipe: Recipe = Recipe()
+    weights: Weights = Weights()
 
 
 def _before(table: Table) -> Reading:
@@ -33,7 +34,7 @@ def _before(table: Table) -> Reading:
 
 
 @job(
-    reads=[_before(RATINGS), _before(PROFILE_INDEX), _before(TITLE_INDEX)],
+    reads=[_before(TITLE_SIGNALS), _before(PROFILE_INDEX), _before(TITLE_INDEX)],
     writes=[ALS],
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
@@ -64,17 +65,20 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         recipe = Recipe.model_validate_json(champion.tags["recipe"])
         if recipe != params.recipe:
             recipes[gate.CHAMPION] = recipe
-    ratings = indexed(run.read(RATINGS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
-    with persisted(ratings):
-        holdouts = temporal_holdouts(ratings, params.holdout_share, params.holdouts)
-        comparison = compare(ratings, holdouts, recipes, like_from=params.like_from, k=params.top)
+    signals = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    with persisted(signals):
+        holdouts = temporal_holdouts(signals, params.holdout_share, params.holdouts)
+        comparison = compare(signals, holdouts, recipes, weights=params.weights, k=params.top)
         decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
-        tracker.log_params(params.recipe.model_dump() | {"like_from": params.like_from})
+        tracker.log_params(
+            params.recipe.model_dump()
+            | {f"weights.{name}": value for name, value in params.weights}
+        )
         tracker.log_metrics(comparison.metrics())
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
-        factors = fit_named(ratings, params.recipe, params.like_from)
+        factors = fit_named(signals, params.recipe, params.weights, run.end)
         proposal = {
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
@@ -84,7 +88,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             trained_through=run.end - timedelta(days=1),
             fingerprint=run.inputs_fingerprint,
             tags=proposal | {"recipe": params.recipe.model_dump_json()},
-            **registrable(factors, ratings, params.recipe, params.like_from),
+            **registrable(factors, signals, params.recipe, params.weights, run.end),
         )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +22,22 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.features import title_signals
 from cinelake.recommend import evaluation
 from cinelake.recommend.als import Recipe
 from cinelake.recommend.gate import CHALLENGER, POPULAR
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.lists import histories, personal_lists, popular_lists
 from cinelake.recommend.persisted import persisted
+from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import Comparison, compare, fit_named
+from cinelake.tables.browsing import INTERACTIONS
+from cinelake.tables.viewing import VIEWING_SESSIONS
 
 DATA = Path(
     os.environ.get("DATA", Path(__file__).parents[3] / "shared/data/movielens-latest-small")
 )
-LIKE_FROM = 4.0
-ANY_RATING = 0.0
+ANY_RATING = Weights(like_from=0.0)
 K = 10
 
 pytestmark = [
@@ -46,7 +50,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def ratings(spark: SparkSession) -> DataFrame:
+def signals(spark: SparkSession) -> DataFrame:
     read = pd.read_csv(DATA / "ratings.csv", dtype={"userId": str, "movieId": str})
     read["rated_at"] = pd.to_datetime(read["timestamp"], unit="s", utc=True)
     read["profile_idx"] = read["userId"].rank(method="dense").astype("int32") - 1
@@ -55,16 +59,21 @@ def ratings(spark: SparkSession) -> DataFrame:
         read[["userId", "movieId", "rating", "rated_at", "profile_idx", "title_idx"]],
         "profile_id string, title_id string, rating double, rated_at timestamp, profile_idx int, title_idx int",
     )
-    with persisted(frame.withColumn("rating_date", F.to_date("rated_at"))) as kept:
+    nothing = (
+        spark.createDataFrame([], table.schema) for table in (VIEWING_SESSIONS, INTERACTIONS)
+    )
+    told = title_signals(*nothing, frame.withColumn("rating_date", F.to_date("rated_at")))
+    numbers = frame.select("profile_id", "title_id", "profile_idx", "title_idx").distinct()
+    with persisted(told.join(numbers, on=["profile_id", "title_id"], how="inner")) as kept:
         yield kept
 
 
 @pytest.mark.parametrize(("share", "folds"), [(0.1, 1), (0.05, 5), (0.1, 3)])
 def test_the_recommender_beats_popularity_on_the_future(
-    ratings: DataFrame, share: float, folds: int
+    signals: DataFrame, share: float, folds: int
 ) -> None:
-    holdouts = temporal_holdouts(ratings, share, folds)
-    comparison = compare(ratings, holdouts, {CHALLENGER: Recipe()}, like_from=LIKE_FROM, k=K)
+    holdouts = temporal_holdouts(signals, share, folds)
+    comparison = compare(signals, holdouts, {CHALLENGER: Recipe()}, weights=Weights(), k=K)
 
     cuts = ", ".join(str(holdout.cut) for holdout in holdouts)
     tell(f"global temporal, {folds} × {share:.0%}, cuts {cuts}", comparison)
@@ -72,13 +81,13 @@ def test_the_recommender_beats_popularity_on_the_future(
     assert measured[CHALLENGER].mean > measured[POPULAR].mean
 
 
-def test_the_recommender_under_the_random_protocol(ratings: DataFrame) -> None:
-    held_out = random_quarter(ratings)
-    with persisted(ratings.join(held_out, on=["profile_id", "title_id"], how="left_anti")) as train:
+def test_the_recommender_under_the_random_protocol(signals: DataFrame) -> None:
+    held_out = random_quarter(signals)
+    with persisted(signals.join(held_out, on=["profile_id", "title_id"], how="left_anti")) as train:
         numbers = train.select("title_id", "title_idx").distinct()
-        known = train.select("profile_id", "title_id", F.lit(1.0).cast("float").alias("strength"))
+        known = strengths(train, ANY_RATING, date.max)
         history = histories(known, numbers)
-        factors = fit_named(train, Recipe(), ANY_RATING)
+        factors = fit_named(train, Recipe(), ANY_RATING, date.max)
         lists = {
             CHALLENGER: personal_lists(history, factors, numbers, K),
             POPULAR: popular_lists(history, known, numbers, K),
@@ -110,15 +119,15 @@ def test_the_recommender_under_the_random_protocol(ratings: DataFrame) -> None:
     assert measured[CHALLENGER].mean > 1.5 * measured[POPULAR].mean
 
 
-def random_quarter(ratings: DataFrame) -> DataFrame:
+def random_quarter(signals: DataFrame) -> DataFrame:
     """A quarter of each title's ratings."""
     pairs = (
-        ratings.select("profile_id", "title_id").toPandas().sort_values(["title_id", "profile_id"])
+        signals.select("profile_id", "title_id").toPandas().sort_values(["title_id", "profile_id"])
     )
     draw = pd.Series(np.random.default_rng(42).random(len(pairs)), pairs.index)
     place = draw.groupby(pairs["title_id"]).rank(method="first")
     size = pairs.groupby("title_id")["profile_id"].transform("size")
-    return ratings.sparkSession.createDataFrame(pairs[place <= (size * 0.25).round()])
+    return signals.sparkSession.createDataFrame(pairs[place <= (size * 0.25).round()])
 
 
 def tell(protocol: str, comparison: Comparison) -> None:

@@ -63,8 +63,9 @@ def fit(interactions: DataFrame, recipe: Recipe) -> Factors:
     liked = interactions.where("strength > 0").select("profile_idx", "title_idx", "strength")
     if liked.isEmpty():
         raise NothingLiked(
-            "no rating reaches the threshold from which a title counts as liked, so there is "
-            "nothing to train on; lower `like_from`. Until then everyone gets the popular titles"
+            "nobody has watched, liked or rated anything as much as wanting it takes, so there is "
+            "nothing to train on; lower `weights.wanted_from` or `weights.like_from`. "
+            "Until then everyone gets the popular titles"
         )
     # Sums of floats depend on the order of their terms; sorted input makes the order the same in
     # every fit.

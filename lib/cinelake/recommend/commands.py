@@ -17,7 +17,8 @@ from cinelake.behaviour.identity import LENGTH, IdKind
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.behaviour import RATINGS, TITLES
+from cinelake.tables.behaviour import TITLES
+from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, RECOMMENDATIONS
 
 # Ids of this form are taken for pseudonyms.
@@ -41,19 +42,21 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         profiles: Annotated[
             list[str] | None,
             typer.Argument(
-                help="Profile ids or their pseudonyms; without any, two that rated most."
+                help="Profile ids or their pseudonyms; without any, two with most signals."
             ),
         ] = None,
         titles: Annotated[int, typer.Option(min=1, help="How many titles on either side.")] = 10,
     ) -> None:
         """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
-        ratings = lake.read(RATINGS)
+        signals = lake.read(TITLE_SIGNALS)
         if not profiles:
-            keenest = busiest(ratings, 2).toArrow().to_pylist()
+            keenest = busiest(signals, 2).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
         if not profiles:
-            raise typer.BadParameter("nobody has rated anything yet; run `cinelake run` first")
+            raise typer.BadParameter(
+                "nobody has watched or rated anything yet; run `cinelake run` first"
+            )
         known_by = {text: text for text in profiles}
         delivered = [text for text in profiles if not PSEUDONYM.fullmatch(text)]
         if delivered:
@@ -62,16 +65,18 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             )
         for asked in profiles:
             profile = known_by[asked]
-            own = ratings.where(F.col("profile_id") == profile)
+            own = signals.where(F.col("profile_id") == profile)
             recent = _rows(recent_titles(own, titles), lake.read(TITLES))
             if not recent:
                 # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
-                near = near_ids(ratings, profile).toArrow().to_pylist()
-                known = "there are no ratings at all"
+                near = near_ids(signals, profile).toArrow().to_pylist()
+                known = "nobody has done anything"
                 if near:
                     others = ", ".join(row["profile_id"] for row in near)
                     known = f"the nearest are {others}" if asked == profile else "check the id"
-                raise typer.BadParameter(f"no profile {asked!r} has rated anything; {known}")
+                raise typer.BadParameter(
+                    f"no profile {asked!r} has watched or rated anything; {known}"
+                )
             listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
             console.print(side_by_side(asked, recent, _rows(listed, lake.read(TITLES))))
 
@@ -88,22 +93,34 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         Console().print(board(tracking.report(versions[0])))
 
 
-def recent_titles(ratings: DataFrame, n: int) -> DataFrame:
-    """The newest n ratings of one profile: `place, title_id, note`."""
-    newest = ratings.orderBy(F.col("rated_at").desc(), "title_id").limit(n)
+def recent_titles(signals: DataFrame, n: int) -> DataFrame:
+    """What one profile last played or rated, one row a title and day: `place, title_id, note`."""
+    stars = F.concat(F.col("rating").cast("string"), F.lit(" stars"))
+    watched = F.when(
+        F.col("plays") > 0,
+        F.when(
+            F.col("completion").isNotNull(),
+            F.format_string("%.0f %% seen", F.col("completion") * 100),
+        ).otherwise("played"),
+    )
+    newest = (
+        signals.where("plays > 0 OR rating IS NOT NULL")
+        .orderBy(F.desc("signal_date"), F.desc_nulls_last("rated_at"), "title_id")
+        .limit(n)
+    )
     return newest.select(
-        F.col("rated_at").alias("place"),
+        F.coalesce("rated_at", F.col("signal_date").cast("timestamp")).alias("place"),
         "title_id",
-        F.concat(
-            F.col("rating").cast("string"), F.lit("  "), F.col("rating_date").cast("string")
-        ).alias("note"),
+        F.concat_ws("  ", stars, watched, F.col("signal_date").cast("string")).alias("note"),
     )
 
 
-def busiest(ratings: DataFrame, n: int) -> DataFrame:
-    """The n profiles that rated most."""
-    counted = ratings.groupBy("profile_id").agg(F.count("*").alias("ratings"))
-    return counted.orderBy(F.desc("ratings"), "profile_id").limit(n)
+def busiest(signals: DataFrame, n: int) -> DataFrame:
+    """The n profiles that played and rated most."""
+    counted = signals.groupBy("profile_id").agg(
+        F.sum(F.col("plays") + F.col("rating").isNotNull().cast("int")).alias("told")
+    )
+    return counted.where("told > 0").orderBy(F.desc("told"), "profile_id").limit(n)
 
 
 def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
@@ -123,10 +140,10 @@ def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
     )
 
 
-def near_ids(ratings: DataFrame, profile: str, n: int = 5) -> DataFrame:
+def near_ids(signals: DataFrame, profile: str, n: int = 5) -> DataFrame:
     """The profile ids most like what was typed."""
     return (
-        ratings.select("profile_id")
+        signals.select("profile_id")
         .distinct()
         .orderBy(
             F.levenshtein("profile_id", F.lit(profile)),
@@ -140,10 +157,10 @@ def near_ids(ratings: DataFrame, profile: str, n: int = 5) -> DataFrame:
 def side_by_side(
     profile: str, recent: Sequence[dict[str, Any]], listed: Sequence[dict[str, Any]]
 ) -> RenderableType:
-    """What a profile rated lately beside its list."""
+    """What a profile played or rated lately beside its list."""
     newest_first = list(recent)[::-1]
     grid = Grid()
-    for heading in ("rated lately", "stars, day", "", "recommended"):
+    for heading in ("played or rated lately", "how, day", "", "recommended"):
         grid.add_column(heading, justify="right" if heading == "" else "left")
     for place in range(max(len(newest_first), len(listed))):
         left, right = ("", ""), ("", "")

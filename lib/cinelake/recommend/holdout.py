@@ -31,32 +31,32 @@ class Holdout:
     end: date
 
 
-def temporal_holdouts(ratings: DataFrame, share: float, folds: int = 1) -> list[Holdout]:
-    """The newest `folds` blocks of days, each with about `share` of all ratings; newest first.
+def temporal_holdouts(signals: DataFrame, share: float, folds: int = 1) -> list[Holdout]:
+    """The newest `folds` blocks of days, each with about `share` of all signals; newest first.
 
     A cut is the newest day from which on at least that share is held out. Fewer holdouts come back,
-    or none, where there are not enough days: all ratings on one day leave nothing to train on.
+    or none, where there are not enough days: all signals on one day leave nothing to train on.
     """
     if not 0 < share * folds < 1:
         raise ValueError(
-            f"{folds} holdouts of {share:.0%} of the ratings leave nothing to train on"
+            f"{folds} holdouts of {share:.0%} of the signals leave nothing to train on"
         )
-    per_day = ratings.groupBy("rating_date").agg(F.count(F.lit(1)).alias("n"))
-    from_here_on = Window.orderBy(F.col("rating_date").desc()).rowsBetween(
+    per_day = signals.groupBy("signal_date").agg(F.count(F.lit(1)).alias("n"))
+    from_here_on = Window.orderBy(F.col("signal_date").desc()).rowsBetween(
         Window.unboundedPreceding, Window.currentRow
     )
     held_out = per_day.select(
-        "rating_date",
+        "signal_date",
         F.sum("n").over(from_here_on).alias("held_out"),
         F.sum("n").over(Window.partitionBy()).alias("total"),
     )
     cuts = [
         F.max(
-            F.when(F.col("held_out") >= F.lit(share * fold) * F.col("total"), F.col("rating_date"))
+            F.when(F.col("held_out") >= F.lit(share * fold) * F.col("total"), F.col("signal_date"))
         )
         for fold in range(1, folds + 1)
     ]
-    found = held_out.agg(F.min("rating_date"), F.max("rating_date"), *cuts).first()
+    found = held_out.agg(F.min("signal_date"), F.max("signal_date"), *cuts).first()
     if found is None or found[0] is None:
         return []
     oldest, newest, *days = found
@@ -64,15 +64,15 @@ def temporal_holdouts(ratings: DataFrame, share: float, folds: int = 1) -> list[
     return [Holdout(cut, end) for cut, end in zip(days, ends, strict=False) if oldest < cut < end]
 
 
-def before(ratings: DataFrame, holdout: Holdout) -> DataFrame:
-    """The ratings a model may be trained on."""
-    return ratings.where(F.col("rating_date") < F.lit(holdout.cut))
+def before(signals: DataFrame, holdout: Holdout) -> DataFrame:
+    """The signals a model may be trained on."""
+    return signals.where(F.col("signal_date") < F.lit(holdout.cut))
 
 
-def within(ratings: DataFrame, holdout: Holdout) -> DataFrame:
-    """The ratings it is tested on."""
-    return ratings.where(
-        (F.col("rating_date") >= F.lit(holdout.cut)) & (F.col("rating_date") < F.lit(holdout.end))
+def within(signals: DataFrame, holdout: Holdout) -> DataFrame:
+    """The signals it is tested on."""
+    return signals.where(
+        (F.col("signal_date") >= F.lit(holdout.cut)) & (F.col("signal_date") < F.lit(holdout.end))
     )
 
 
@@ -87,7 +87,9 @@ def relevant(train: DataFrame, test: DataFrame) -> DataFrame:
         test.where("strength > 0")
         .select("profile_id", "title_id")
         .join(
-            train.select("profile_id", "title_id"), on=["profile_id", "title_id"], how="left_anti"
+            train.where("is_seen").select("profile_id", "title_id"),
+            on=["profile_id", "title_id"],
+            how="left_anti",
         )
         .join(warm, on="profile_id", how="left_semi")
     )

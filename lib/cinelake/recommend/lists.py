@@ -43,7 +43,7 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
         interactions.join(F.broadcast(numbers), on="title_id", how="inner")
         .groupBy("profile_id")
         .agg(
-            F.collect_list("title_idx").alias("seen"),
+            F.collect_list(F.when(F.col("is_seen"), F.col("title_idx"))).alias("seen"),
             F.count_if(F.col("strength") > 0).alias("liked"),
         )
     )

@@ -17,7 +17,7 @@ def popular_titles(interactions: DataFrame) -> DataFrame:
     Titles that equally many liked are ordered by how many know them at all, as a fraction below
     one; so there is an order even where nobody liked anything.
     """
-    known = F.count(F.lit(1))
+    known = F.count_if("is_seen")
     return interactions.groupBy("title_id").agg(
         F.array(F.count_if(F.col("strength") > 0) + known / (known + F.lit(1.0))).alias("factors")
     )

@@ -10,6 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +34,7 @@ from cinelake.recommend.lists import (
 )
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.popularity import popular_titles
-from cinelake.recommend.strengths import strengths
+from cinelake.recommend.strengths import Weights, strengths
 
 Row = dict[str, Any]
 
@@ -82,9 +83,9 @@ class Comparison:
         return flat
 
 
-def indexed(ratings: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataFrame:
-    """Ratings with `profile_idx` and `title_idx` from the two maps."""
-    return ratings.join(
+def indexed(signals: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataFrame:
+    """Signals with `profile_idx` and `title_idx` from the two maps."""
+    return signals.join(
         profiles.select("profile_id", F.col("idx").alias("profile_idx")),
         on="profile_id",
         how="inner",
@@ -92,27 +93,29 @@ def indexed(ratings: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataF
 
 
 def compare(
-    ratings: DataFrame,
+    signals: DataFrame,
     holdouts: Sequence[Holdout],
     recipes: Mapping[str, Recipe],
     *,
-    like_from: float,
+    weights: Weights,
     k: int,
 ) -> Comparison:
     """Fit every recipe before each cut and judge its lists, and the popular ones, on the days
     after.
 
-    `ratings` hold `profile_id, title_id, rating, rated_at, rating_date` and the integers
-    `profile_idx, title_idx`. A holdout before whose cut nobody liked anything is passed over.
+    `signals` are rows of `title_signals` with the integers `profile_idx, title_idx`. A holdout
+    before whose cut nobody wanted anything is passed over.
     """
     models = [*recipes, POPULAR]
     with ExitStack() as stack:
         folds = []
         for number, holdout in enumerate(holdouts, start=1):
             train = stack.enter_context(
-                persisted(_interactions(before(ratings, holdout), like_from))
+                persisted(_interactions(before(signals, holdout), weights, holdout.cut))
             )
-            test = stack.enter_context(persisted(strengths(within(ratings, holdout), like_from)))
+            test = stack.enter_context(
+                persisted(strengths(within(signals, holdout), weights, holdout.end))
+            )
             if not train.where("strength > 0").isEmpty():
                 numbers = train.select("title_id", "title_idx").distinct()
                 warm = histories(train.drop("title_idx"), numbers).where("liked > 0")
@@ -134,20 +137,22 @@ def compare(
         )
 
 
-def fit_named(ratings: DataFrame, recipe: Recipe, like_from: float) -> NamedFactors:
-    """Fit on all of `ratings`, with the factors under the ids that people and tables use.
+def fit_named(signals: DataFrame, recipe: Recipe, weights: Weights, as_of: date) -> NamedFactors:
+    """Fit on all of `signals`, with the factors under the ids that people and tables use.
 
-    Raises NothingLiked where no rating reaches `like_from`.
+    Raises NothingLiked where nobody wants anything.
     """
-    with persisted(_interactions(ratings, like_from)) as interactions:
-        return _named(interactions, recipe, ids=ratings)
+    with persisted(_interactions(signals, weights, as_of)) as interactions:
+        return _named(interactions, recipe, ids=signals)
 
 
-def registrable(factors: NamedFactors, ratings: DataFrame, recipe: Recipe, like_from: float) -> Row:
+def registrable(
+    factors: NamedFactors, signals: DataFrame, recipe: Recipe, weights: Weights, as_of: date
+) -> Row:
     """Arguments of `Tracker.register` that follow from a trained model: its code, artefacts,
     frames, signature with a real example of use, and requirements.
     """
-    likes = popular_titles(strengths(ratings, like_from)).select(
+    likes = popular_titles(strengths(signals, weights, as_of)).select(
         "title_id", F.col("factors")[0].alias("likes")
     )
     rows = factors.titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
@@ -217,12 +222,12 @@ def _fold(days: _Days, recipes: Mapping[str, Recipe], k: int) -> _Fold:
     )
 
 
-def _interactions(ratings: DataFrame, like_from: float) -> DataFrame:
+def _interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
     """Strengths with the integers that MLlib wants."""
-    profiles = ratings.select("profile_id", "profile_idx").distinct()
-    titles = ratings.select("title_id", "title_idx").distinct()
+    profiles = signals.select("profile_id", "profile_idx").distinct()
+    titles = signals.select("title_id", "title_idx").distinct()
     return (
-        strengths(ratings, like_from)
+        strengths(signals, weights, as_of)
         .join(profiles, on="profile_id", how="inner")
         .join(titles, on="title_id", how="inner")
     )

@@ -19,7 +19,7 @@ PROFILE_INDEX = Table(
     name="profile_index",
     area="recommend",
     layer=Layer.GOLD,
-    grain="one row per profile that ever rated a title",
+    grain="one row per profile that ever did something with a title",
     columns=(
         Column("profile_id", StringType(), "profile", required=True),
         Column(
@@ -29,7 +29,7 @@ PROFILE_INDEX = Table(
             required=True,
         ),
         Column(
-            "first_seen", DateType(), "day of its first rating when it was added", required=True
+            "first_seen", DateType(), "day of its first signal when it was added", required=True
         ),
     ),
     key=("profile_id",),
@@ -43,7 +43,7 @@ TITLE_INDEX = Table(
     name="title_index",
     area="recommend",
     layer=Layer.GOLD,
-    grain="one row per title that was ever rated",
+    grain="one row per title with which a profile ever did something",
     columns=(
         Column("title_id", StringType(), "title", required=True),
         Column(
@@ -53,7 +53,7 @@ TITLE_INDEX = Table(
             required=True,
         ),
         Column(
-            "first_seen", DateType(), "day of its first rating when it was added", required=True
+            "first_seen", DateType(), "day of its first signal when it was added", required=True
         ),
     ),
     key=("title_id",),
@@ -75,7 +75,7 @@ RECOMMENDATIONS = Table(
         Column(
             "title_id",
             StringType(),
-            "title recommended, never one the profile has rated",
+            "title recommended, never one the profile has seen",
             required=True,
         ),
         Column(

@@ -11,13 +11,14 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from unit.tables.rows import rows
 
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.contract import Table
+from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
 
 JOBS = {
@@ -35,19 +36,17 @@ Rating = tuple[str, str, float, datetime]
 
 
 def _frame(spark: SparkSession, ratings: Iterable[Rating]) -> DataFrame:
-    rows = [
+    told = (
         {
-            "event_id": f"{profile} {title} {at}",
             "profile_id": profile,
             "title_id": title,
+            "signal_date": at.date(),
             "rating": stars,
             "rated_at": at,
-            "rating_date": at.date(),
         }
         for profile, title, stars, at in ratings
-    ]
-    padded = [tuple(row.get(name) for name in RATINGS.names) for row in rows]
-    return spark.createDataFrame(padded, RATINGS.schema)
+    )
+    return rows(spark, TITLE_SIGNALS, *told)
 
 
 def _two_tastes(stars: float = 5.0) -> list[Rating]:
@@ -69,13 +68,13 @@ class Service:
     def __init__(self, spark: SparkSession, home: Path, ratings: list[Rating]) -> None:
         self.spark = spark
         self.tracking = Tracking.beside_lake(str(home))
-        self.ratings = _frame(spark, ratings)
+        self.signals = _frame(spark, ratings)
         self.maps: dict[Table, DataFrame] = {
             table: spark.createDataFrame([], table.schema) for table in (PROFILE_INDEX, TITLE_INDEX)
         }
         end = MONDAY + timedelta(days=1)
         outputs = rehearse(
-            JOBS["index_ids"], {RATINGS: self.ratings, **self.maps}, FIRST.date(), end
+            JOBS["index_ids"], {TITLE_SIGNALS: self.signals, **self.maps}, FIRST.date(), end
         )
         self.maps = {
             table: spark.createDataFrame(outputs[table].collect(), table.schema)
@@ -85,7 +84,7 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        inputs = {RATINGS: self.ratings, **self.maps}
+        inputs = {TITLE_SIGNALS: self.signals, **self.maps}
         rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         tracker.finish()
         return tracker
@@ -95,7 +94,7 @@ class Service:
         approved = self.tracking.newest_approved(ALS, day)
         outputs = rehearse(
             JOBS["recommend_titles"],
-            {RATINGS: self.ratings},
+            {TITLE_SIGNALS: self.signals},
             day,
             params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
             models={ALS.name: approved} if approved else {},
@@ -114,7 +113,7 @@ def service(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Se
 def test_ids_get_integers_once_and_keep_them(spark: SparkSession, service: Service) -> None:
     late = _frame(spark, [("p99", "t00", 5.0, FIRST), ("p0", "t99", 5.0, FIRST)])
 
-    again = rehearse(JOBS["index_ids"], {RATINGS: late, **service.maps}, FIRST.date())
+    again = rehearse(JOBS["index_ids"], {TITLE_SIGNALS: late, **service.maps}, FIRST.date())
 
     expected = spark.createDataFrame([("p99", 25, FIRST.date())], PROFILE_INDEX.schema)
     assert_df_equality(again[PROFILE_INDEX], expected, ignore_nullable=True, ignore_metadata=True)
@@ -156,7 +155,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
         for row in lists.groupBy("source").agg(F.countDistinct("profile_id").alias("n")).collect()
     }
     assert by_source == {"als": 24, "popular": 1}
-    seen = service.ratings.select("profile_id", "title_id")
+    seen = service.signals.select("profile_id", "title_id")
     assert lists.join(seen, on=["profile_id", "title_id"], how="left_semi").isEmpty()
     assert {row.model_version for row in lists.where("source = 'als'").collect()} == {1}
     assert_df_equality(service.lists(), lists, ignore_row_order=True)
@@ -187,7 +186,7 @@ def test_where_nobody_liked_anything_no_model_is_made_and_lists_are_popular(
 
     assert service.tracking.versions(ALS) == []
     tags = service.tracking.client.get_run(tracker.mlflow_run_id).data.tags
-    assert "lower `like_from`" in tags["skipped"]
+    assert "lower `weights.wanted_from`" in tags["skipped"]
     lists = service.lists()
     assert {row.source for row in lists.collect()} == {"popular"}
     assert lists.select("profile_id").distinct().count() == 24

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import (
-    ArrayType,
-    BooleanType,
-    DataType,
-    DateType,
-    DecimalType,
-    IntegerType,
-    StringType,
-    TimestampType,
-)
+from unit.tables.rows import DAY, NOON, rows
 
 from cinelake.behaviour.features import title_days, title_signals, watch_hours
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.browsing import INTERACTIONS
-from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_DAYS, TITLE_SIGNALS, WATCH_HOURS
 from cinelake.tables.viewing import VIEWING_SESSIONS
-
-DAY = date(2020, 5, 1)
-NOON = datetime(2020, 5, 1, 12)
-FILLERS: dict[type[DataType], Any] = {
-    StringType: "x",
-    DateType: DAY,
-    TimestampType: NOON,
-    IntegerType: 0,
-    BooleanType: False,
-    DecimalType: Decimal(0),
-    ArrayType: [],
-}
-
-
-def rows(spark: SparkSession, table: Table, *given: dict[str, Any]) -> DataFrame:
-    """Rows of a table; what nobody gives is null, or a filler where something must stand."""
-    fill = {c.name: FILLERS.get(type(c.type)) if c.required else None for c in table.columns}
-    whole = [tuple((fill | each)[name] for name in table.names) for each in given]
-    return spark.createDataFrame(whole, table.schema)
 
 
 def play(seconds: int, **more: Any) -> dict[str, Any]:
@@ -106,11 +77,7 @@ def same(found: DataFrame, expected: DataFrame) -> None:
 def test_a_day_of_signals_holds_plays_acts_and_the_last_rating(
     spark: SparkSession, sessions: DataFrame, acts: DataFrame, ratings: DataFrame
 ) -> None:
-    nothing = dict.fromkeys(
-        ("plays", "finished", "clicks", "details", "hovers", "thumbs_up", "thumbs_down",
-         "added_to_list", "removed_from_list", "not_interested"), 0,
-    )  # fmt: skip
-    one = nothing | {"profile_id": "p1", "signal_date": DAY}
+    one = {"profile_id": "p1", "signal_date": DAY}
     late = NOON + timedelta(hours=1)
     expected = rows(
         spark,

@@ -48,5 +48,5 @@ def test_fitting_twice_gives_the_same_factors_however_the_rows_lie(spark: SparkS
 
 
 def test_where_nobody_liked_anything_the_setting_to_lower_is_named(spark: SparkSession) -> None:
-    with pytest.raises(NothingLiked, match="like_from"):
+    with pytest.raises(NothingLiked, match="wanted_from"):
         fit(spark.createDataFrame([(0, 0, 0.0)], SCHEMA), Recipe())

@@ -16,7 +16,7 @@ FIRST = date(2026, 3, 1)
 def _rated(spark: SparkSession, per_day: list[int]) -> DataFrame:
     """So many ratings on the first day, so many on the second, and so on."""
     rows = [(FIRST + timedelta(days=n),) for n, count in enumerate(per_day) for _ in range(count)]
-    return spark.createDataFrame(rows, "rating_date date")
+    return spark.createDataFrame(rows, "signal_date date")
 
 
 def test_the_cut_is_the_newest_day_that_holds_out_the_share(spark: SparkSession) -> None:
@@ -55,7 +55,7 @@ def test_train_and_test_days_do_not_overlap(spark: SparkSession) -> None:
     holdout = Holdout(date(2026, 3, 2), date(2026, 3, 4))
 
     days = [
-        [row.rating_date.day for row in part.sort("rating_date").collect()]
+        [row.signal_date.day for row in part.sort("signal_date").collect()]
         for part in (before(ratings, holdout), within(ratings, holdout))
     ]
 
@@ -63,26 +63,35 @@ def test_train_and_test_days_do_not_overlap(spark: SparkSession) -> None:
 
 
 def test_relevant_is_what_a_warm_profile_liked_and_had_not_seen(spark: SparkSession) -> None:
-    schema = "profile_id string, title_id string, strength float"
+    schema = "profile_id string, title_id string, strength float, is_seen boolean"
     train = spark.createDataFrame(
-        [("ann", "heat", 1.0), ("ann", "alien", 0.0), ("bob", "heat", 0.0)], schema
-    )
-    test = spark.createDataFrame(
         [
-            ("ann", "up", 1.0),
-            ("ann", "heat", 1.0),  # liked before
-            ("ann", "alien", 1.0),  # seen before, though not liked
-            ("ann", "jaws", 0.0),  # not liked
-            ("bob", "up", 1.0),  # liked nothing before
-            ("eve", "up", 1.0),  # never seen before
+            ("ann", "heat", 1.0, True),
+            ("ann", "alien", 0.0, True),
+            ("ann", "brazil", 0.0, False),
+            ("bob", "heat", 0.0, True),
         ],
         schema,
     )
-    expected = spark.createDataFrame([("ann", "up")], "profile_id string, title_id string")
+    test = spark.createDataFrame(
+        [
+            ("ann", "up", 1.0, True),
+            ("ann", "heat", 1.0, True),  # liked before
+            ("ann", "alien", 1.0, True),  # seen before, though not liked
+            ("ann", "jaws", 0.0, True),  # not liked
+            ("ann", "brazil", 1.0, True),  # looked at before, but not seen
+            ("bob", "up", 1.0, True),  # liked nothing before
+            ("eve", "up", 1.0, True),  # never seen before
+        ],
+        schema,
+    )
+    expected = spark.createDataFrame(
+        [("ann", "brazil"), ("ann", "up")], "profile_id string, title_id string"
+    )
     counted = spark.createDataFrame(
-        [(3, 2, 3, 2)],
+        [(3, 2, 4, 3)],
         "profiles bigint, cold_profiles bigint, titles bigint, cold_titles bigint",
     )
 
-    assert_df_equality(relevant(train, test), expected, ignore_nullable=True)
+    assert_df_equality(relevant(train, test), expected, ignore_nullable=True, ignore_row_order=True)
     assert_df_equality(cold(train, test), counted, ignore_nullable=True)

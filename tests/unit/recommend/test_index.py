@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from cinelake.recommend.index import grown
 
 INDEX = "title_id string, idx int, first_seen date"
-EVENTS = "title_id string, rating_date date"
+EVENTS = "title_id string, signal_date date"
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 
 
@@ -33,7 +33,7 @@ def test_new_ids_get_the_next_integers_by_day_and_id_and_old_ones_nothing(
     )
 
     assert_df_equality(
-        grown(index, events, "title_id", "rating_date"),
+        grown(index, events, "title_id", "signal_date"),
         expected,
         ignore_row_order=True,
         ignore_nullable=True,
@@ -45,7 +45,7 @@ def test_the_first_integer_is_zero(spark: SparkSession) -> None:
     events = spark.createDataFrame([("up", MONDAY)], EVENTS)
 
     assert_df_equality(
-        grown(empty, events, "title_id", "rating_date"),
+        grown(empty, events, "title_id", "signal_date"),
         spark.createDataFrame([("up", 0, MONDAY)], INDEX),
         ignore_nullable=True,
     )

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from cinelake.recommend.lists import NamedFactors, lists_for_everyone
 from cinelake.recommend.popularity import popular_titles
 
-STRENGTHS = "profile_id string, title_id string, strength float"
+STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
 COLUMNS = ["profile_id", "rank", "title_id", "source"]
 EXPECTED = "profile_id string, rank int, title_id string, source string"
 
@@ -16,10 +16,11 @@ EXPECTED = "profile_id string, rank int, title_id string, source string"
 def _interactions(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(
         [
-            ("ann", "heat", 1.0),
-            ("bob", "heat", 1.0),
-            ("bob", "up", 1.0),
-            ("new", "jaws", 0.0),  # not liked, but seen
+            ("ann", "heat", 1.0, True),
+            ("bob", "heat", 1.0, True),
+            ("bob", "up", 1.0, True),
+            ("new", "jaws", 0.0, True),  # not liked, but seen
+            ("ann", "up", 0.0, False),  # looked at only
         ],
         STRENGTHS,
     )
@@ -77,10 +78,11 @@ def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -
 def test_popular_is_what_most_liked_and_then_what_most_know(spark: SparkSession) -> None:
     interactions = spark.createDataFrame(
         [
-            ("ann", "liked", 1.0),
-            ("ann", "known", 0.0),
-            ("bob", "known", 0.0),
-            ("ann", "obscure", 0.0),
+            ("ann", "liked", 1.0, True),
+            ("ann", "known", 0.0, True),
+            ("bob", "known", 0.0, True),
+            ("ann", "obscure", 0.0, True),
+            ("bob", "obscure", 0.0, False),  # looked at only
         ],
         STRENGTHS,
     )

@@ -6,18 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from unit.tables.rows import rows
 
 from cinelake.recommend import pictures
 from cinelake.recommend.als import Recipe
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.holdout import Holdout
+from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare
+from cinelake.tables.features import TITLE_SIGNALS
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
-SCHEMA = (
-    "profile_id string, title_id string, rating double, rated_at timestamp, rating_date date, "
-    "profile_idx int, title_idx int"
-)
 
 
 def two_tastes(spark: SparkSession) -> DataFrame:
@@ -25,17 +25,30 @@ def two_tastes(spark: SparkSession) -> DataFrame:
 
     So popularity shows even titles to everyone.
     """
-    rows = []
+    told = []
     for profile in range(24):
         taste = 1 if profile % 3 == 0 else 0
         liked = [title for title in range(24) if title % 2 == taste]
         for place, title in enumerate(sorted(liked, key=lambda t: (t * 7 + profile * 5) % 24)):
             at = FIRST + timedelta(days=place)
-            rows.append((f"p{profile}", f"t{title:02}", 5.0, at, at.date(), profile, title))
+            told.append((profile, title, at))
     # Someone who comes after the cut, and a title nobody knew.
     late = FIRST + timedelta(days=9)
-    rows.append(("late", "t99", 5.0, late, late.date(), 99, 99))
-    return spark.createDataFrame(rows, SCHEMA)
+    told.append((99, 99, late))
+    ratings = (
+        {
+            "profile_id": f"p{profile}",
+            "title_id": f"t{title:02}",
+            "rating": 5.0,
+            "rated_at": at,
+            "signal_date": at.date(),
+        }
+        for profile, title, at in told
+    )
+    number = {name: F.substring(f"{name}_id", 2, 2).cast("int") for name in ("profile", "title")}
+    return rows(spark, TITLE_SIGNALS, *ratings).select(
+        "*", *(value.alias(f"{name}_idx") for name, value in number.items())
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +58,7 @@ def comparison(spark: SparkSession) -> Comparison:
     dull = good.model_copy(update={"rank": 1, "reg_param": 50.0, "iterations": 1})
     holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
     return compare(
-        two_tastes(spark), [holdout], {CHALLENGER: good, CHAMPION: dull}, like_from=4.0, k=4
+        two_tastes(spark), [holdout], {CHALLENGER: good, CHAMPION: dull}, weights=Weights(), k=4
     )
 
 
@@ -85,7 +98,7 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
 
 
 def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
-    nothing = compare(two_tastes(spark), [], {CHALLENGER: Recipe()}, like_from=4.0, k=4)
+    nothing = compare(two_tastes(spark), [], {CHALLENGER: Recipe()}, weights=Weights(), k=4)
 
     assert (nothing.measures, nothing.metrics()) == ([], {})
 
@@ -93,4 +106,7 @@ def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
 def test_a_holdout_before_which_nobody_liked_anything_is_passed_over(spark: SparkSession) -> None:
     holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
 
-    assert compare(two_tastes(spark), [holdout], {}, like_from=5.5, k=4).measures == []
+    assert (
+        compare(two_tastes(spark), [holdout], {}, weights=Weights(like_from=5.5), k=4).measures
+        == []
+    )
