@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.publish import PublishError, accepted, judged, rejected
 from cinelake.runtime.tracking import ModelVersion, Tracker, Tracking
-from cinelake.runtime.turned_away import REASONS, raw_text
+from cinelake.runtime.turned_away import particulars
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
 from cinelake.tables.contract import Kind, Model, Table
 
@@ -331,7 +331,8 @@ class Rehearsed:
     def quarantined(self, table: Table) -> DataFrame:
         """`reasons array<string>, raw string` of the rejected rows."""
         rows = rejected(self._of(table))
-        return rows.select(F.col(REASONS).alias("reasons"), raw_text(rows, table).alias("raw"))
+        columns = particulars(rows, table)
+        return rows.select(*(columns[name].alias(name) for name in ("reasons", "raw")))
 
     def _of(self, table: Table) -> DataFrame:
         if table.name not in self._judged:

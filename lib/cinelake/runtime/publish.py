@@ -31,6 +31,7 @@ from cinelake.runtime.turned_away import (
     ORIGIN_TYPE,
     RAW,
     REASONS,
+    particulars,
     rejected_files,
     rejected_rows,
     with_line_numbers,
@@ -182,19 +183,14 @@ class Publisher:
         """Add a micro-batch of a stream: exactly once for `(application, number)`.
 
         `files` are turned away whole and not in the frame. `inspect` is shown the rejected rows, if there are any,
-        as `file, raw, reasons`, and may raise to withdraw; nothing is written before it returns.
+        as `reasons, file, line, raw`, and may raise to withdraw; nothing is written before it returns.
         """
         with self._materialised(table, judged(table, frame)) as ready:
             summary = self._summary(table, ready)
             self.received_through = summary.received_through
             if summary.rejected:
-                inspect(
-                    rejected(ready).select(
-                        F.col(f"{ORIGIN}.file").alias("file"),
-                        F.col(RAW).alias("raw"),
-                        F.col(REASONS).alias("reasons"),
-                    )
-                )
+                bad = rejected(ready)
+                inspect(bad.select(*(c.alias(name) for name, c in particulars(bad, table).items())))
             if summary.rejected or files:
                 self._lake.append(
                     QUARANTINE,

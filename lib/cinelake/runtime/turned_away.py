@@ -17,29 +17,31 @@ REASONS, RAW, ORIGIN = "_reasons", "_raw", "_origin"
 ORIGIN_TYPE = StructType([StructField("file", StringType()), StructField("line", LongType())])
 
 
-def raw_text(rows: DataFrame, table: Table) -> Column:
-    """What was rejected, as it was received; where nobody says that, the row as JSON.
+def particulars(rows: DataFrame, table: Table) -> dict[str, Column]:
+    """`reasons, file, line, raw` of the rejected rows of a judged frame; where nobody says the raw text, the row as JSON.
 
-    Made of rejected rows only, and not beside the good ones, which would keep a column of nulls in memory.
+    Made of rejected rows only, and not beside the good ones, which would keep more columns of nulls in memory.
     """
     as_json = F.to_json(F.struct(*table.names))
-    return F.coalesce(F.col(RAW), as_json) if RAW in rows.columns else as_json
+    origin = F.col(ORIGIN) if ORIGIN in rows.columns else F.lit(None).cast(ORIGIN_TYPE)
+    return {
+        "reasons": F.col(REASONS),
+        "file": origin["file"],
+        "line": origin["line"],
+        "raw": F.coalesce(F.col(RAW), as_json) if RAW in rows.columns else as_json,
+    }
 
 
 def rejected_rows(rows: DataFrame, table: Table, job: str, run_id: str, day: Column) -> DataFrame:
     """One row a rejected row of a judged frame."""
-    raw = raw_text(rows, table)
-    origin = F.col(ORIGIN) if ORIGIN in rows.columns else F.lit(None).cast(ORIGIN_TYPE)
+    columns = particulars(rows, table)
     return rows.select(
         F.lit(table.name).alias("target"),
         F.lit(job).alias("job"),
         F.lit(run_id).alias("publication"),
         day.alias("window_day"),
-        F.col(REASONS).alias("reasons"),
-        origin["file"].alias("file"),
-        origin["line"].alias("line"),
-        raw.alias("raw"),
-        F.xxhash64(raw, F.lit(0)).alias("row_hash"),
+        *(column.alias(name) for name, column in columns.items()),
+        F.xxhash64(columns["raw"], F.lit(0)).alias("row_hash"),
     )
 
 
