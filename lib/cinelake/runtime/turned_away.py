@@ -18,7 +18,7 @@ ORIGIN_TYPE = StructType([StructField("file", StringType()), StructField("line",
 
 
 def particulars(rows: DataFrame, table: Table) -> dict[str, Column]:
-    """`reasons, file, line, raw` of the rejected rows of a judged frame; where nobody says the raw text, the row as JSON.
+    """`reasons, file, line, raw` of the rejected rows of a judged frame; a raw text nobody gave is the row as JSON.
 
     Made of rejected rows only, and not beside the good ones, which would keep more columns of nulls in memory.
     """
