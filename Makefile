@@ -74,7 +74,7 @@ endif
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
 	@$(PYTEST) -m "not thorough" $(ARGS)
 
-thorough: prerequisites $(READY) ## Run the tests that make test leaves out: races, kills, repetitions (10 minutes)
+thorough: prerequisites $(READY) ## Run the tests that make test leaves out: races, kills, repetitions (20 minutes)
 	@$(PYTEST) -m thorough $(ARGS)
 
 lint: prerequisites $(READY) ## Check style and formatting
