@@ -41,8 +41,7 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
 
     def lists_of(day: date) -> DataFrame:
         until = day + timedelta(days=1)
-        before = signals.where(F.col("signal_date") < F.lit(until))
-        known = strengths(before, run.params.weights, until)
+        known = strengths(signals, run.params.weights, until)
         return lists_for_everyone(known, factors, run.params.titles).select(
             F.lit(day).alias("as_of"),
             "profile_id",

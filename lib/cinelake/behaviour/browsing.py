@@ -24,6 +24,7 @@ from cinelake.behaviour import runs
 from cinelake.behaviour.clocks import seconds_between
 from cinelake.behaviour.records import within
 from cinelake.behaviour.surroundings import with_surroundings
+from cinelake.behaviour.viewing import was_pressed
 
 # Days of interactions, searches and plays to read around those on which sessions begin. A search may begin
 # almost a day before its last text, which is a sign too.
@@ -87,7 +88,7 @@ def _searches(searches: DataFrame) -> DataFrame:
 
 
 def _presses(plays: DataFrame) -> DataFrame:
-    pressed = plays.where(F.coalesce(F.col("entry") != "autoplay", F.lit(True)))
+    pressed = plays.where(was_pressed())
     at = F.unix_micros("started_at")
     return pressed.select("*", at.alias("at"), at.alias("until")).select(
         *_marks("play", F.col("play_id")), F.struct(*_PLAY).alias("play")

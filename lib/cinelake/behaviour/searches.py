@@ -29,6 +29,7 @@ from cinelake.behaviour.clocks import by_client, seconds_between
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.behaviour.records import LOOKBACK, is_duplicate, within
 from cinelake.behaviour.surroundings import with_surroundings
+from cinelake.behaviour.viewing import was_pressed
 from cinelake.sources.bronze import payload
 from cinelake.sources.searches import SEARCHES_SOURCE
 
@@ -157,7 +158,7 @@ def _named(episodes: DataFrame, keys: DataFrame) -> DataFrame:
 
 def _with_plays(episodes: DataFrame, plays: DataFrame, within_s: int) -> DataFrame:
     """Episodes beside the first play of what was chosen."""
-    pressed = plays.where(F.coalesce(F.col("entry") != "autoplay", F.lit(True))).select(
+    pressed = plays.where(was_pressed()).select(
         F.col("profile_id").alias("_by"),
         F.col("title_id").alias("_of"),
         F.col("session_date").alias("_on"),

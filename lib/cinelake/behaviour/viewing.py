@@ -77,6 +77,11 @@ def viewing_sessions(
     return within(_in_sittings(judged, rules), "session_date", start, end)
 
 
+def was_pressed() -> Column:
+    """Whether somebody pressed play; an episode that followed by itself nobody pressed."""
+    return F.coalesce(F.col("entry") != "autoplay", F.lit(True))
+
+
 def _named(summed: DataFrame, keys: DataFrame) -> DataFrame:
     """Sessions under the names and ids that silver knows."""
     flat = summed.select(

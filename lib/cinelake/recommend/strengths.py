@@ -14,6 +14,8 @@ history by itself (serving.py). A 0 is no dislike to learn from; where the title
 from __future__ import annotations
 
 from datetime import date
+from functools import reduce
+from operator import add
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame
@@ -53,7 +55,7 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
     `is_seen` says that the profile knows the title: it played, rated or judged it.
     """
     fade = _fade(weights, as_of)
-    told = signals.select(
+    told = signals.where(F.col("signal_date") < F.lit(as_of)).select(
         "profile_id",
         "title_id",
         (_of_day(weights) * fade).cast(_SCORE).alias("score"),
@@ -104,10 +106,7 @@ def _of_day(weights: Weights) -> Column:
         _if(broke_off, weights.abandoned),
         _if((F.col("hovers") > 0) & ~played, weights.hover),
     )
-    total = F.lit(0.0)
-    for term in terms:
-        total = total + term
-    return total
+    return reduce(add, terms)
 
 
 def _if(condition: Column, weight: float) -> Column:

@@ -28,11 +28,11 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from cinelake.runtime.lake import Lake
+from cinelake.sources.bronze import holds_record
+from cinelake.sources.catalog import all_sources
 from cinelake.sources.misplaced import UNKNOWN_VERSION, told_by_file
-from cinelake.sources.register import all_sources
 from cinelake.sources.source import Source
 
 UNREADABLE = "unreadable_file"
@@ -106,7 +106,7 @@ def misplaced_files(
     }
     if not suspects:
         return []
-    lines = lake.read_files(list(suspects)).where(F.col("value").rlike(r"\S"))
+    lines = lake.read_files(list(suspects)).where(holds_record())
     counts = lines.groupBy("file").count().toArrow().to_pylist()
     found = []
     for file, count in sorted((row["file"], row["count"]) for row in counts):

@@ -21,6 +21,8 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
+from cinelake.sources.bronze import holds_record
+
 # What stands before a source's name where a table's name would stand.
 LANDED = "landing/"
 # The count comes with the end of the pass over the lines, through a queue of events.
@@ -81,9 +83,7 @@ class Landed:
 
     def __init__(self, lines: DataFrame) -> None:
         self._observation = Observation()
-        self.lines = lines.observe(
-            self._observation, F.count_if(F.col("value").rlike(r"\S")).alias("lines")
-        )
+        self.lines = lines.observe(self._observation, F.count_if(holds_record()).alias("lines"))
 
     def count(self) -> int:
         """How many there were; 0 when nothing read them, as where a batch holds no file."""

@@ -25,7 +25,6 @@ from cinelake.tables.contract import Table
 KEPT_OF_STATISTICS = 32
 PAGE = 1000
 TEXTS = (".txt", ".log", ".json", ".jsonl", ".csv", ".html", ".md", ".yaml", ".yml", ".py", ".svg")
-SCHEMA = "place string, text string, whole array<string>, rows bigint"
 QUOTED = r'"([^"\\]*)"'
 NUMBER = r"\A[0-9.eE+-]*\z"
 

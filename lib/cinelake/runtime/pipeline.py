@@ -23,7 +23,7 @@ from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
-from cinelake.sources.register import all_sources
+from cinelake.sources.catalog import all_sources
 
 # A job that reads its own past may change days that make later days of itself stale; it settles in two.
 PASSES = 5

@@ -40,13 +40,11 @@ class PlainProgress:
 
     def ended(self, report: JobReport) -> None:
         line = f"{report.job:<24} {report.status:<14} {_figures(report)}".rstrip()
-        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        self._console.print(line, **PLAIN)
         if report.files:
             self._console.print(f"  {turned_away(report)}", style="yellow", **PLAIN)
         if report.error:
-            self._console.print(
-                f"  {report.error}", highlight=False, soft_wrap=True, markup=False, style="red"
-            )
+            self._console.print(f"  {report.error}", style="red", **PLAIN)
 
 
 class LiveProgress:

@@ -7,6 +7,7 @@ what was published before make no commit. A failed audit publishes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -233,34 +234,33 @@ class Publisher:
             self._lake.unstage(folder)
 
     def _summary(self, table: Table, ready: DataFrame) -> _Summary:
-        rejections = F.count(F.when(~_is_good(), 1)).alias("rejections")
+        """What each day holds, and what was turned away by the first reason against it, in one pass."""
         received = (
             F.max(RECEIVED).alias(RECEIVED)
             if RECEIVED in table.names
             else F.lit(None).alias(RECEIVED)
         )
-        rows = (
-            ready.groupBy(_window(table))
-            .agg(*aggregates(HASH), rejections, received)
+        # What a reason says after a colon is detail; good rows have none.
+        first = F.substring_index(F.element_at(REASONS, 1), ":", 1).alias("reason")
+        groups = (
+            ready.groupBy(_window(table), first)
+            .agg(*aggregates(HASH), F.count("*").alias("count"), received)
             .toArrow()
             .to_pylist()
         )
         days = {
-            row[_window(table)]: Digest(row["rows"], row["xor"], row["total"])
-            for row in rows
-            if row["rows"]
+            group[_window(table)]: Digest(group["rows"], group["xor"], group["total"])
+            for group in groups
+            if group["rows"]
         }
-        newest = max((row[RECEIVED] for row in rows if row[RECEIVED] is not None), default=None)
-        turned_away = sum(row["rejections"] for row in rows)
-        return _Summary(days, turned_away, self._reasons(ready) if turned_away else {}, newest)
-
-    def _reasons(self, ready: DataFrame) -> dict[str, int]:
-        """Rejected rows by the first reason against each; what a reason says after a colon is detail."""
-        first = F.substring_index(F.element_at(REASONS, 1), ":", 1).alias("reason")
-        counts = rejected(ready).groupBy(first).count().toArrow().to_pylist()
-        return {
-            row["reason"]: row["count"] for row in sorted(counts, key=lambda row: row["reason"])
-        }
+        turned_away: Counter[str] = Counter()
+        for group in groups:
+            if group["reason"] is not None:
+                turned_away[group["reason"]] += group["count"]
+        newest = max(
+            (group[RECEIVED] for group in groups if group[RECEIVED] is not None), default=None
+        )
+        return _Summary(days, turned_away.total(), dict(sorted(turned_away.items())), newest)
 
     def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()

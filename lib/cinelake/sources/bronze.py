@@ -54,7 +54,7 @@ def bronze_rows(
 
     `_raw` and `_origin` are null where there are no reasons.
     """
-    records = landed.where(F.col("value").rlike(r"\S")).select(
+    records = landed.where(holds_record()).select(
         "value", "file", F.try_parse_json("value").alias("record")
     )
     fields = records.select("*", F.try_variant_get("record", "$", _shape(source)).alias("_field"))
@@ -95,6 +95,11 @@ def bronze_rows(
         F.when(bad, _raw()).alias("_raw"),
         F.when(bad, _origin()).alias("_origin"),
     )
+
+
+def holds_record() -> SparkColumn:
+    """Whether a landed line is a record: one of white space only is none."""
+    return F.col("value").rlike(r"\S")
 
 
 def payload(bronze: DataFrame, source: Source, *names: str) -> DataFrame:

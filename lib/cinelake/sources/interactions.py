@@ -5,6 +5,18 @@ from pyspark.sql.types import DoubleType, IntegerType, StringType
 from cinelake.sources.source import Source
 from cinelake.tables.contract import Column, between, one_of, satisfies
 
+ACTIONS = (
+    "hover",
+    "scroll_past",
+    "click",
+    "details",
+    "thumbs_up",
+    "thumbs_down",
+    "add_my_list",
+    "remove_my_list",
+    "not_interested",
+)
+
 INTERACTIONS_SOURCE = Source(
     name="interactions",
     description="A viewer hovers, clicks, judges or keeps a title",
@@ -22,18 +34,7 @@ INTERACTIONS_SOURCE = Source(
     checks=(
         satisfies("profile_id_is_not_blank", "trim(profile_id) <> ''", "profile_id"),
         satisfies("title_id_is_not_blank", "trim(title_id) <> ''", "title_id"),
-        one_of(
-            "action",
-            "hover",
-            "scroll_past",
-            "click",
-            "details",
-            "thumbs_up",
-            "thumbs_down",
-            "add_my_list",
-            "remove_my_list",
-            "not_interested",
-        ),
+        one_of("action", *ACTIONS),
         between("row", 0, 1000),
         between("rank", 0, 1000),
         between("seconds", 0, 86_400),

@@ -11,17 +11,9 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from cinelake.sources.interactions import ACTIONS
 from cinelake.tables.contract import Column, Layer, Partition, Table, between, one_of, satisfies
-from cinelake.tables.viewing import SECONDS
-
-# What is known of the viewer's surroundings (behaviour/surroundings.py).
-_SURROUNDINGS = (
-    Column("device_kind", StringType(), "tv, console, phone, tablet or laptop; null if not known"),
-    Column("time_zone", StringType(), "Time zone of the account (IANA); null if not known, and then UTC counts"),
-    Column("local_date", DateType(), "Day of started_at in that zone", required=True),
-    Column("local_hour", IntegerType(), "Hour of started_at in that zone, 0 to 23", required=True),
-    Column("local_weekday", IntegerType(), "Day of the week in that zone, 1 Monday to 7 Sunday", required=True),
-)  # fmt: skip
+from cinelake.tables.viewing import DEVICE_KIND, LOCAL_TIME, LOCAL_TIME_CHECKS, SECONDS
 
 INTERACTIONS = Table(
     name="interactions",
@@ -64,19 +56,7 @@ INTERACTIONS = Table(
     window="action_date",
     partition=Partition.DAY,
     checks=(
-        one_of(
-            "action",
-            "impression",
-            "hover",
-            "scroll_past",
-            "click",
-            "details",
-            "thumbs_up",
-            "thumbs_down",
-            "add_my_list",
-            "remove_my_list",
-            "not_interested",
-        ),
+        one_of("action", "impression", *ACTIONS),
         between("row", 0, 1000),
         between("rank", 0, 1000),
         between("seconds_to_action", 0),
@@ -142,7 +122,8 @@ SEARCHES = Table(
             required=True,
         ),
         Column("play_id", StringType(), "The first such play attempt", personal="play id"),
-        *_SURROUNDINGS,
+        DEVICE_KIND,
+        *LOCAL_TIME,
     ),
     # A client may use an id again after hours.
     key=("search_id", "started_at"),
@@ -156,8 +137,7 @@ SEARCHES = Table(
         between("results", 0),
         between("clicked_rank", 0),
         between("seconds_to_click", 0),
-        between("local_hour", 0, 23),
-        between("local_weekday", 1, 7),
+        *LOCAL_TIME_CHECKS,
         satisfies("ends_after_it_starts", "ended_at >= started_at", "ended_at", "started_at"),
         satisfies(
             "search_date_is_of_started_at", "search_date = CAST(started_at AS DATE)", "search_date", "started_at"
@@ -208,7 +188,8 @@ BROWSE_SESSIONS = Table(
         Column("entry", StringType(), "Whence that play came: home, search, continue or deep_link; null if not told"),
         Column("entry_row", IntegerType(), "Of a play from the home page: its row, from 0"),
         Column("entry_rank", IntegerType(), "Of a play from the home page: place in the row, from 0"),
-        *_SURROUNDINGS,
+        DEVICE_KIND,
+        *LOCAL_TIME,
     ),
     key=("browse_id", "session_date"),
     window="session_date",
@@ -220,8 +201,7 @@ BROWSE_SESSIONS = Table(
         between("titles_seen", 0),
         between("acts", 0),
         between("searches", 0),
-        between("local_hour", 0, 23),
-        between("local_weekday", 1, 7),
+        *LOCAL_TIME_CHECKS,
         satisfies("ends_after_it_starts", "ended_at >= started_at", "ended_at", "started_at"),
         satisfies(
             "session_date_is_of_started_at", "session_date = CAST(started_at AS DATE)", "session_date", "started_at"

@@ -19,6 +19,18 @@ from cinelake.tables.contract import Column, Layer, Partition, Table, between, o
 # Seconds that are added up later: exact to the millisecond, up to eleven days.
 SECONDS = DecimalType(12, 3)
 
+# What is known of the viewer's surroundings (behaviour/surroundings.py).
+DEVICE_KIND = Column(
+    "device_kind", StringType(), "tv, console, phone, tablet or laptop; null if not known"
+)
+LOCAL_TIME = (
+    Column("time_zone", StringType(), "Time zone of the account (IANA); null if not known, and then UTC counts"),
+    Column("local_date", DateType(), "Day of started_at in that zone", required=True),
+    Column("local_hour", IntegerType(), "Hour of started_at in that zone, 0 to 23", required=True),
+    Column("local_weekday", IntegerType(), "Day of the week in that zone, 1 Monday to 7 Sunday", required=True),
+)  # fmt: skip
+LOCAL_TIME_CHECKS = (between("local_hour", 0, 23), between("local_weekday", 1, 7))
+
 VIEWING_SESSIONS = Table(
     name="viewing_sessions",
     area="behaviour",
@@ -85,13 +97,10 @@ VIEWING_SESSIONS = Table(
             "Other episodes of the series that the profile began before it in the same sitting; 0 for films",
             required=True,
         ),
-        Column("device_kind", StringType(), "tv, console, phone, tablet or laptop; null if not known"),
+        DEVICE_KIND,
         Column("device_model", StringType(), "Model, as the device names itself"),
         Column("app_version", StringType(), "Version of the app"),
-        Column("time_zone", StringType(), "Time zone of the account (IANA); null if not known, and then UTC counts"),
-        Column("local_date", DateType(), "Day of started_at in that zone", required=True),
-        Column("local_hour", IntegerType(), "Hour of started_at in that zone, 0 to 23", required=True),
-        Column("local_weekday", IntegerType(), "Day of the week in that zone, 1 Monday to 7 Sunday", required=True),
+        *LOCAL_TIME,
         Column("entry", StringType(), "home, search, continue, autoplay or deep_link; null if the press is missing"),
         Column("entry_row", IntegerType(), "From the home page: its row, from 0"),
         Column("entry_rank", IntegerType(), "From the home page: place in the row, from 0"),
@@ -123,8 +132,7 @@ VIEWING_SESSIONS = Table(
         between("seconds_rewatched", 0),
         between("completion", 0, 1),
         between("binge_position", 0),
-        between("local_hour", 0, 23),
-        between("local_weekday", 1, 7),
+        *LOCAL_TIME_CHECKS,
         satisfies("ends_after_it_starts", "ended_at >= started_at", "ended_at", "started_at"),
         satisfies(
             "session_date_is_of_started_at",

@@ -6,9 +6,9 @@ import json
 
 from pyspark.sql import Row, SparkSession
 
+from cinelake.sources.catalog import all_sources
 from cinelake.sources.misplaced import UNKNOWN_VERSION, told_by_file
 from cinelake.sources.ratings import RATINGS_SOURCE
-from cinelake.sources.register import all_sources
 from cinelake.sources.titles import TITLES_SOURCE
 
 ENVELOPE = {"event_id": "e", "schema_version": 1, "event_time": "", "received_at": ""}

@@ -14,9 +14,10 @@ from cinelake.simulate.randomness import Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import SECOND, Leaves, Offender, PlayColumns, Records
 from cinelake.simulate.viewers.encoding import id_column, real, title_column, whole, words
-from cinelake.simulate.viewers.traces import ACTIONS, DOWN, UP
+from cinelake.simulate.viewers.traces import DOWN, UP
 from cinelake.simulate.world.catalogue import catalogue
 from cinelake.simulate.world.wording import MOODS, THEMES
+from cinelake.sources.interactions import ACTIONS
 
 _WORDS = ("brilliant", "too long", "for rainy days", "great cast", "overrated", "hidden gem", "meh")
 

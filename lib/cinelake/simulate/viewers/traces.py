@@ -17,19 +17,9 @@ from cinelake.simulate.viewers.encoding import flags, id_column, real, title_col
 from cinelake.simulate.viewers.lanes import Lanes
 from cinelake.simulate.viewers.page import ROW_KINDS
 from cinelake.simulate.viewers.watching import Seats, impression_order
+from cinelake.sources.interactions import ACTIONS
 
 ARTWORK = ("face", "group", "scene", "title")
-ACTIONS = (
-    "hover",
-    "scroll_past",
-    "click",
-    "details",
-    "thumbs_up",
-    "thumbs_down",
-    "add_my_list",
-    "remove_my_list",
-    "not_interested",
-)
 HOVER, PAST, CLICK, DETAILS, UP, DOWN, ADD, REMOVE, NO = range(9)
 
 
