@@ -112,6 +112,18 @@ def test_a_broken_record_is_kept_beside_all_its_reasons(
     assert verdicts[text] == reasons
 
 
+def test_a_field_that_nobody_declared_changes_no_verdict(spark: SparkSession) -> None:
+    """Records of the usual shape are told by it; all others field by field."""
+    told = [text for text, _ in BROKEN.values()] + [line(), line(rating=4), line(rating=None)]
+    with_more = [text[:-1] + ', "zzz": 1}' if text.endswith("}") else text for text in told]
+    columns = ("event_id", "schema_version", "event_time", "received_at", "clock_ahead_ms")
+    plain, more = (
+        [tuple(row[name] for name in (*columns, "_reasons")) for row in judged(spark, *lines)]
+        for lines in (told, with_more)
+    )
+    assert plain == more
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -211,7 +223,7 @@ def test_the_payload_comes_back_typed(spark: SparkSession) -> None:
     assert tuple(row) == ("e1", "p1", "t1", 4.5)
 
 
-def test_each_line_is_parsed_once(spark: SparkSession) -> None:
+def test_each_line_becomes_a_variant_once(spark: SparkSession) -> None:
     rows = bronze_rows(landed(spark, line()), RATINGS_SOURCE)
     plan = rows._jdf.queryExecution().optimizedPlan().toString()
     assert plan.count("parseJson") == 1
