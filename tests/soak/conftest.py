@@ -24,6 +24,8 @@ from cinelake.tables.contract import Kind, Table
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
 PROJECT = Path(__file__).parents[2]
+# Lakes are compared by their pseudonyms, and each would make a secret of its own.
+ONE_SECRET = {"CINELAKE_SECRETS__PSEUDONYM_KEY": "a secret for tests that compare lakes"}
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +73,7 @@ class Service:
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("cinelake")), *overrides, *words],
             cwd=PROJECT,
+            env=os.environ | ONE_SECRET,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -3,9 +3,9 @@
 Grain: one `Audit` per table and frame. The frame is what has passed `rules.reasons`, so a failure means a repeated
 key, an unusual frame, or rules and expectations that disagree; it fails the job.
 
-Method: an ephemeral Great Expectations context per audit, thrown away with it. The row rules come to two Spark jobs
-and the key to one more, whatever their number. Rows are looked at singly only after a failure: up to five keys of
-offending rows are fetched for each broken expectation.
+Method: an ephemeral Great Expectations context per audit, thrown away with it, holds the suite against what the rows
+come to (`tally`). Rows are looked at singly only after a failure: up to five keys of offending rows are fetched for
+each broken expectation.
 
 Values of personal key columns never leave the frame; a report shows the first digits of their SHA-256.
 """
@@ -21,6 +21,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.checks.tally import Tally
 from cinelake.tables.contract import Table
 
 SAMPLE_KEYS = 5
@@ -29,12 +30,8 @@ SAMPLE_KEYS = 5
 _ERROR_CONDITION = re.compile(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]")
 
 
-class SchemaMismatch(ValueError):
-    """The frame handed to an audit does not have the contract's columns."""
-
-
 class AuditError(RuntimeError):
-    """An expectation could not be evaluated at all."""
+    """An expectation could not be judged at all."""
 
 
 class AuditFailed(RuntimeError):
@@ -85,14 +82,12 @@ class Audit:
         return self.validation
 
 
-def audit(table: Table, frame: DataFrame, *, keys_hash_column: str | None = None) -> Audit:
-    """Hold `frame` against the contract of `table`.
+def audit(table: Table, frame: DataFrame, counted: Tally) -> Audit:
+    """Hold what `frame` comes to against the contract of `table`; the frame itself is for samples after a failure.
 
-    `keys_hash_column` names an extra column of `frame` with a 64-bit hash of the key, which spares computing it.
-    Raises SchemaMismatch for other columns than the contract's, AuditError for a rule that cannot be evaluated.
+    Raises AuditError for a rule that cannot be judged.
     """
-    _refuse_misfit(table, frame, keys_hash_column)
-    validation = _validate(table, frame, keys_hash_column)
+    validation = _validate(table, counted)
     # What differs from one process to the next (ids, times) is left out, so that equal rows give equal JSON; the
     # table that keeps it says who checked and when.
     validation["meta"] = {
@@ -107,41 +102,19 @@ def audit(table: Table, frame: DataFrame, *, keys_hash_column: str | None = None
     return Audit(table, validation["success"], results, json.dumps(validation, sort_keys=True))
 
 
-def _refuse_misfit(table: Table, frame: DataFrame, keys_hash_column: str | None) -> None:
-    wanted = {column.name: column.type.simpleString() for column in table.columns}
-    if keys_hash_column is not None:
-        wanted[keys_hash_column] = "bigint"
-    given = {field.name: field.dataType.simpleString() for field in frame.schema}
-    if wanted == given and len(frame.columns) == len(given):
-        return
-    sides = [
-        f"  {name}: contract {wanted.get(name, 'has no such column')}, frame {given.get(name, 'has no such column')}"
-        for name in {**wanted, **given}
-        if wanted.get(name) != given.get(name)
-    ]
-    sides += [
-        f"  {name}: twice in the frame" for name in sorted(given) if frame.columns.count(name) > 1
-    ]
-    raise SchemaMismatch(
-        f"table {table.name!r}: the frame to audit does not have the contract's columns; select and cast them\n"
-        + "\n".join(sides)
-    )
-
-
-def _validate(table: Table, frame: DataFrame, keys_hash_column: str | None) -> dict[str, Any]:
+def _validate(table: Table, counted: Tally) -> dict[str, Any]:
     # The library takes seconds to import and is needed by jobs that write, not by `cinelake plan`.
     import great_expectations as gx
 
     from cinelake.checks.library import quiet_context
-    from cinelake.checks.suite import expectations
+    from cinelake.checks.suite import batch, expectations
 
-    # persist=True, the default, would leave every audited frame in the cache.
-    source = quiet_context().data_sources.add_or_update_spark("spark", persist=False)
+    source = quiet_context().data_sources.add_or_update_pandas("counts")
     asset = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
-    suite = gx.ExpectationSuite(
-        table.name, expectations=expectations(table, keys_hash_column=keys_hash_column)
+    suite = gx.ExpectationSuite(table.name, expectations=expectations(table))
+    result: Any = asset.get_batch({"dataframe": batch(counted)}).validate(
+        suite, result_format="BASIC"
     )
-    result: Any = asset.get_batch({"dataframe": frame}).validate(suite, result_format="BASIC")
     validation: dict[str, Any] = json.loads(json.dumps(result.to_json_dict()))
     return validation
 
@@ -158,15 +131,10 @@ def _standardise(table: Table, document: dict[str, Any]) -> None:
     config = document["expectation_config"]
     config["type"] = STANDARD_TYPES.get(config["type"], config["type"])
     config.pop("id", None)
-    own = {"batch_id", "hash_column"}
-    if "check" not in config["kwargs"]:
-        # The standard arguments say it already.
-        own.add("sql")
-    for name in own:
-        config["kwargs"].pop(name, None)
+    config["kwargs"].pop("batch_id", None)
     if error := _error(document["exception_info"]):
         rule = config["meta"]["rule"]
-        raise AuditError(f"table {table.name!r}: rule {rule!r} cannot be evaluated: {error}")
+        raise AuditError(f"table {table.name!r}: rule {rule!r} cannot be judged: {error}")
 
 
 def _error(exception_info: dict[str, Any]) -> str | None:

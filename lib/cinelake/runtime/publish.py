@@ -22,6 +22,7 @@ from pyspark.sql.types import ArrayType, StringType
 
 from cinelake.checks.gate import Audit, AuditFailed, audit
 from cinelake.checks.rules import reasons
+from cinelake.checks.tally import Tally, breaches, broken, surplus
 from cinelake.runtime.bad_files import BadFile
 from cinelake.runtime.books import Books
 from cinelake.runtime.commits import Note
@@ -202,7 +203,7 @@ class Publisher:
             good = accepted(ready)
             rows, version = sum(digest.rows for digest in summary.days.values()), None
             if summary.days:
-                self._keep(self._audit(table, good))
+                self._keep(self._audit(table, good, summary))
                 note = self._note("append", min(summary.days), max(summary.days), summary.days)
                 receipt = self._lake.append(
                     table, good.select(*table.names), note, (f"{application}:{table.name}", number)
@@ -234,7 +235,7 @@ class Publisher:
             self._lake.unstage(folder)
 
     def _summary(self, table: Table, ready: DataFrame) -> _Summary:
-        """What each day holds, and what was turned away by the first reason against it, in one pass."""
+        """What each day holds, what was turned away by the first reason against it, and what is to be audited."""
         received = (
             F.max(RECEIVED).alias(RECEIVED)
             if RECEIVED in table.names
@@ -244,7 +245,12 @@ class Publisher:
         first = F.substring_index(F.element_at(REASONS, 1), ":", 1).alias("reason")
         groups = (
             ready.groupBy(_window(table), first)
-            .agg(*aggregates(HASH), F.count("*").alias("count"), received)
+            .agg(
+                *aggregates(HASH),
+                F.count("*").alias("count"),
+                received,
+                *breaches(table, among=_is_good()),
+            )
             .toArrow()
             .to_pylist()
         )
@@ -260,7 +266,9 @@ class Publisher:
         newest = max(
             (group[RECEIVED] for group in groups if group[RECEIVED] is not None), default=None
         )
-        return _Summary(days, turned_away.total(), dict(sorted(turned_away.items())), newest)
+        return _Summary(
+            days, turned_away.total(), dict(sorted(turned_away.items())), newest, broken(groups)
+        )
 
     def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:
         rows = hashed.groupBy(_window(table)).agg(*aggregates(HASH)).toArrow().to_pylist()
@@ -272,7 +280,7 @@ class Publisher:
         self._refuse_strays(table, window, summary.days)
         replace = self._books.has_quarantined(self._job, table.name, window.days)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            verdict = pool.submit(self._audit, table, accepted(ready))
+            verdict = pool.submit(self._audit, table, accepted(ready), summary)
             if replace or summary.rejected:
                 self._quarantine(table, ready, window, replace=replace)
             return summary, verdict.result()
@@ -317,11 +325,11 @@ class Publisher:
             parts.append(rejected_files(self._lake, files, *who))
         return reduce(DataFrame.unionByName, parts)
 
-    def _audit(self, table: Table, good: DataFrame) -> Audit:
+    def _audit(self, table: Table, good: DataFrame, summary: _Summary) -> Audit:
         """The verdict, if it is good; a bad one is kept and raised."""
-        keys = KEYS if table.unique_key else None
+        rows = sum(digest.rows for digest in summary.days.values())
         result = audit(
-            table, good.select(*table.names, *([KEYS] if keys else [])), keys_hash_column=keys
+            table, good, Tally(rows, summary.broken, surplus(table, good, rows, hash_column=KEYS))
         )
         if not result.passed:
             self._keep(result)
@@ -371,6 +379,7 @@ class _Summary:
     rejected: int
     reasons: dict[str, int]
     received_through: datetime | None
+    broken: dict[str, int]
 
 
 def _window(table: Table) -> str:

@@ -13,6 +13,7 @@ from pyspark.sql.types import DateType, DoubleType, StringType
 
 from cinelake.checks.docs import DocsError, Validation, build, newest
 from cinelake.checks.gate import audit
+from cinelake.checks.tally import tally
 from cinelake.tables.contract import Column, Layer, Table, between, satisfies
 
 PLAYS = Table(
@@ -40,13 +41,10 @@ def history(spark: SparkSession) -> list[Validation]:
     schema = "account_id string, day date, share double"
     bad = spark.createDataFrame([("anna", date(2026, 1, 1), 1.5)], schema)
     good = spark.createDataFrame([("anna", date(2026, 1, 1), 0.5)], schema)
+    first, second = (audit(PLAYS, rows, tally(PLAYS, rows)).to_json() for rows in (bad, good))
     return [
-        Validation(
-            "batch/7:1", "plays", datetime(2026, 1, 2, tzinfo=UTC), audit(PLAYS, bad).to_json()
-        ),
-        Validation(
-            "run-2", "plays", datetime(2026, 1, 3, tzinfo=UTC), audit(PLAYS, good).to_json()
-        ),
+        Validation("batch/7:1", "plays", datetime(2026, 1, 2, tzinfo=UTC), first),
+        Validation("run-2", "plays", datetime(2026, 1, 3, tzinfo=UTC), second),
     ]
 
 
