@@ -94,6 +94,19 @@ def test_a_failed_audit_publishes_nothing_fails_the_job_and_stops_what_builds_on
     assert [row["job"] for row in failed] == ["sum_notes"]
 
 
+@job(reads=[NOTES], writes=[AMOUNTS])
+def find_nothing(run: Run[JobParams]) -> None:
+    """Let no row through."""
+    sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+    run.write(AMOUNTS, sums.where("false"))
+
+
+def test_a_job_that_finds_no_rows_succeeds(service: Service) -> None:
+    service.jobs = (replace(find_nothing, name="sum_notes"), total_days)
+    service.note(("2026-01-01", "tea", 1))
+    assert [(r.status, r.rows_out) for r in service.run().reports] == [("succeeded", 0)] * 2
+
+
 def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Service) -> None:
     def fail(run: Run[JobParams]) -> None:
         raise ZeroDivisionError("deliberate")

@@ -51,15 +51,10 @@ def breaches(table: Table, among: Column | None = None) -> list[Column]:
     ]
 
 
-def broken(groups: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The rows against each rule, from the groups of an aggregation with `breaches`."""
-    sums: dict[str, int] = {}
-    for group in groups:
-        for name, count in group.items():
-            if name.startswith(_PREFIX):
-                rule = name.removeprefix(_PREFIX)
-                sums[rule] = sums.get(rule, 0) + count
-    return sums
+def broken(table: Table, groups: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The rows against each rule, from the groups of an aggregation with `breaches`; there may be none."""
+    found = list(groups)
+    return {rule: sum(group[f"{_PREFIX}{rule}"] for group in found) for rule in predicates(table)}
 
 
 def surplus(table: Table, frame: DataFrame, rows: int, hash_column: str | None = None) -> int:
@@ -80,7 +75,7 @@ def tally(table: Table, frame: DataFrame, hash_column: str | None = None) -> Tal
     """The tally of a whole frame, in two queries."""
     groups = frame.agg(F.count("*").alias("rows"), *breaches(table)).toArrow().to_pylist()
     rows = groups[0]["rows"]
-    return Tally(rows, broken(groups), surplus(table, frame, rows, hash_column))
+    return Tally(rows, broken(table, groups), surplus(table, frame, rows, hash_column))
 
 
 def _surplus_hashes(hashes: DataFrame, rows: int) -> int:

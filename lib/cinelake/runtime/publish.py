@@ -267,7 +267,11 @@ class Publisher:
             (group[RECEIVED] for group in groups if group[RECEIVED] is not None), default=None
         )
         return _Summary(
-            days, turned_away.total(), dict(sorted(turned_away.items())), newest, broken(groups)
+            days,
+            turned_away.total(),
+            dict(sorted(turned_away.items())),
+            newest,
+            broken(table, groups),
         )
 
     def _digests(self, table: Table, hashed: DataFrame) -> dict[date, Digest]:

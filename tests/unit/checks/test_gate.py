@@ -91,6 +91,10 @@ def test_no_rows_pass(spark: SparkSession) -> None:
     assert audit(PLAYS, plays(spark, GOOD).limit(0)).passed
 
 
+def test_no_groups_break_no_rule() -> None:
+    assert counting.broken(PLAYS, []) == dict.fromkeys(PLAYS.rules, 0)
+
+
 @pytest.mark.parametrize(
     ("row", "rule"),
     [
