@@ -82,32 +82,17 @@ def _hashable(value: Column, data_type: DataType) -> Column:
         return F.to_json(value)
     if isinstance(data_type, (DoubleType, FloatType)):
         return _rounded(value.cast("double"))
-    if not _needs_care(data_type):
-        return value
     if isinstance(data_type, ArrayType):
         element = data_type.elementType
-        return F.transform(value, lambda item: _nested(item, element))
-    assert isinstance(data_type, StructType)
-    return F.struct(
-        *(
-            _nested(value[field.name], field.dataType).alias(field.name)
-            for field in data_type.fields
+        # An empty array would hash like none.
+        return F.struct(
+            F.size(value), F.transform(value, lambda item: F.xxhash64(_hashable(item, element)))
         )
-    )
-
-
-def _nested(value: Column, data_type: DataType) -> Column:
-    """Hashed by itself where it is no number with a hash of its own, so that a null keeps its place."""
-    hashable = _hashable(value, data_type)
-    return F.xxhash64(hashable) if _needs_care(data_type) else hashable
-
-
-def _needs_care(data_type: DataType) -> bool:
-    if isinstance(data_type, ArrayType):
-        return _needs_care(data_type.elementType)
     if isinstance(data_type, StructType):
-        return any(_needs_care(field.dataType) for field in data_type.fields)
-    return isinstance(data_type, (VariantType, DoubleType, FloatType))
+        # Each part by itself, so that a null keeps its place.
+        fields = data_type.fields
+        return F.struct(*(F.xxhash64(_hashable(value[f.name], f.dataType)) for f in fields))
+    return value
 
 
 def _rounded(value: Column) -> Column:

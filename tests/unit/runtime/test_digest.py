@@ -26,9 +26,10 @@ TABLE = Table(
         Column("whole", LongType(), "an integer"),
         Column("real", DoubleType(), "a number"),
         Column("reals", ArrayType(DoubleType()), "numbers"),
+        Column("words", ArrayType(StringType()), "strings"),
     ),
 )
-ROW: tuple[Any, ...] = ("a", date(2026, 1, 1), 7, 0.1, [1.0, None])
+ROW: tuple[Any, ...] = ("a", date(2026, 1, 1), 7, 0.1, [1.0, None], ["x", None])
 
 
 def digest(spark: SparkSession, *rows: tuple[Any, ...]) -> Digest:
@@ -41,7 +42,7 @@ def of(frame: DataFrame) -> Digest:
 
 
 def test_order_and_partitions_do_not_count(spark: SparkSession) -> None:
-    rows = [(f"{n}", date(2026, 1, 1), n, n / 7, [n / 3]) for n in range(300)]
+    rows = [(f"{n}", date(2026, 1, 1), n, n / 7, [n / 3], [f"{n}"]) for n in range(300)]
     one = spark.createDataFrame(rows, TABLE.schema).coalesce(1)
     other = spark.createDataFrame(rows[::-1], TABLE.schema).repartition(7)
     assert of(one) == of(other)
@@ -56,6 +57,9 @@ def test_order_and_partitions_do_not_count(spark: SparkSession) -> None:
         ("real", 0.1000001),
         ("reals", [None, 1.0]),
         ("reals", [1.0]),
+        ("words", [None, "x"]),
+        ("words", ["x"]),
+        ("words", ["x", "", None]),
     ],
 )
 def test_any_change_of_a_value_counts(spark: SparkSession, column: str, value: Any) -> None:
@@ -63,9 +67,13 @@ def test_any_change_of_a_value_counts(spark: SparkSession, column: str, value: A
     assert digest(spark, ROW) != digest(spark, tuple(changed[name] for name in TABLE.names))
 
 
+def test_no_list_is_not_an_empty_list(spark: SparkSession) -> None:
+    assert digest(spark, (*ROW[:4], None, None)) != digest(spark, (*ROW[:4], None, []))
+
+
 def test_a_value_that_moves_to_a_null_neighbour_counts(spark: SparkSession) -> None:
-    left = ("a", None, 1, None, None)
-    right = ("a", None, None, 1.0, None)
+    left = ("a", None, 1, None, None, None)
+    right = ("a", None, None, 1.0, None, None)
     assert digest(spark, left) != digest(spark, right)
 
 
@@ -76,12 +84,14 @@ def test_a_value_that_moves_to_a_null_neighbour_counts(spark: SparkSession) -> N
 def test_floating_point_that_differs_by_rounding_is_the_same(
     spark: SparkSession, one: float, other: float
 ) -> None:
-    assert digest(spark, (*ROW[:3], one, [one])) == digest(spark, (*ROW[:3], other, [other]))
+    assert digest(spark, (*ROW[:3], one, [one], [])) == digest(
+        spark, (*ROW[:3], other, [other], [])
+    )
 
 
 def test_what_is_no_ordinary_number_is_told_apart(spark: SparkSession) -> None:
     odd = [float("nan"), float("inf"), float("-inf"), 0.0, 5e-324, None]
-    found = {digest(spark, (*ROW[:3], value, [])) for value in odd}
+    found = {digest(spark, (*ROW[:3], value, [], [])) for value in odd}
     assert len(found) == len(odd)
 
 
