@@ -38,4 +38,5 @@ def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_heal(
             name: (len(expected[name]), len(found.get(name, []))) for name in differing
         }
         again = service.run("run")
-        assert {job["status"] for job in again["jobs"].values()} == {"up to date"}, again
+        at_rest = {"up to date", "nothing landed"}
+        assert {job["status"] for job in again["jobs"].values()} == at_rest, again

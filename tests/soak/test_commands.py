@@ -1,0 +1,43 @@
+"""What people ask of a lake that the commands have filled: `cinelake recommend`, `leaderboard`, `plan`, `run` again."""
+
+from __future__ import annotations
+
+from soak.conftest import Service
+
+
+def told(service: Service, *words: str) -> str:
+    process = service.command(*words)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err[-3000:]
+    return out
+
+
+def test_recommend_shows_lists_of_the_profiles_that_are_asked_for(
+    undisturbed: tuple[Service, float],
+) -> None:
+    service, _ = undisturbed
+    page = told(service, "recommend", "1", "42", "--titles", "3")
+    assert page.index("Profile 1") < page.index("Profile 42")
+    # Each title of the folder is called Film; three stand on either side of both pages.
+    assert page.count("Film ") == 12
+    nobody = service.command("recommend", "4711")
+    _, err = nobody.communicate(timeout=300)
+    assert nobody.returncode != 0
+    assert "no profile '4711' has watched or rated anything" in " ".join(err.split())
+
+
+def test_leaderboard_shows_the_model_beside_popularity(
+    undisturbed: tuple[Service, float],
+) -> None:
+    page = told(undisturbed[0], "leaderboard")
+    assert "popularity" in page
+    assert "ndcg_at_10" in page
+    assert "gate: " in page
+
+
+def test_a_second_run_finds_nothing_to_do(undisturbed: tuple[Service, float]) -> None:
+    service, _ = undisturbed
+    again = service.run("run")
+    assert again["status"] == "succeeded"
+    assert again["rows_out"] == 0
+    assert "nothing is stale" in told(service, "plan", "--stale")
