@@ -4,8 +4,8 @@ PYTHON ?= python3.11
 # A MovieLens folder (ml-latest-small, ml-latest, ml-25m, ml-32m, ml-1m, ml-100k); without one, a service is simulated.
 DATA ?=
 # The simulated service of `make run`: how many accounts, for how many days.
-ACCOUNTS ?= 40
-DAYS ?= 28
+ACCOUNTS ?= 20
+DAYS ?= 14
 ifeq ($(strip $(DATA)),)
 # One lake per data set, so that two of them never mix.
 LAKE ?= .cinelake/simulated-$(ACCOUNTS)x$(DAYS)
@@ -24,7 +24,14 @@ BIN := $(VENV)/bin
 # One process for the tests that share a Spark session, one for all others (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 READY := $(VENV)/.ready
-CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)" $(if $(SERVICE),--set lake.landing="$(SERVICE)/landing")
+CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)"
+ifdef SERVICE
+CINELAKE += --set lake.landing="$(SERVICE)/landing"
+SIMULATE = simulate "$(SERVICE)" --profile small --accounts $(ACCOUNTS) --days $(DAYS) then
+BRING_IN = $(if $(wildcard $(SERVICE)/delivery.json),,$(SIMULATE))
+else
+BRING_IN = ingest movielens "$(DATA)" then
+endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -52,24 +59,13 @@ jars: prerequisites $(READY) ## Fetch Delta's jars again if they are missing
 	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
 
 run: prerequisites $(READY) ## Simulate a service, or ingest DATA=folder; run every job; show what came of it
-ifeq ($(strip $(DATA)),)
-	@test -e "$(SERVICE)/delivery.json" || { \
-	  echo "== Simulating a service of $(ACCOUNTS) accounts for $(DAYS) days in $(SERVICE)"; \
-	  $(CINELAKE) simulate "$(SERVICE)" --profile small --accounts $(ACCOUNTS) --days $(DAYS); }
-else
+ifneq ($(strip $(DATA)),)
 	@test -d "$(DATA)" || { \
 	  echo "There is no folder $(DATA)." >&2; \
 	  echo "Get a MovieLens data set from https://grouplens.org/datasets/movielens/ (ml-latest-small will do)," >&2; \
 	  echo "unpack it, and say where it is: make run DATA=/path/to/ml-latest-small" >&2; exit 1; }
-	@echo "== Ingesting $(DATA) into the lake $(LAKE)"
-	@$(CINELAKE) ingest movielens "$(DATA)"
 endif
-	@echo "== Running what is stale"
-	@$(CINELAKE) run
-	@echo "== The models"
-	@$(CINELAKE) leaderboard
-	@echo "== Recommendations"
-	@$(CINELAKE) recommend $(PROFILES)
+	@$(CINELAKE) $(BRING_IN) run then leaderboard then recommend $(PROFILES) then report --out "$(LAKE).html"
 
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
 	@$(PYTEST) -m "not thorough" $(ARGS)

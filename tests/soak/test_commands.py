@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from soak.conftest import Service
 
 
@@ -41,3 +43,14 @@ def test_a_second_run_finds_nothing_to_do(undisturbed: tuple[Service, float]) ->
     assert again["status"] == "succeeded"
     assert again["rows_out"] == 0
     assert "nothing is stale" in told(service, "plan", "--stale")
+
+
+def test_the_report_shows_jobs_tables_and_the_model(
+    undisturbed: tuple[Service, float], tmp_path: Path
+) -> None:
+    service, _ = undisturbed
+    told(service, "report", "--out", str(tmp_path / "of" / "today.html"))
+    page = (tmp_path / "of" / "today.html").read_text("utf-8")
+    for heading in ("Recommender", "Pipeline", "Tables", "Data quality"):
+        assert f"<h2>{heading}</h2>" in page
+    assert '<td class="">title_signals</td>' in page

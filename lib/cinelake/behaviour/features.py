@@ -13,6 +13,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.distinct import sketched
 from cinelake.tables.features import SECONDS
 
 # What is done with a title and says something about it; a tile that was shown or passed over is counted elsewhere.
@@ -33,7 +34,7 @@ UNKNOWN = "unknown"
 def title_signals(sessions: DataFrame, interactions: DataFrame, ratings: DataFrame) -> DataFrame:
     """What each profile told of each title on each day: plays, acts, and the last rating."""
     who = ("profile_id", "title_id")
-    played = sessions.where(_has_started()).select(
+    played = sessions.where(has_started()).select(
         *who,
         F.col("session_date").alias("signal_date"),
         "seconds_watched",
@@ -55,8 +56,8 @@ def title_signals(sessions: DataFrame, interactions: DataFrame, ratings: DataFra
     )
     summed = told.groupBy(*who, "signal_date").agg(
         F.count("is_finished").alias("plays"),
-        _seconds("seconds_watched"),
-        _seconds("seconds_rewatched"),
+        sum_of_seconds("seconds_watched"),
+        sum_of_seconds("seconds_rewatched"),
         F.count_if("is_finished").alias("finished"),
         F.max("completion").alias("completion"),
         *(F.count_if(F.col("action") == act).alias(name) for act, name in ACTS.items()),
@@ -68,7 +69,7 @@ def title_signals(sessions: DataFrame, interactions: DataFrame, ratings: DataFra
 def title_days(sessions: DataFrame) -> DataFrame:
     """How each film or episode was watched on each day."""
     key = ("watched_id", "title_id", "play_date")
-    started = _has_started()
+    started = has_started()
     plays = sessions.select(
         F.coalesce("episode_id", "title_id").alias("watched_id"),
         "title_id",
@@ -85,8 +86,8 @@ def title_days(sessions: DataFrame) -> DataFrame:
         F.count("*").alias("attempts"),
         F.count_if("started").alias("starts"),
         F.count_distinct("viewer").alias("viewers"),
-        _seconds("seconds_watched"),
-        _seconds("seconds_rewatched"),
+        sum_of_seconds("seconds_watched"),
+        sum_of_seconds("seconds_rewatched"),
         F.count_if("finished").alias("finished"),
         # A tenth as a fraction: .1 * 3 is more than .3.
         F.array(*(F.count_if(F.col("completion") * 10 >= step) for step in range(1, 11))).alias(
@@ -102,8 +103,15 @@ def title_days(sessions: DataFrame) -> DataFrame:
         F.array_sort(F.collect_list(F.struct("minute", "times"))).alias("went_back_to")
     )
     none = F.array().cast("array<struct<minute:int,times:bigint>>")
-    return summed.join(hot, on=list(key), how="left").select(
-        *summed.columns, F.coalesce("went_back_to", none).alias("went_back_to")
+    watched_by = sketched(plays, key, "viewer", "viewers_sketch")
+    return (
+        summed.join(hot, on=list(key), how="left")
+        .join(watched_by, on=list(key))
+        .select(
+            *summed.columns,
+            "viewers_sketch",
+            F.coalesce("went_back_to", none).alias("went_back_to"),
+        )
     )
 
 
@@ -111,11 +119,11 @@ def watch_hours(sessions: DataFrame) -> DataFrame:
     """When, and on what, each profile started to watch."""
     key = ("profile_id", "play_date", "device_kind", "local_weekday", "local_hour")
     return (
-        sessions.where(_has_started())
+        sessions.where(has_started())
         .select(
             "profile_id",
             F.col("session_date").alias("play_date"),
-            F.coalesce("device_kind", F.lit(UNKNOWN)).alias("device_kind"),
+            known("device_kind"),
             "local_weekday",
             "local_hour",
             "seconds_watched",
@@ -124,15 +132,68 @@ def watch_hours(sessions: DataFrame) -> DataFrame:
         .groupBy(*key)
         .agg(
             F.count("*").alias("starts"),
-            _seconds("seconds_watched"),
+            sum_of_seconds("seconds_watched"),
             F.count_if("binged").alias("binged"),
         )
     )
 
 
-def _has_started() -> Column:
+def profile_days(sessions: DataFrame, browsing: DataFrame, searches: DataFrame) -> DataFrame:
+    """How much each profile watched, browsed and searched on each day, and what came of it."""
+    watched = sessions.where(has_started()).select(
+        "profile_id",
+        F.col("session_date").alias("profile_date"),
+        "seconds_watched",
+        "is_finished",
+        (F.col("binge_position") > 0).alias("is_binged"),
+    )
+    browsed = browsing.select(
+        "profile_id",
+        F.col("session_date").alias("profile_date"),
+        "seconds_browsing",
+        (F.col("outcome") == "exit").alias("is_exit"),
+    )
+    sought = searches.select(
+        "profile_id",
+        F.col("search_date").alias("profile_date"),
+        "is_zero_results",
+        F.col("clicked_title_id").isNotNull().alias("is_clicked"),
+        "is_played",
+        "refinements",
+        "keystrokes",
+    )
+    return (
+        watched.unionByName(browsed, allowMissingColumns=True)
+        .unionByName(sought, allowMissingColumns=True)
+        .groupBy("profile_id", "profile_date")
+        .agg(
+            F.count("is_finished").alias("starts"),
+            sum_of_seconds("seconds_watched"),
+            F.count_if("is_finished").alias("finished"),
+            F.count_if("is_binged").alias("binged"),
+            F.count("is_exit").alias("browse_sessions"),
+            sum_of_seconds("seconds_browsing"),
+            F.count_if("is_exit").alias("exits"),
+            F.count("is_played").alias("searches"),
+            F.count_if("is_zero_results").alias("zero_result_searches"),
+            F.count_if("is_clicked").alias("clicked_searches"),
+            F.count_if("is_played").alias("played_searches"),
+            F.coalesce(F.sum("refinements"), F.lit(0)).cast("bigint").alias("refinements"),
+            F.coalesce(F.sum("keystrokes"), F.lit(0)).cast("bigint").alias("keystrokes"),
+        )
+    )
+
+
+def has_started() -> Column:
+    """Whether a session came to a first frame."""
     return F.col("first_frame_at").isNotNull()
 
 
-def _seconds(name: str) -> Column:
+def known(name: str) -> Column:
+    """A column, or `unknown` where it is null."""
+    return F.coalesce(name, F.lit(UNKNOWN)).alias(name)
+
+
+def sum_of_seconds(name: str) -> Column:
+    """The exact sum of a column of seconds, under its name."""
     return F.coalesce(F.sum(name), F.lit(0)).cast(SECONDS).alias(name)

@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.rollups import fade
+
 # Places of a score; far more than there is sense in, and exact.
 _SCORE = "decimal(18,6)"
 
@@ -54,15 +56,16 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
 
     `is_seen` says that the profile knows the title: it played, rated or judged it.
     """
-    fade = _fade(weights, as_of)
+    # The day before `as_of` is the newest there is, and counts in full.
+    faded = fade("signal_date", as_of, weights.half_life_days)
     told = signals.where(F.col("signal_date") < F.lit(as_of)).select(
         "profile_id",
         "title_id",
-        (_of_day(weights) * fade).cast(_SCORE).alias("score"),
+        (_of_day(weights) * faded).cast(_SCORE).alias("score"),
         F.when(
             F.col("rated_at").isNotNull(),
             # Of ratings given in the same instant the higher one counts.
-            F.struct("rated_at", "rating", fade.alias("fade")),
+            F.struct("rated_at", "rating", faded.alias("fade")),
         ).alias("judgement"),
         _knows().alias("knows"),
     )
@@ -80,14 +83,6 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
         F.when(wanted, F.lit(1.0)).otherwise(F.lit(0.0)).cast("float").alias("strength"),
         "is_seen",
     )
-
-
-def _fade(weights: Weights, as_of: date) -> Column:
-    if weights.half_life_days is None:
-        return F.lit(1.0)
-    # The day before `as_of` is the newest there is, and counts in full.
-    age = F.date_diff(F.lit(as_of), "signal_date") - 1
-    return F.pow(F.lit(2.0), -age / F.lit(weights.half_life_days))
 
 
 def _of_day(weights: Weights) -> Column:

@@ -1,12 +1,14 @@
-"""The command `cinelake`. Areas add commands of their own in `cinelake/<area>/commands.py`."""
+"""The command `cinelake`. Areas add commands of their own in `cinelake/<area>/commands.py`.
+
+The word `then` between commands runs them one after the other in one Spark session: to start one takes longer than
+many a command. The first that fails ends it.
+"""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import os
-import pkgutil
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ import typer
 from rich.console import Console
 
 import cinelake
+from cinelake.runtime.areas import modules
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.workspace import Workspace
 
@@ -34,6 +37,11 @@ ingest_app = typer.Typer(
 app.add_typer(checks_app, name="checks")
 app.add_typer(ingest_app, name="ingest")
 
+# Stands between commands that share a session.
+THEN = "then"
+# How text is printed that is not ours, so that brackets and long lines stay as they are.
+_AS_IT_IS: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+
 console = Console()
 # Messages for people go to stderr, so that stdout holds results alone.
 notices = Console(stderr=True)
@@ -44,6 +52,8 @@ class _State:
 
     environment: str | None = None
     overrides: tuple[str, ...] = ()
+    # Whether a command before this one has settled them.
+    settled = False
 
 
 _workspaces: list[Workspace] = []
@@ -68,9 +78,12 @@ def options(
         typer.Option("--set", metavar="a.b=c", help="One setting; may be repeated."),
     ] = None,
 ) -> None:
-    """Set what all commands share."""
-    _State.environment = env
-    _State.overrides = tuple(set_ or ())
+    """Set what all commands share; of commands joined by `then`, the first says it for all."""
+    if not _State.settled:
+        _State.environment = env
+        _State.overrides = tuple(set_ or ())
+    elif env or set_:
+        raise typer.BadParameter("--env and --set stand before the first command and hold for all")
 
 
 @app.command()
@@ -294,26 +307,35 @@ def checks_docs(
 
 def main() -> None:
     """The console script. Errors that a person can mend are shown as one message, not as a trace."""
-    _discover_commands()
+    for module in modules("commands"):
+        module.register(app, workspace)
     _discover_importers()
     try:
-        app()
+        _run_each(sys.argv[1:])
     except mendable() as error:
-        notices.print(
-            f"{type(error).__name__}: {error}",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        notices.print(f"{type(error).__name__}: {error}", style="red", **_AS_IT_IS)
         sys.exit(1)
 
 
-def _discover_commands() -> None:
-    for info in pkgutil.iter_modules(cinelake.__path__):
-        name = f"cinelake.{info.name}.commands"
-        if info.ispkg and info.name != "runtime" and importlib.util.find_spec(name):
-            importlib.import_module(name).register(app, workspace)
+def _run_each(arguments: list[str]) -> None:
+    commands: list[list[str]] = [[]]
+    for argument in arguments:
+        if argument == THEN:
+            commands.append([])
+        else:
+            commands[-1].append(argument)
+    try:
+        for command in commands:
+            if len(commands) > 1:
+                notices.print(f"\n== cinelake {shlex.join(command)}", style="bold", **_AS_IT_IS)
+            try:
+                app(command)
+            except SystemExit as end:
+                if end.code:
+                    raise
+            _State.settled = True
+    finally:
+        _State.settled = False
 
 
 def _discover_importers() -> None:
@@ -365,5 +387,5 @@ def _nearest(name: str, known: Any) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    notices.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    notices.print(message, style="red", **_AS_IT_IS)
     raise typer.Exit(1)

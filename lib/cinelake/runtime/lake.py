@@ -166,6 +166,12 @@ class Lake:
             return []
         return list(self._log(table).between(after, newest if through is None else through))
 
+    def size(self, table: Table) -> tuple[int, int]:
+        """How many files the newest version has, and how many bytes they hold."""
+        detail = self._delta(table).detail().select("numFiles", "sizeInBytes").first()
+        assert detail is not None
+        return detail[0], detail[1]
+
     # ---- reading
 
     def read(

@@ -53,6 +53,8 @@ INSTALL_JAVA = (
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 UNUSED_SECONDS = 30 * 86400
+# Masters whose executors are the driver's own process.
+IN_ONE_PROCESS = re.compile(r"local(\[.*\])?")
 # One matrix product per task is the parallelism; threads of BLAS beneath it only fight for the same cores.
 ONE_BLAS_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -160,6 +162,10 @@ def _when_started_by_us(settings: Settings, app_name: str | None) -> dict[str, s
         conf["spark.driver.bindAddress"] = "127.0.0.1"
         # A month of hourly folders is listed by as many tasks otherwise: seconds a source for what takes a moment.
         conf["spark.sql.sources.parallelPartitionDiscovery.parallelism"] = "8"
+    if IN_ONE_PROCESS.fullmatch(master):
+        # Hadoop's own forks a `chmod` for every file and folder that it makes, which takes longer than to write a
+        # small file: of 3,900 landing files, 20 s of 28 on two cores.
+        conf["spark.hadoop.fs.file.impl"] = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
     return conf | _always(settings, app_name, master)
 
 
@@ -209,7 +215,7 @@ def _start(settings: Settings, app_name: str | None) -> SparkSession:
     conf["spark.driver.extraClassPath"] = os.pathsep.join(
         [*map(str, jars), *filter(None, [conf.get("spark.driver.extraClassPath")])]
     )
-    if not re.fullmatch(r"local(\[.*\])?", conf["spark.master"]):
+    if not IN_ONE_PROCESS.fullmatch(conf["spark.master"]):
         # Executors are other processes and have to be sent them.
         conf["spark.jars"] = ",".join([*map(str, jars), *filter(None, [conf.get("spark.jars")])])
     options = shlex.join(_java_options(settings, archive))

@@ -21,6 +21,8 @@ from cinelake.tables.contract import Column, Layer, Partition, Table, between, s
 
 # Sums of the seconds of silver: exact to the millisecond.
 SECONDS = DecimalType(18, 3)
+# A bucket and the greatest rank in it, packed, in ascending order.
+SKETCH = ArrayType(IntegerType())
 # Minutes of a title to which viewers went back, in order.
 MINUTES = ArrayType(
     StructType([StructField("minute", IntegerType()), StructField("times", LongType())])
@@ -91,7 +93,13 @@ TITLE_DAYS = Table(
         Column("play_date", DateType(), "The day", required=True),
         Column("attempts", LongType(), "Play attempts", required=True),
         Column("starts", LongType(), "Of them, those that came to a first frame", required=True),
-        Column("viewers", LongType(), "Profiles with a start; of one day, so days do not add up", required=True),
+        Column("viewers", LongType(), "Profiles with a start; days do not add up", required=True),
+        Column(
+            "viewers_sketch",
+            SKETCH,
+            "The same as a HyperLogLog sketch (behaviour/distinct.py), of which days add up",
+            required=True,
+        ),
         Column("seconds_watched", SECONDS, "Time in which it played (s)", required=True),
         Column("seconds_rewatched", SECONDS, "Of the title, played more than once in a play (s)", required=True),
         Column("finished", LongType(), "Starts seen to the end", required=True),
@@ -146,5 +154,46 @@ WATCH_HOURS = Table(
         between("local_hour", 0, 23),
         between("local_weekday", 1, 7),
         satisfies("binged_were_started", "binged <= starts", "binged", "starts"),
+    ),
+)  # fmt: skip
+
+PROFILE_DAYS = Table(
+    name="profile_days",
+    area="behaviour",
+    layer=Layer.GOLD,
+    grain="one profile and day on which it played, browsed or searched",
+    columns=(
+        Column("profile_id", StringType(), "Who", required=True),
+        Column("profile_date", DateType(), "The day", required=True),
+        Column("starts", LongType(), "Plays that came to a first frame", required=True),
+        Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True),
+        Column("finished", LongType(), "Of the starts, those seen to the end", required=True),
+        Column("binged", LongType(), "Of the starts, those that followed another episode in a sitting", required=True),
+        Column("browse_sessions", LongType(), "Stretches of browsing", required=True),
+        Column("seconds_browsing", SECONDS, "Time spent in them (s)", required=True),
+        Column("exits", LongType(), "Of them, those that ended without a press of play", required=True),
+        Column("searches", LongType(), "Search episodes", required=True),
+        Column("zero_result_searches", LongType(), "Of them, those whose last text found nothing", required=True),
+        Column("clicked_searches", LongType(), "Of them, those in which a title was chosen", required=True),
+        Column("played_searches", LongType(), "Of them, those whose title was played", required=True),
+        Column("refinements", LongType(), "Changes of a text in them", required=True),
+        Column("keystrokes", LongType(), "Keystrokes in them, at least", required=True),
+    ),
+    key=("profile_id", "profile_date"),
+    window="profile_date",
+    partition=Partition.MONTH,
+    checks=(
+        satisfies("finished_were_started", "finished <= starts", "finished", "starts"),
+        satisfies("binged_were_started", "binged <= starts", "binged", "starts"),
+        satisfies("exits_were_browsed", "exits <= browse_sessions", "exits", "browse_sessions"),
+        satisfies("found_nothing_in_searches", "zero_result_searches <= searches", "zero_result_searches", "searches"),
+        satisfies(
+            "what_was_played_was_clicked",
+            "played_searches <= clicked_searches AND clicked_searches <= searches",
+            "played_searches", "clicked_searches", "searches",
+        ),
+        satisfies(
+            "something_was_done", "starts + browse_sessions + searches > 0", "starts", "browse_sessions", "searches"
+        ),
     ),
 )  # fmt: skip

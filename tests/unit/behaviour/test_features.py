@@ -11,10 +11,10 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import DAY, NOON, rows
 
-from cinelake.behaviour.features import title_days, title_signals, watch_hours
+from cinelake.behaviour.features import profile_days, title_days, title_signals, watch_hours
 from cinelake.tables.behaviour import RATINGS
-from cinelake.tables.browsing import INTERACTIONS
-from cinelake.tables.features import TITLE_DAYS, TITLE_SIGNALS, WATCH_HOURS
+from cinelake.tables.browsing import BROWSE_SESSIONS, INTERACTIONS, SEARCHES
+from cinelake.tables.features import PROFILE_DAYS, TITLE_DAYS, TITLE_SIGNALS, WATCH_HOURS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 
@@ -110,7 +110,14 @@ def test_a_day_of_a_title_holds_its_completion_curve_and_where_viewers_went_back
          "starts": 1, "finished": 0, "seconds_watched": Decimal(7), "measured": 0,
          "reached": [0] * 10},
     )  # fmt: skip
-    same(title_days(sessions), expected)
+    found = title_days(sessions)
+    same(found.drop("viewers_sketch"), expected.drop("viewers_sketch"))
+    sketches = {
+        row.play_date: row.viewers_sketch for row in found.where("title_id = 't1'").collect()
+    }
+    # The same viewer on both days, and only one.
+    assert sketches[DAY] == sketches[DAY + timedelta(days=1)]
+    assert len(sketches[DAY]) == 1
 
 
 def test_hours_are_those_of_the_viewer_and_what_is_not_known_is_said(
@@ -128,3 +135,38 @@ def test_hours_are_those_of_the_viewer_and_what_is_not_known_is_said(
                 "seconds_watched": Decimal(7), "binged": 1},
     )  # fmt: skip
     same(watch_hours(sessions), expected)
+
+
+def test_a_day_of_a_profile_holds_what_it_watched_browsed_and_searched(
+    spark: SparkSession, sessions: DataFrame
+) -> None:
+    browsing = rows(
+        spark,
+        BROWSE_SESSIONS,
+        {"profile_id": "p1", "outcome": "exit", "seconds_browsing": Decimal(30)},
+        {"profile_id": "p1", "outcome": "play", "seconds_browsing": Decimal(12)},
+        {"profile_id": "p3", "outcome": "exit", "seconds_browsing": Decimal(1)},
+    )
+    found_nothing = {"is_zero_results": True, "refinements": 2, "keystrokes": 9}
+    sought = rows(
+        spark,
+        SEARCHES,
+        {"profile_id": "p1", **found_nothing},
+        {"profile_id": "p1", "keystrokes": 3, "clicked_title_id": "t1", "is_played": True},
+        {"profile_id": "p1", "keystrokes": 3, "clicked_title_id": "t1"},
+    )
+    expected = rows(
+        spark,
+        PROFILE_DAYS,
+        {"profile_id": "p1", "profile_date": DAY, "starts": 2, "seconds_watched": Decimal(100),
+         "finished": 1, "browse_sessions": 2, "seconds_browsing": Decimal(42), "exits": 1,
+         "searches": 3, "zero_result_searches": 1, "clicked_searches": 2, "played_searches": 1,
+         "refinements": 2, "keystrokes": 15},
+        {"profile_id": "p1", "profile_date": DAY + timedelta(days=1), "starts": 1,
+         "seconds_watched": Decimal(9)},
+        {"profile_id": "p2", "profile_date": DAY, "starts": 1, "seconds_watched": Decimal(7),
+         "binged": 1},
+        {"profile_id": "p3", "profile_date": DAY, "browse_sessions": 1,
+         "seconds_browsing": Decimal(1), "exits": 1},
+    )  # fmt: skip
+    same(profile_days(sessions, browsing, sought), expected)

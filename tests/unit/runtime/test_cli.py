@@ -94,3 +94,22 @@ def test_a_folder_that_is_no_movielens_is_refused_by_name(command: Command, tmp_
     ended = command("ingest", "movielens", str(empty))
     assert ended.exit_code == 1
     assert "empty" in str(ended.exception)
+
+
+def test_commands_joined_by_then_run_in_one_workspace_until_one_fails(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = f"lake.root={tmp_path / 'lake'}"
+    cli._run_each(["--set", root, "plan", "then", "plan", "--format", "mermaid"])
+    shown = capsys.readouterr().out
+    assert shown.index("behaviour/build_ratings") < shown.index("flowchart LR")
+    # What stood before the first command holds for the others.
+    (workspace,) = cli._workspaces
+    assert workspace.settings.lake.root == str(tmp_path / "lake")
+    with pytest.raises(SystemExit) as end:
+        cli._run_each(["tables", "rating", "then", "plan"])
+    assert end.value.code == 1
+    assert "build_ratings" not in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        cli._run_each(["config", "then", "--set", root, "config"])
+    assert end.value.code == 2

@@ -124,12 +124,12 @@ def test_of_two_processes_one_fetches_and_the_other_waits(tmp_path: Path) -> Non
     assert sorted(printed) == ["", "asked\n"]
 
 
-def test_the_pins_name_seven_jars_and_fit_the_installed_delta_and_spark() -> None:
+def test_the_pins_name_eight_jars_and_fit_the_installed_delta_and_spark() -> None:
     import delta
     import pyspark
 
     pins = {jar.artifact: jar for jar in session.pinned_jars()}
-    assert len(pins) == 7
+    assert len(pins) == 8
     spark_line = ".".join(pyspark.__version__.split(".")[:2])
     assert f"delta-spark_{spark_line}_2.13" in pins
     assert pins["delta-storage"].version == delta.__version__

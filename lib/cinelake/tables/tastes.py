@@ -1,0 +1,97 @@
+"""Gold tables of tastes: daily sums of what kinds of titles are watched, by whom, on what and when.
+
+A row is what one day adds, as in `tables/features.py`. A title counts whole in each of its genres, moods and themes,
+so that the values of one facet add up to more than what was watched. Titles count as the catalogue described them
+when the day ended. Profiles stand under their pseudonyms. Days are UTC.
+"""
+
+from pyspark.sql.types import DateType, IntegerType, LongType, StringType
+
+from cinelake.tables.contract import Column, Layer, Partition, Table, between, one_of, satisfies
+from cinelake.tables.features import SECONDS
+
+STARTS = Column("starts", LongType(), "Plays that came to a first frame", required=True)
+SECONDS_WATCHED = Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True)
+PLAY_DATE = Column("play_date", DateType(), "The day, UTC", required=True)
+DEVICE_KIND = Column(
+    "device_kind", StringType(), "tv, console, phone, tablet, laptop, or unknown", required=True
+)
+
+TASTE_DAYS = Table(
+    name="taste_days",
+    area="behaviour",
+    layer=Layer.GOLD,
+    grain="one profile, day and genre, mood, theme or language of which it watched a title",
+    columns=(
+        Column("profile_id", StringType(), "Who", required=True),
+        PLAY_DATE,
+        Column("facet", StringType(), "genre, mood, theme or language", required=True),
+        Column("value", StringType(), "Which, in the catalogue's words; languages as ISO 639-1", required=True),
+        STARTS,
+        SECONDS_WATCHED,
+        Column("finished", LongType(), "Of the starts, those seen to the end", required=True),
+    ),
+    key=("profile_id", "play_date", "facet", "value"),
+    window="play_date",
+    partition=Partition.MONTH,
+    checks=(
+        one_of("facet", "genre", "mood", "theme", "language"),
+        between("starts", 1),
+        between("seconds_watched", 0),
+        satisfies("finished_were_started", "finished <= starts", "finished", "starts"),
+    ),
+)  # fmt: skip
+
+GENRE_HOURS = Table(
+    name="genre_hours",
+    area="behaviour",
+    layer=Layer.GOLD,
+    grain=(
+        "one day, genre, kind of title, kind of device and hour of the week, by the viewers' clocks, in which "
+        "somebody started to watch"
+    ),
+    columns=(
+        PLAY_DATE,
+        Column("genre", StringType(), "Genre, in the catalogue's words, or unknown", required=True),
+        Column("kind", StringType(), "film or episode", required=True),
+        DEVICE_KIND,
+        Column("local_weekday", IntegerType(), "Day of the week there, 1 Monday to 7 Sunday", required=True),
+        Column("local_hour", IntegerType(), "Hour there, 0 to 23", required=True),
+        STARTS,
+        SECONDS_WATCHED,
+    ),
+    key=("play_date", "genre", "kind", "device_kind", "local_weekday", "local_hour"),
+    window="play_date",
+    partition=Partition.MONTH,
+    checks=(
+        one_of("kind", "film", "episode"),
+        between("starts", 1),
+        between("seconds_watched", 0),
+        between("local_hour", 0, 23),
+        between("local_weekday", 1, 7),
+    ),
+)  # fmt: skip
+
+TITLE_AUDIENCES = Table(
+    name="title_audiences",
+    area="behaviour",
+    layer=Layer.GOLD,
+    grain="one film or series, day, country, kind of profile and kind of device, in which somebody started to watch",
+    columns=(
+        Column("title_id", StringType(), "The film or series", required=True),
+        PLAY_DATE,
+        Column("country", StringType(), "Country of the address (ISO 3166-1), or unknown", required=True),
+        Column("profile_kind", StringType(), "adult, kid, or unknown", required=True),
+        DEVICE_KIND,
+        STARTS,
+        SECONDS_WATCHED,
+    ),
+    key=("title_id", "play_date", "country", "profile_kind", "device_kind"),
+    window="play_date",
+    partition=Partition.MONTH,
+    checks=(
+        one_of("profile_kind", "adult", "kid", "unknown"),
+        between("starts", 1),
+        between("seconds_watched", 0),
+    ),
+)  # fmt: skip
