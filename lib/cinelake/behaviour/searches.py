@@ -67,12 +67,8 @@ def searches(
 def _snapshots(bronze: DataFrame) -> DataFrame:
     """Each snapshot once, in its episode."""
     lying = payload(bronze, SEARCHES_SOURCE).repartition("search_id")
-    same = Window.partitionBy("search_id", "event_id", "event_date")
-    marked = lying.select(
-        "*",
-        is_duplicate(SEARCHES_SOURCE.names, within=("search_id",)).alias("_is_duplicate"),
-        (F.count("*").over(same) - 1).alias("copies"),
-    )
+    is_copy = is_duplicate(SEARCHES_SOURCE.names, within=("search_id",))
+    marked = lying.select("*", is_copy.alias("_is_duplicate"))
     at = F.unix_micros("event_time")
     signs = marked.where(~F.col("_is_duplicate")).select(
         "*",
@@ -120,7 +116,6 @@ def _summed(steps: DataFrame) -> DataFrame:
             F.max("at").alias("ended"),
             F.max_by(F.struct("query", "results", "is_zero"), place).alias("last"),
             F.count("*").cast("int").alias("snapshots"),
-            F.sum("copies").cast("int").alias("copies"),
             F.count_if("is_refined").cast("int").alias("refinements"),
             F.sum("keys").cast("int").alias("keystrokes"),
             F.bool_or("is_zero").alias("had_zero_results"),
@@ -144,7 +139,7 @@ def _named(episodes: DataFrame, keys: DataFrame) -> DataFrame:
         "started_at",
         F.timestamp_micros("ended").alias("ended_at"),
         "last.query",
-        *("snapshots", "copies", "refinements", "keystrokes", "last.results"),
+        *("snapshots", "refinements", "keystrokes", "last.results"),
         F.col("last.is_zero").alias("is_zero_results"),
         "had_zero_results",
         "click.clicked_title_id",

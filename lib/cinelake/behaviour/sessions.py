@@ -99,7 +99,6 @@ def once(heartbeats: DataFrame) -> DataFrame:
                 F.min_by(name, "_received").alias(name)
                 for name in ("sequence", "_paused", "position", "played")
             ),
-            F.count("*").alias("records"),
         )
     )
 
@@ -118,7 +117,6 @@ def _beats_by_day(heartbeats: DataFrame) -> DataFrame:
             F.max("position").alias("beat_furthest"),
             F.sum("played").alias("beat_played"),
             F.count("*").alias("beats"),
-            F.sum(F.col("records") - 1).alias("copies"),
         )
     )
 
@@ -126,12 +124,8 @@ def _beats_by_day(heartbeats: DataFrame) -> DataFrame:
 def _events(playback: DataFrame) -> DataFrame:
     """Each event once."""
     lying = playback.repartition("play_id")
-    copies = F.count("*").over(Window.partitionBy("play_id", "event_id")) - 1
-    marked = lying.select(
-        "*",
-        is_duplicate(PLAYBACK_SOURCE.names, within=("play_id",)).alias("_is_duplicate"),
-        copies.alias("copies"),
-    )
+    is_copy = is_duplicate(PLAYBACK_SOURCE.names, within=("play_id",))
+    marked = lying.select("*", is_copy.alias("_is_duplicate"))
     state = F.lit(None).cast("string")
     for event, after in _AFTER.items():
         state = F.when(F.col("event") == event, F.lit(after)).otherwise(state)
@@ -149,7 +143,6 @@ def _events(playback: DataFrame) -> DataFrame:
         "error_code",
         F.struct(*WHO, *WHERE).alias("who"),
         F.struct(*ENTRY).alias("entered"),
-        "copies",
     )
 
 
@@ -245,7 +238,6 @@ def _summed(rows: DataFrame) -> DataFrame:
         (F.count_if(event == "skip_credits") > 0).alias("skipped_credits"),
         F.count("event").alias("events"),
         F.coalesce(F.sum("beats"), F.lit(0)).alias("beats"),
-        F.sum("copies").alias("copies"),
         F.count("sequence").alias("numbered"),
         F.max("sequence").alias("last_number"),
         F.coalesce(F.bool_or("is_corrected"), F.lit(False)).alias("is_corrected"),

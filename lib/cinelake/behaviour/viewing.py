@@ -121,7 +121,7 @@ def _named(summed: DataFrame, keys: DataFrame) -> DataFrame:
         "connection",
         known_as(IdKind.IP, "ip", keys),
         *("asn", "isp", "country", "region"),
-        *(F.col(name).cast("int").alias(name) for name in ("events", "copies")),
+        F.col("events").cast("int").alias("events"),
         F.col("beats").cast("int").alias("heartbeats"),
         "is_by_events",
         reasons(no_playback=F.col("who").isNull()).alias("_reasons"),

@@ -90,7 +90,6 @@ SEARCHES = Table(
         Column("ended_at", TimestampType(), "Last text, or the click", required=True),
         Column("query", StringType(), "The last text, as typed", required=True, personal="free text"),
         Column("snapshots", IntegerType(), "Texts that were told, copies apart", required=True),
-        Column("copies", IntegerType(), "Copies of them, received with the date of the same day", required=True),
         Column(
             "refinements",
             IntegerType(),
@@ -131,7 +130,6 @@ SEARCHES = Table(
     partition=Partition.DAY,
     checks=(
         between("snapshots", 1),
-        between("copies", 0),
         between("refinements", 0),
         between("keystrokes", 0),
         between("results", 0),

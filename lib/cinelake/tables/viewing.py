@@ -113,7 +113,6 @@ VIEWING_SESSIONS = Table(
         Column("region", StringType(), "Region of the address"),
         Column("events", IntegerType(), "Records of playback in it, copies apart", required=True),
         Column("heartbeats", IntegerType(), "Heartbeats in it, copies apart", required=True),
-        Column("copies", IntegerType(), "Copies of either", required=True),
         Column(
             "is_by_events",
             BooleanType(),

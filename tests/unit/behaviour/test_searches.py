@@ -128,15 +128,15 @@ def assert_rows(rows: DataFrame, expected: list[tuple[Any, ...]], columns: str) 
 
 def test_a_search_is_what_was_typed_last_and_how_it_came_to_that(found: DataFrame) -> None:
     expected = [
-        ("q1", clock(100), "Har", 4, 1, 1, 5, 4, False, True),
-        ("q2", clock(200), "glass", 5, 0, 3, 13, 0, True, True),
-        ("q3", clock(305), "ali", 2, 0, 0, 3, 5, False, False),
-        ("q4", clock(DAY - 5), "bra", 2, 0, 0, 3, 5, False, False),
-        ("q6", clock(400), "a", 1, 0, 0, 1, 5, False, False),
-        ("q6", clock(7600), "b", 1, 0, 0, 1, 5, False, False),
+        ("q1", clock(100), "Har", 4, 1, 5, 4, False, True),
+        ("q2", clock(200), "glass", 5, 3, 13, 0, True, True),
+        ("q3", clock(305), "ali", 2, 0, 3, 5, False, False),
+        ("q4", clock(DAY - 5), "bra", 2, 0, 3, 5, False, False),
+        ("q6", clock(400), "a", 1, 0, 1, 5, False, False),
+        ("q6", clock(7600), "b", 1, 0, 1, 5, False, False),
     ]
     columns = (
-        "id string, started_at timestamp, query string, snapshots int, copies int, refinements int, keystrokes int, "
+        "id string, started_at timestamp, query string, snapshots int, refinements int, keystrokes int, "
         "results int, is_zero_results boolean, had_zero_results boolean"
     )
     assert_rows(found, expected, columns)
