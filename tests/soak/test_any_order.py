@@ -15,17 +15,13 @@ from pyspark.sql import functions as F
 
 from cinelake.runtime.deliveries import Delivery
 from cinelake.runtime.graph import Graph
-from cinelake.runtime.pipeline import Request, Summary
+from cinelake.runtime.pipeline import JobReport, Request, Summary
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service
 from cinelake.simulate.settings import Settings
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Kind, Layer
-
-from .conftest import Silent
-
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(2400)]
 
 JOBS_FOLDER = Path(__file__).parents[2] / "jobs"
 START, DAYS = day("2026-01-05"), 3
@@ -34,6 +30,16 @@ SIMULATED = Settings.model_validate(
 )
 # Of a kind each: a stream of records, change rows, and what is given rarely.
 LATE = ("playback", "heartbeats", "interactions", "titles", "log_ins")
+
+
+class Silent:
+    """A progress nobody watches."""
+
+    def started(self, report: JobReport, doing: str) -> None:
+        """Say nothing."""
+
+    def ended(self, report: JobReport) -> None:
+        """Say nothing."""
 
 
 @dataclass
