@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from cinelake.runtime import publish
 from cinelake.runtime.graph import discover
+from cinelake.runtime.ingestion import Awaited
 from cinelake.runtime.job import Ingest, Job
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.publish import Publisher
@@ -190,3 +191,13 @@ def test_a_large_batch_is_staged(ratings: Service) -> None:
         assert ratings.run().succeeded
     assert events(ratings) == ["a"]
     assert ratings.lake.storage.names(f"{ratings.lake.root}/staging") == []
+
+
+def test_the_entry_of_the_last_batch_says_that_all_files_are_in() -> None:
+    awaited = Awaited("5:900", files=5)
+    assert [awaited.less(2), awaited.less(2)] == [None, None]
+    assert not awaited.all_in
+    assert awaited.less(1) == "5:900"
+    assert awaited.all_in
+    # A killed run took one of them, which is not offered again.
+    assert Awaited("5:900", files=5).less(4) is None

@@ -87,9 +87,9 @@ def _lines(entries: Iterable[Entry]) -> dict[str, _JobLine]:
             continue
         line = lines.setdefault(entry.job, _JobLine(entry))
         line.newest = entry
-        # Ingestion enters each batch, and then itself with the time of all of them; what it took in adds up.
-        is_batch = bool(entry.balances) and entry.kind == "ingest"
-        line.spent += 0.0 if is_batch else entry.seconds
+        # Ingestion enters each batch, and these add up; an entry beside them holds the time of all of them again.
+        is_batch = entry.kind == "ingest" and bool(entry.balances)
+        line.spent += entry.seconds if is_batch or entry.kind == "job" else 0.0
         if entry.kind == "job":
             line.rows_in = line.rows_out = line.turned_away = 0
         line.rows_in += sum(entry.rows_in.values())

@@ -13,6 +13,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -57,7 +58,9 @@ def take_in(
     seen = lake.storage.extent(folder)
     if "availableNow" in trigger and context.books.landing_seen.get(job.name) == seen:
         return Outcome(job.name, "up to date", None, seconds=time.monotonic() - started)
-    batches = _Batches(context, job, f"{lake.root}/checkpoints/{job.source.name}", folder)
+    known = context.books.landing_seen.get(job.name, "0:0")
+    awaited = Awaited(seen, file_count(seen) - file_count(known))
+    batches = _Batches(context, job, f"{lake.root}/checkpoints/{job.source.name}", awaited)
     try:
         query = lake.stream(
             lake.read_lines(folder, options), batches.checkpoint, trigger, batches.take
@@ -73,8 +76,8 @@ def take_in(
         context.enter(new_entry(job.name, "ingest", "failed", seconds=seconds, error=said(cause)))
         return Outcome(job.name, "failed", None, seconds=seconds, error=cause)
     seconds = round(time.monotonic() - started, 3)
-    # The extent is entered last: from here on the files are known to be in.
-    context.enter(new_entry(job.name, "ingest", fingerprint=seen, seconds=seconds))
+    if not awaited.all_in:
+        context.enter(new_entry(job.name, "ingest", fingerprint=seen, seconds=seconds))
     total = batches.balance
     outcome = Outcome(
         job.name,
@@ -100,10 +103,34 @@ def _track(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> None
     tracker.finish()
 
 
+def file_count(extent: str) -> int:
+    """How many files an extent (`storage.extent`) speaks of."""
+    return int(extent.partition(":")[0])
+
+
+@dataclass
+class Awaited:
+    """What had landed when a query began, and how many files of it no entry knows to be in.
+
+    The entry of the last of them says so for all, and then they are not looked for again. Where a killed run took
+    files that it could not enter, they are not offered again, and an entry at the end says it.
+    """
+
+    extent: str
+    files: int
+    all_in: bool = False
+
+    def less(self, files: int) -> str | None:
+        """Count files that a batch took; the extent, if they were the last."""
+        self.files -= files
+        self.all_in = self.files == 0
+        return self.extent if self.all_in else None
+
+
 class _Batches:
     """Takes the micro-batches of one query."""
 
-    def __init__(self, context: Context, job: Ingest, checkpoint: str, folder: str) -> None:
+    def __init__(self, context: Context, job: Ingest, checkpoint: str, awaited: Awaited) -> None:
         self.checkpoint = checkpoint
         self.balance = Balance(f"{LANDED}{job.source.name}", job.target.name, 0, 0)
         self.taken = 0
@@ -111,7 +138,7 @@ class _Batches:
         self.error: BaseException | None = None
         self._context = context
         self._job = job
-        self._folder = folder
+        self._awaited = awaited
 
     def take(self, frame: DataFrame, number: int) -> None:
         # The stream reports a failure as text of a Java error; the real one is kept for the ledger. Whatever is
@@ -181,6 +208,7 @@ class _Batches:
             self._job.name,
             "ingest",
             run_id=run_id,
+            fingerprint=self._awaited.less(len(files)),
             received_through=publisher.received_through,
             seconds=round(time.monotonic() - started, 3),
             balances=(balance,),

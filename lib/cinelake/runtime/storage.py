@@ -88,6 +88,12 @@ class Storage:
     def put(self, path: str, text: str) -> None:
         """Write a small file, whole or not at all."""
         unfinished = f"{path}.unfinished"
+        if is_local(path):
+            # Hadoop would leave the checksum of the unfinished file behind.
+            local_path(path).parent.mkdir(parents=True, exist_ok=True)
+            local_path(unfinished).write_text(text, encoding="utf-8")
+            self.move(unfinished, path)
+            return
         stream = self._system(path).create(self._path(unfinished), True)
         try:
             stream.write(bytearray(text.encode()))

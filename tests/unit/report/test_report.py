@@ -42,7 +42,7 @@ def test_a_job_is_shown_as_it_last_ran_and_an_ingest_job_with_all_that_it_took_i
     ]  # fmt: skip
     section = pipeline(entries)
     assert grid(section) == [
-        ["ingest_ratings", "succeeded", "all that landed", 0, 8, "0", 3.5],
+        ["ingest_ratings", "succeeded", "all that landed", 0, 8, "0", 3.0],
         ["build", "succeeded", "2026-01-01 to 2026-01-03", 8, 7, "1", 3.0],
     ]
     assert cards(section)["failed when they last ran"] == "0"
