@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.config import Settings
+from cinelake.runtime.pipeline import JobReport
 from cinelake.runtime.session import spark_session
 
 
@@ -35,6 +36,16 @@ def make_settings(root: Path) -> Settings:
             },
         }
     )
+
+
+class Silent:
+    """A progress nobody watches."""
+
+    def started(self, report: JobReport, doing: str) -> None:
+        """Say nothing."""
+
+    def ended(self, report: JobReport) -> None:
+        """Say nothing."""
 
 
 def pytest_configure() -> None:

@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import Silent
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
@@ -23,7 +24,7 @@ from cinelake.runtime.config import Settings as Configured
 from cinelake.runtime.deliveries import Delivery
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.job import Ingest
-from cinelake.runtime.pipeline import JobReport, Request, Summary
+from cinelake.runtime.pipeline import Request, Summary
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service
 from cinelake.simulate.settings import Settings
@@ -32,14 +33,6 @@ ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "100"))
 START, DAYS = day("2026-01-05"), 28
 JOBS = Path(__file__).parents[2] / "jobs"
 LATE_DAY, LATE_HOUR = START + timedelta(days=9), "hour=20"
-
-
-class Silent:
-    def started(self, report: JobReport, doing: str) -> None:
-        """Say nothing."""
-
-    def ended(self, report: JobReport) -> None:
-        """Say nothing."""
 
 
 class Service:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conftest import in_turn
+from conftest import Silent
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType
@@ -62,14 +63,6 @@ def copier(number: int) -> Job:
 
 class PlusParams(JobParams):
     plus: int = 0
-
-
-class Silent:
-    def started(self, report: JobReport, doing: str) -> None:
-        """Say nothing."""
-
-    def ended(self, report: JobReport) -> None:
-        """Say nothing."""
 
 
 class Service:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Silent
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType, StringType
@@ -19,7 +20,7 @@ from cinelake.runtime.graph import Graph
 from cinelake.runtime.job import REHEARSAL_KEYS, AnyJob, Job, JobParams, Reading, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import JobReport, Pipeline, Request, Summary
+from cinelake.runtime.pipeline import Pipeline, Request, Summary
 from cinelake.runtime.tracking import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between
@@ -102,16 +103,6 @@ def total_days(run: Run[JobParams]) -> None:
     both = amounts.unionByName(amounts.withColumn("day", F.date_add("day", 1)))
     inside = (F.col("day") >= F.lit(run.start)) & (F.col("day") < F.lit(run.end))
     run.write(TOTALS, both.where(inside).groupBy("day").agg(F.sum("amount").alias("total")))
-
-
-class Silent:
-    """A progress nobody watches."""
-
-    def started(self, report: JobReport, doing: str) -> None:
-        """Say nothing."""
-
-    def ended(self, report: JobReport) -> None:
-        """Say nothing."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import make_settings
+from conftest import Silent, make_settings
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
@@ -27,8 +27,6 @@ from cinelake.sources.bronze import payload
 from cinelake.sources.log_ins import LOG_INS_SOURCE
 from cinelake.tables.ingest import BRONZE_ACCOUNTS, BRONZE_LOG_INS
 from cinelake.tables.recommend import TITLE_INDEX
-
-from .conftest import Silent
 
 JOBS_FOLDER = Path(__file__).parents[2] / "jobs"
 START = day("2026-01-05")

@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import make_settings
+from conftest import Silent, make_settings
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.runtime.deliveries import Delivery
 from cinelake.runtime.graph import Graph
-from cinelake.runtime.pipeline import JobReport, Request, Summary
+from cinelake.runtime.pipeline import Request, Summary
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service
@@ -30,16 +30,6 @@ SIMULATED = Settings.model_validate(
 )
 # Of a kind each: a stream of records, change rows, and what is given rarely.
 LATE = ("playback", "heartbeats", "interactions", "titles", "log_ins")
-
-
-class Silent:
-    """A progress nobody watches."""
-
-    def started(self, report: JobReport, doing: str) -> None:
-        """Say nothing."""
-
-    def ended(self, report: JobReport) -> None:
-        """Say nothing."""
 
 
 @dataclass

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cinelake.behaviour.identity import LENGTH, IdKind
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
+from cinelake.recommend.report import metric_named
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
@@ -187,7 +188,7 @@ def board(run: ModelRun) -> RenderableType:
     for model in models:
         grid.add_column(model, justify="right")
     for measure in MEASURES:
-        names = {m: _metric(run, f"{m}.{measure}_at_") for m in models}
+        names = {m: metric_named(run.metrics, f"{m}.{measure}_at_") for m in models}
         cells = [_cell(run, names[model]) for model in models]
         label = next((name.partition(".")[2] for name in names.values() if name), measure)
         if any(cells):
@@ -197,13 +198,6 @@ def board(run: ModelRun) -> RenderableType:
     )
     decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
     return Group(Text(heading), grid, Text(decision))
-
-
-def _metric(run: ModelRun, prefix: str) -> str | None:
-    ends = (".low", ".high")
-    return next(
-        (n for n in sorted(run.metrics) if n.startswith(prefix) and not n.endswith(ends)), None
-    )
 
 
 def _cell(run: ModelRun, name: str | None) -> str:

@@ -79,7 +79,7 @@ def _measures(metrics: Mapping[str, float]) -> Figure:
     models = [m for m in COLOURS if any(name.startswith(f"{m}.") for name in metrics)]
     for axes, (beginning, title) in zip(columns, DRAWN.items(), strict=True):
         for place, model in enumerate(models):
-            name = _named(metrics, f"{model}.{beginning}")
+            name = metric_named(metrics, f"{model}.{beginning}")
             if name is None:
                 continue
             value = metrics[name]
@@ -94,7 +94,8 @@ def _measures(metrics: Mapping[str, float]) -> Figure:
     return figure
 
 
-def _named(metrics: Mapping[str, float], beginning: str) -> str | None:
+def metric_named(metrics: Mapping[str, float], beginning: str) -> str | None:
+    """The metric whose name begins so, and is no bound of an interval."""
     ends = (".low", ".high")
     return next(
         (n for n in sorted(metrics) if n.startswith(beginning) and not n.endswith(ends)), None

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
-from unit.tables.rows import DAY, NOON, rows
+from unit.tables.rows import DAY, NOON, rows, same
 
 from cinelake.behaviour.features import profile_days, title_days, title_signals, watch_hours
 from cinelake.tables.behaviour import RATINGS
@@ -61,16 +60,6 @@ def ratings(spark: SparkSession) -> DataFrame:
         RATINGS,
         {"profile_id": "p1", "title_id": "t1", "rating": 4.5, "rated_at": late, "rating_date": DAY},
         {"profile_id": "p1", "title_id": "t1", "rating": 5.0, "rated_at": NOON, "rating_date": DAY},
-    )
-
-
-def same(found: DataFrame, expected: DataFrame) -> None:
-    assert_df_equality(
-        found.select(*expected.columns),
-        expected,
-        ignore_row_order=True,
-        ignore_nullable=True,
-        ignore_metadata=True,
     )
 
 

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
-from unit.tables.rows import DAY, NOON, rows
+from unit.tables.rows import DAY, NOON, rows, same
 
 from cinelake.behaviour.tastes import genre_hours, taste_days, title_audiences
 from cinelake.tables.behaviour import PROFILES, TITLES
@@ -52,16 +51,6 @@ def titles(spark: SparkSession) -> DataFrame:
         before | {"genres": ["Thriller", "Drama", "Drama"], "moods": ["dark", " "], "language": "de"},
         before | {"effective_from": datetime(2020, 5, 2, 8), "genres": ["Comedy"], "themes": ["war"]},
     )  # fmt: skip
-
-
-def same(found: DataFrame, expected: DataFrame) -> None:
-    assert_df_equality(
-        found.select(*expected.columns),
-        expected,
-        ignore_row_order=True,
-        ignore_nullable=True,
-        ignore_metadata=True,
-    )
 
 
 def test_a_title_counts_whole_in_each_of_its_values_as_of_the_day(

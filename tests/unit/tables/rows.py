@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import (
     ArrayType,
@@ -40,3 +41,14 @@ def rows(spark: SparkSession, table: Table, *given: dict[str, Any]) -> DataFrame
     fill = {c.name: FILLERS.get(type(c.type)) if c.required else None for c in table.columns}
     whole = [tuple((fill | each)[name] for name in table.names) for each in given]
     return spark.createDataFrame(whole, table.schema)
+
+
+def same(found: DataFrame, expected: DataFrame) -> None:
+    """Assert that the columns of `expected` hold the same rows, in any order."""
+    assert_df_equality(
+        found.select(*expected.columns),
+        expected,
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
