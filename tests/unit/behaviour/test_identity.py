@@ -24,6 +24,8 @@ STAY_INSIDE = {
     "browsing.py: search_id",
     "searches.py: play_id",
     "features.py: profile_id",
+    "tastes.py: profile_id",
+    "rollups.py: profile_id",
     "titles.py: event_id",
     "entities.py: event_id",
     "sessions.py: play_id",

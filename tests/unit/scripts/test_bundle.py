@@ -65,7 +65,7 @@ def test_the_package_works_from_the_zip(bundled: Path, tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert run.stdout.split() == [f"{bundled}/cinelake.zip/cinelake/__init__.py", "7", "True"]
+    assert run.stdout.split() == [f"{bundled}/cinelake.zip/cinelake/__init__.py", "8", "True"]
 
 
 def test_a_job_in_the_bundle_finds_the_conf_beside_it(bundled: Path, tmp_path: Path) -> None:
