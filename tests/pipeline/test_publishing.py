@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -270,6 +271,17 @@ def test_a_rival_that_slips_in_before_the_commit_is_found_and_the_window_compute
         outcome = compute(slow, sum_notes, JAN_1)
     assert outcome.status in ("succeeded", "yielded")
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+
+
+def test_a_table_whose_making_was_killed_is_made_afresh(service: Service) -> None:
+    service.note(("2026-01-01", "a", 1))
+    log = service.root / "tables" / "silver" / "amounts" / "_delta_log"
+    shutil.rmtree(log)
+    # What is there when the kill comes before the first commit is in place.
+    log.mkdir()
+    (log / ".00000000000000000000.json.4f1a.tmp").write_text('{"commitInfo":')
+    assert service.run().succeeded
+    assert [row.amount for row in service.rows(AMOUNTS)] == [1]
 
 
 def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Service) -> None:

@@ -101,6 +101,10 @@ class CommitLog:
         self._storage = storage
         self._folder = f"{location}/_delta_log"
 
+    def has_commits(self) -> bool:
+        """Whether there is a table here: its log holds at least one commit."""
+        return bool(self._numbers())
+
     def newest_version(self, at_least: int | None = None) -> int:
         """The newest version; from a version known to exist it is found by probing for the next file.
 
@@ -108,8 +112,7 @@ class CommitLog:
         """
         version = at_least
         if version is None or not self._storage.exists(self._file(version)):
-            names = [name for name in self._storage.names(self._folder) if name.endswith(".json")]
-            numbers = [int(name[:-5]) for name in names if name[:-5].isdigit()]
+            numbers = self._numbers()
             if not numbers:
                 raise FileNotFoundError(f"{self._folder} holds no commit: it is not a Delta table")
             return max(numbers)
@@ -129,6 +132,10 @@ class CommitLog:
                 if text is not None
                 else Commit(version, EXPIRED, None, {}, ({},))
             )
+
+    def _numbers(self) -> list[int]:
+        names = [name for name in self._storage.names(self._folder) if name.endswith(".json")]
+        return [int(name[:-5]) for name in names if name[:-5].isdigit()]
 
     def _file(self, version: int) -> str:
         return f"{self._folder}/{version:020d}.json"

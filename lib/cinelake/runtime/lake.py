@@ -104,7 +104,8 @@ class Lake:
         if table.name in self._locations:
             return True
         if self.schema is None:
-            found = self.storage.exists(f"{self._path(table)}/_delta_log")
+            # Who is killed while making a table leaves its folders, and no commit in them.
+            found = CommitLog(self.storage, self._path(table)).has_commits()
         else:
             found = self.spark.catalog.tableExists(self.identifier(table))
         if found:
@@ -129,6 +130,9 @@ class Lake:
         if not self.exists(table):
             if self.schema is not None:
                 self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+            else:
+                # A log without commits, which Delta takes for a table that is made.
+                self.storage.remove(f"{self._path(table)}/_delta_log")
             self.spark.sql(ddl(table, self.identifier(table)))
         else:
             self._refuse_drift(table)
