@@ -39,3 +39,9 @@ def as_of(facts: DataFrame, changes: DataFrame, on: Sequence[str], at: str) -> D
     holds_still = F.col(_UNTIL).isNull() | (F.col(at) < F.col(_UNTIL))
     joined = facts.join(intervals, [*is_same, has_begun, holds_still], how="left")
     return joined.select(*(facts[name] for name in facts.columns), *added)
+
+
+def latest(changes: DataFrame, on: Sequence[str], *names: str) -> DataFrame:
+    """`on…, names…`: how each id looks by its newest change row."""
+    last = F.max_by(F.struct(*names), EFFECTIVE_FROM).alias("_last")
+    return changes.groupBy(*on).agg(last).select(*on, "_last.*")

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.distinct import estimate, merged
+from cinelake.behaviour.history import latest
 from cinelake.behaviour.rollups import TENTHS, completion_curves, trends
 from cinelake.report.page import (
     AMOUNTS,
@@ -176,7 +177,7 @@ def top_genres(hours: DataFrame, n: int) -> DataFrame:
     return summed.orderBy(F.desc("seconds"), "genre").limit(n)
 
 
-def seasonal_index(hours: DataFrame, period: Any, name: str) -> DataFrame:
+def seasonal_index(hours: DataFrame, period: Column, name: str) -> DataFrame:
     """`genre, name, index double`: a genre's share of a period's watching, by its share of all watching."""
     cells = hours.groupBy("genre", period.alias(name)).agg(
         F.sum("seconds_watched").cast("double").alias("seconds")
@@ -204,11 +205,9 @@ def most_watched(days: DataFrame, n: int) -> DataFrame:
 
 def _called(rows: DataFrame, lake: Lake) -> DataFrame:
     """Rows of titles with the newest name of each."""
-    names = (
-        lake.read(TITLES).groupBy("title_id").agg(F.max_by("name", "effective_from").alias("_name"))
-    )
-    known = F.coalesce("_name", F.concat(F.lit("title "), "title_id")).alias("name")
-    return rows.join(names, on="title_id", how="left").select("*", known).drop("_name")
+    names = latest(lake.read(TITLES), ["title_id"], "name")
+    called = F.coalesce("name", F.concat(F.lit("title "), "title_id")).alias("name")
+    return rows.join(names, on="title_id", how="left").select(*rows.columns, called)
 
 
 def _few(frame: DataFrame) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cinelake.behaviour.history import latest
 from cinelake.behaviour.identity import LENGTH, IdKind
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.report import metric_named
@@ -210,10 +211,8 @@ def _cell(run: ModelRun, name: str | None) -> str:
 
 def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
     """A short list with the newest name and year of each title, in order of place."""
-    named = titles.groupBy("title_id").agg(
-        F.max_by(F.struct("name", "release_year"), "effective_from").alias("title")
-    )
-    joined = listed.join(named, on="title_id", how="left").select("*", "title.*").drop("title")
+    named = latest(titles, ["title_id"], "name", "release_year")
+    joined = listed.join(named, on="title_id", how="left")
     rows: list[dict[str, Any]] = joined.orderBy("place", "title_id").toArrow().to_pylist()
     return rows
 

@@ -136,14 +136,7 @@ def pipeline(entries: Sequence[Entry]) -> Section:
 
 def _spent(spent: Mapping[str, float]) -> Figure:
     longest = sorted(spent.items(), key=lambda item: item[1])[-_SHOWN_JOBS:]
-    figure = Figure(figsize=(10, 0.9 + 0.24 * len(longest)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh([name for name, _ in longest], [seconds for _, seconds in longest], color=COLD, height=0.7)  # fmt: skip
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelsize=9, colors=INK)
-    axes.set_xlabel("seconds")
-    axes.margins(y=0.01)
-    return figure
+    return _bars([(job, seconds, COLD) for job, seconds in longest], "seconds")
 
 
 def contents(held: Sequence[Held]) -> Section:
@@ -172,21 +165,9 @@ def contents(held: Sequence[Held]) -> Section:
 
 def _sizes(held: Sequence[Held]) -> Figure:
     drawn = [each for each in held if each.table.layer in LAYERS and each.rows]
-    figure = Figure(figsize=(10, 0.9 + 0.22 * len(drawn)), layout="constrained")
-    axes = figure.subplots()
-    drawn = sorted(drawn, key=lambda each: (list(LAYERS).index(each.table.layer), each.rows))[::-1]
-    axes.barh(
-        [each.table.name for each in drawn],
-        [each.rows for each in drawn],
-        color=[LAYERS[each.table.layer] for each in drawn],
-        height=0.7,
-    )
-    axes.set_xscale("log")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelsize=8.5, colors=INK)
-    axes.set_xlabel("rows")
-    axes.margins(y=0.01)
-    return figure
+    drawn.sort(key=lambda each: (list(LAYERS).index(each.table.layer), each.rows), reverse=True)
+    bars = [(each.table.name, each.rows, LAYERS[each.table.layer]) for each in drawn]
+    return _bars(bars, "rows", scale="log")
 
 
 def quality(entries: Iterable[Entry], checks: Sequence[Checked]) -> Section:
@@ -249,29 +230,33 @@ def quality(entries: Iterable[Entry], checks: Sequence[Checked]) -> Section:
 
 
 def _turned_away(balance: Balance) -> int:
-    return sum(balance.turned_away.values()) + sum(balance.files.values())
+    return sum(count for _, count in balance.reasons)
 
 
 def _reasons(balance: Balance) -> str:
-    files = {f"whole files: {reason}": count for reason, count in balance.files.items()}
-    counts = {**balance.turned_away, **files}
-    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN_REASONS]
-    return ", ".join(f"{reason} {count:,}" for reason, count in most)
+    return ", ".join(f"{reason} {count:,}" for reason, count in balance.reasons[:_SHOWN_REASONS])
 
 
 def _shares(accounts: Iterable[Balance]) -> Figure:
-    drawn = [
+    shares = [
         (f"{balance.source} → {balance.table}", 100 * _turned_away(balance) / balance.given)
         for balance in accounts
         if balance.given
-    ][::-1]
-    figure = Figure(figsize=(10, 0.9 + 0.24 * len(drawn)), layout="constrained")
+    ]
+    bars = [(name, share, WARM if share >= 1 else QUIET) for name, share in reversed(shares)]
+    return _bars(bars, "% turned away")
+
+
+def _bars(bars: Sequence[tuple[str, float, str]], unit: str, scale: str = "linear") -> Figure:
+    """Name, length and colour of each bar, from the bottom up."""
+    figure = Figure(figsize=(10, 0.9 + 0.24 * len(bars)), layout="constrained")
     axes = figure.subplots()
-    colours = [WARM if share >= 1 else QUIET for _, share in drawn]
-    axes.barh([name for name, _ in drawn], [share for _, share in drawn], color=colours, height=0.7)
+    names, lengths, colours = zip(*bars, strict=True) if bars else ((), (), ())
+    axes.barh(names, lengths, color=colours, height=0.7)
+    axes.set_xscale(scale)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=9, colors=INK)
-    axes.set_xlabel("% turned away")
+    axes.set_xlabel(unit)
     axes.margins(y=0.01)
     return figure
 

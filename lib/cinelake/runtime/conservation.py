@@ -42,9 +42,16 @@ class Balance:
     files: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """What was turned away, rows and whole files, by reason; most first."""
+        files = {f"whole files: {reason}": count for reason, count in self.files.items()}
+        counts = {**self.turned_away, **files}
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    @property
     def missing(self) -> int:
         """Rows that nobody can account for; below zero where there are more than were given."""
-        return self.given - self.kept - sum(self.turned_away.values()) - sum(self.files.values())
+        return self.given - self.kept - sum(count for _, count in self.reasons)
 
     def __add__(self, other: Balance) -> Balance:
         return Balance(

@@ -124,7 +124,7 @@ def _balance_table(balances: list[Balance]) -> RichTable:
     table.add_column("turned away")
     table.add_column("missing", justify="right")
     for balance in balances:
-        reasons = [f"{count:,} {reason}" for reason, count in _most_first(balance)]
+        reasons = [f"{count:,} {reason}" for reason, count in balance.reasons]
         shown = ", ".join(reasons[:SHOWN_REASONS])
         more = f", {len(reasons) - SHOWN_REASONS} more reasons" * (len(reasons) > SHOWN_REASONS)
         table.add_row(
@@ -136,12 +136,6 @@ def _balance_table(balances: list[Balance]) -> RichTable:
             f"[bold red]{balance.missing:,}[/]" if balance.missing else "0",
         )
     return table
-
-
-def _most_first(balance: Balance) -> list[tuple[str, int]]:
-    files = {f"whole files: {reason}": count for reason, count in balance.files.items()}
-    counts = {**balance.turned_away, **files}
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _thousands(number: int) -> str:

@@ -28,6 +28,28 @@ MINUTES = ArrayType(
     StructType([StructField("minute", IntegerType()), StructField("times", LongType())])
 )
 
+# What several of the tables count.
+PLAY_DATE = Column("play_date", DateType(), "The day, UTC", required=True)
+DEVICE_KIND = Column(
+    "device_kind", StringType(), "tv, console, phone, tablet, laptop, or unknown", required=True
+)
+LOCAL_HOUR = (
+    Column("local_weekday", IntegerType(), "Day of the week there, 1 Monday to 7 Sunday", required=True),
+    Column("local_hour", IntegerType(), "Hour there, 0 to 23", required=True),
+)  # fmt: skip
+LOCAL_HOUR_CHECKS = (between("local_hour", 0, 23), between("local_weekday", 1, 7))
+STARTS = Column("starts", LongType(), "Plays that came to a first frame", required=True)
+SECONDS_WATCHED = Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True)
+FINISHED = Column("finished", LongType(), "Of the starts, those seen to the end", required=True)
+WERE_FINISHED = satisfies("finished_were_started", "finished <= starts", "finished", "starts")
+BINGED = Column(
+    "binged",
+    LongType(),
+    "Of the starts, those that followed another episode in a sitting",
+    required=True,
+)
+WERE_BINGED = satisfies("binged_were_started", "binged <= starts", "binged", "starts")
+
 TITLE_SIGNALS = Table(
     name="title_signals",
     area="behaviour",
@@ -41,7 +63,7 @@ TITLE_SIGNALS = Table(
         Column("title_id", StringType(), "The film or series", required=True),
         Column("signal_date", DateType(), "The day", required=True),
         Column("plays", LongType(), "Plays that came to a first frame", required=True),
-        Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True),
+        SECONDS_WATCHED,
         Column("seconds_rewatched", SECONDS, "Of the title, played more than once in a play (s)", required=True),
         Column("finished", LongType(), "Plays seen to the end", required=True),
         Column(
@@ -138,22 +160,20 @@ WATCH_HOURS = Table(
     grain="one profile, day, kind of device and hour of the week, by the viewer's clock, in which it started to watch",
     columns=(
         Column("profile_id", StringType(), "Who", required=True),
-        Column("play_date", DateType(), "The day, UTC", required=True),
-        Column("device_kind", StringType(), "tv, console, phone, tablet, laptop, or unknown", required=True),
-        Column("local_weekday", IntegerType(), "Day of the week there, 1 Monday to 7 Sunday", required=True),
-        Column("local_hour", IntegerType(), "Hour there, 0 to 23", required=True),
-        Column("starts", LongType(), "Plays that came to a first frame", required=True),
-        Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True),
-        Column("binged", LongType(), "Of the starts, those that followed another episode in a sitting", required=True),
+        PLAY_DATE,
+        DEVICE_KIND,
+        *LOCAL_HOUR,
+        STARTS,
+        SECONDS_WATCHED,
+        BINGED,
     ),
     key=("profile_id", "play_date", "device_kind", "local_weekday", "local_hour"),
     window="play_date",
     partition=Partition.MONTH,
     checks=(
         between("starts", 1),
-        between("local_hour", 0, 23),
-        between("local_weekday", 1, 7),
-        satisfies("binged_were_started", "binged <= starts", "binged", "starts"),
+        *LOCAL_HOUR_CHECKS,
+        WERE_BINGED,
     ),
 )  # fmt: skip
 
@@ -165,10 +185,10 @@ PROFILE_DAYS = Table(
     columns=(
         Column("profile_id", StringType(), "Who", required=True),
         Column("profile_date", DateType(), "The day", required=True),
-        Column("starts", LongType(), "Plays that came to a first frame", required=True),
-        Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True),
-        Column("finished", LongType(), "Of the starts, those seen to the end", required=True),
-        Column("binged", LongType(), "Of the starts, those that followed another episode in a sitting", required=True),
+        STARTS,
+        SECONDS_WATCHED,
+        FINISHED,
+        BINGED,
         Column("browse_sessions", LongType(), "Stretches of browsing", required=True),
         Column("seconds_browsing", SECONDS, "Time spent in them (s)", required=True),
         Column("exits", LongType(), "Of them, those that ended without a press of play", required=True),
@@ -183,8 +203,8 @@ PROFILE_DAYS = Table(
     window="profile_date",
     partition=Partition.MONTH,
     checks=(
-        satisfies("finished_were_started", "finished <= starts", "finished", "starts"),
-        satisfies("binged_were_started", "binged <= starts", "binged", "starts"),
+        WERE_FINISHED,
+        WERE_BINGED,
         satisfies("exits_were_browsed", "exits <= browse_sessions", "exits", "browse_sessions"),
         satisfies("found_nothing_in_searches", "zero_result_searches <= searches", "zero_result_searches", "searches"),
         satisfies(

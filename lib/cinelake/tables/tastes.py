@@ -5,16 +5,18 @@ so that the values of one facet add up to more than what was watched. Titles cou
 when the day ended. Profiles stand under their pseudonyms. Days are UTC.
 """
 
-from pyspark.sql.types import DateType, IntegerType, LongType, StringType
+from pyspark.sql.types import StringType
 
-from cinelake.tables.contract import Column, Layer, Partition, Table, between, one_of, satisfies
-from cinelake.tables.features import SECONDS
-
-STARTS = Column("starts", LongType(), "Plays that came to a first frame", required=True)
-SECONDS_WATCHED = Column("seconds_watched", SECONDS, "Time in which they played (s)", required=True)
-PLAY_DATE = Column("play_date", DateType(), "The day, UTC", required=True)
-DEVICE_KIND = Column(
-    "device_kind", StringType(), "tv, console, phone, tablet, laptop, or unknown", required=True
+from cinelake.tables.contract import Column, Layer, Partition, Table, between, one_of
+from cinelake.tables.features import (
+    DEVICE_KIND,
+    FINISHED,
+    LOCAL_HOUR,
+    LOCAL_HOUR_CHECKS,
+    PLAY_DATE,
+    SECONDS_WATCHED,
+    STARTS,
+    WERE_FINISHED,
 )
 
 TASTE_DAYS = Table(
@@ -29,7 +31,7 @@ TASTE_DAYS = Table(
         Column("value", StringType(), "Which, in the catalogue's words; languages as ISO 639-1", required=True),
         STARTS,
         SECONDS_WATCHED,
-        Column("finished", LongType(), "Of the starts, those seen to the end", required=True),
+        FINISHED,
     ),
     key=("profile_id", "play_date", "facet", "value"),
     window="play_date",
@@ -38,7 +40,7 @@ TASTE_DAYS = Table(
         one_of("facet", "genre", "mood", "theme", "language"),
         between("starts", 1),
         between("seconds_watched", 0),
-        satisfies("finished_were_started", "finished <= starts", "finished", "starts"),
+        WERE_FINISHED,
     ),
 )  # fmt: skip
 
@@ -55,8 +57,7 @@ GENRE_HOURS = Table(
         Column("genre", StringType(), "Genre, in the catalogue's words, or unknown", required=True),
         Column("kind", StringType(), "film or episode", required=True),
         DEVICE_KIND,
-        Column("local_weekday", IntegerType(), "Day of the week there, 1 Monday to 7 Sunday", required=True),
-        Column("local_hour", IntegerType(), "Hour there, 0 to 23", required=True),
+        *LOCAL_HOUR,
         STARTS,
         SECONDS_WATCHED,
     ),
@@ -67,8 +68,7 @@ GENRE_HOURS = Table(
         one_of("kind", "film", "episode"),
         between("starts", 1),
         between("seconds_watched", 0),
-        between("local_hour", 0, 23),
-        between("local_weekday", 1, 7),
+        *LOCAL_HOUR_CHECKS,
     ),
 )  # fmt: skip
 
