@@ -16,6 +16,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -28,6 +29,10 @@ SAMPLE_KEYS = 5
 
 # Spark's own name of an error, such as [DIVIDE_BY_ZERO]; the text after it may quote values.
 _ERROR_CONDITION = re.compile(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]")
+
+
+# The library keeps the context made last as that of the whole process, and audits may run side by side.
+_LIBRARY = Lock()
 
 
 class AuditError(RuntimeError):
@@ -109,13 +114,14 @@ def _validate(table: Table, counted: Tally) -> dict[str, Any]:
     from cinelake.checks.library import quiet_context
     from cinelake.checks.suite import batch, expectations
 
-    source = quiet_context().data_sources.add_or_update_pandas("counts")
-    asset = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
-    suite = gx.ExpectationSuite(table.name, expectations=expectations(table))
-    result: Any = asset.get_batch({"dataframe": batch(counted)}).validate(
-        suite, result_format="BASIC"
-    )
-    validation: dict[str, Any] = json.loads(json.dumps(result.to_json_dict()))
+    with _LIBRARY:
+        source = quiet_context().data_sources.add_or_update_pandas("counts")
+        asset = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
+        suite = gx.ExpectationSuite(table.name, expectations=expectations(table))
+        result: Any = asset.get_batch({"dataframe": batch(counted)}).validate(
+            suite, result_format="BASIC"
+        )
+        validation: dict[str, Any] = json.loads(json.dumps(result.to_json_dict()))
     return validation
 
 

@@ -178,6 +178,14 @@ class IngestSettings(Section):
     max_files_per_batch: int = Field(1000, ge=1, description="Landing files per micro-batch.")
 
 
+class PipelineSettings(Section):
+    """How the jobs of a run are driven."""
+
+    concurrent_jobs: int = Field(
+        2, ge=1, description="Jobs that run at once, where none reads what another writes."
+    )
+
+
 class SecretSettings(Section):
     """Values that are never printed and never enter a plan; set them by environment variables."""
 
@@ -208,6 +216,7 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     mlflow: MlflowSettings = MlflowSettings()
     ingest: IngestSettings = IngestSettings()
+    pipeline: PipelineSettings = PipelineSettings()
     jobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     secrets: SecretSettings = SecretSettings()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from threading import RLock
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -23,7 +24,10 @@ from cinelake.tables.contract import Model
 
 @dataclass
 class Context:
-    """One process's hold on one lake; `books` follow every entry made through it."""
+    """One process's hold on one lake; `books` follow every entry made through it.
+
+    Jobs that run side by side share it: who changes the books holds `lock`.
+    """
 
     lake: Lake
     ledger: Ledger
@@ -32,14 +36,17 @@ class Context:
     params: Callable[[Job], JobParams]
     # Asked for when a job first makes pseudonyms.
     keyring: Callable[[], Keyring] | None = None
+    lock: RLock = field(default_factory=RLock)
 
     def enter(self, entry: Entry, transaction: tuple[str, int] | None = None) -> None:
         """Write an entry into the ledger and take it into account."""
-        self.books.apply(self.ledger.record(entry, transaction))
+        with self.lock:
+            self.books.apply(self.ledger.record(entry, transaction))
 
     def reread(self) -> None:
         """Take into account what others have entered."""
-        self.books = self.ledger.books()
+        with self.lock:
+            self.books = self.ledger.books()
 
     def model_version(self, model: Model, day: date) -> str:
         """The version that a window starting on `day` would use, as text."""

@@ -8,11 +8,13 @@ Tables are found by path under the lake's root, or by name in a catalog schema w
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from threading import RLock
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -69,7 +71,11 @@ class Receipt:
 
 
 class Lake:
-    """Tables of one root folder or one catalog schema, in one Spark session."""
+    """Tables of one root folder or one catalog schema, in one Spark session.
+
+    Jobs that run side by side share it. They take turns at a table, which spares Delta the conflicts that it would
+    retry, and at the session's settings, which are everybody's.
+    """
 
     def __init__(
         self,
@@ -91,6 +97,8 @@ class Lake:
         self._locations: dict[str, str] = {}
         self._checked: set[str] = set()
         self._versions: dict[str, int] = {}
+        self._turns: dict[str, RLock] = defaultdict(RLock)
+        self._settings = RLock()
 
     # ---- where tables are
 
@@ -125,18 +133,23 @@ class Lake:
 
         Raises DriftError where they differ by more than new nullable columns.
         """
-        if table.name in self._checked:
-            return
-        if not self.exists(table):
-            if self.schema is not None:
-                self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+        with self._turns[table.name]:
+            if table.name in self._checked:
+                return
+            if self.exists(table):
+                self._refuse_drift(table)
             else:
-                # A log without commits, which Delta takes for a table that is made.
-                self.storage.remove(f"{self._path(table)}/_delta_log")
-            self.spark.sql(ddl(table, self.identifier(table)))
+                self._make(table)
+            self._checked.add(table.name)
+
+    def _make(self, table: Table) -> None:
+        if self.schema is not None:
+            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
         else:
-            self._refuse_drift(table)
-        self._checked.add(table.name)
+            # A log without commits, which Delta takes for a table that is made.
+            self.storage.remove(f"{self._path(table)}/_delta_log")
+        with self._settings:
+            self.spark.sql(ddl(table, self.identifier(table)))
 
     def drop(self, table: Table) -> None:
         """Remove the table with its files and history."""
@@ -351,24 +364,25 @@ class Lake:
         write: Callable[[], None],
         settle: Callable[[], None] | None = None,
     ) -> Receipt:
-        self.create(table)
-        before = self.version(table)
-        assert before is not None
-        # Another writer of other windows is no reason to fail; the same window is settled by the caller.
-        for attempt in Retrying(
-            retry=retry_if_exception_type(CONFLICTS),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_attempt(4),
-            reraise=True,
-        ):
-            with attempt:
-                if settle is not None:
-                    settle()
-                write()
-        for commit in reversed(self.commits(table, before)):
-            if commit.note == note:
-                return Receipt(commit.version, commit.rows_written)
-        return Receipt(None, 0)
+        with self._turns[table.name]:
+            self.create(table)
+            before = self.version(table)
+            assert before is not None
+            # Another writer of other windows is no reason to fail; the same window is settled by the caller.
+            for attempt in Retrying(
+                retry=retry_if_exception_type(CONFLICTS),
+                wait=wait_random_exponential(multiplier=0.2, max=5),
+                stop=stop_after_attempt(4),
+                reraise=True,
+            ):
+                with attempt:
+                    if settle is not None:
+                        settle()
+                    write()
+            for commit in reversed(self.commits(table, before)):
+                if commit.note == note:
+                    return Receipt(commit.version, commit.rows_written)
+            return Receipt(None, 0)
 
     def _save(self, table: Table, writer: Any, note: Note) -> None:
         # New nullable columns of the contract appear by themselves; `create` has refused all other drift.
@@ -389,15 +403,16 @@ class Lake:
 
     @contextmanager
     def _conf(self, key: str, value: str) -> Iterator[None]:
-        before = self.spark.conf.get(key, None)
-        self.spark.conf.set(key, value)
-        try:
-            yield
-        finally:
-            if before is None:
-                self.spark.conf.unset(key)
-            else:
-                self.spark.conf.set(key, before)
+        with self._settings:
+            before = self.spark.conf.get(key, None)
+            self.spark.conf.set(key, value)
+            try:
+                yield
+            finally:
+                if before is None:
+                    self.spark.conf.unset(key)
+                else:
+                    self.spark.conf.set(key, before)
 
     def _path(self, table: Table) -> str:
         return f"{self.root}/tables/{table.layer}/{table.name}"

@@ -1,4 +1,4 @@
-"""Runs the graph: every job over its stale windows, in one Spark session.
+"""Runs the graph: every job over its stale windows, in one Spark session, side by side where they can be.
 
 A failing job stops only what builds on it. Which windows are stale is asked when a job's turn has come, for by
 then its inputs may have turned out to be unchanged.
@@ -7,6 +7,7 @@ then its inputs may have turned out to be unchanged.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from cinelake.runtime.graph import Graph
 from cinelake.runtime.ingestion import take_in
 from cinelake.runtime.job import AnyJob, Ingest, Job
 from cinelake.runtime.runner import Outcome, compute
+from cinelake.runtime.side_by_side import run_side_by_side
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
@@ -148,13 +150,32 @@ class Summary:
         )
 
 
-class Pipeline:
-    """A graph, and the lake on which it runs."""
+class _Told:
+    """Progress that many tell of and that hears one at a time."""
 
-    def __init__(self, graph: Graph, context: Context, ingest_options: dict[str, Any]) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def started(self, report: JobReport, doing: str) -> None:
+        with self._lock:
+            self._progress.started(report, doing)
+
+    def ended(self, report: JobReport) -> None:
+        with self._lock:
+            self._progress.ended(report)
+
+
+class Pipeline:
+    """A graph, and the lake on which it runs, `at_once` jobs at a time."""
+
+    def __init__(
+        self, graph: Graph, context: Context, ingest_options: dict[str, Any], at_once: int = 1
+    ) -> None:
         self.graph = graph
         self.context = context
         self._ingest_options = ingest_options
+        self._at_once = at_once
 
     def stale(self) -> dict[str, Verdict]:
         """The verdict on every windowed job, as the lake stands now; reads only."""
@@ -169,10 +190,13 @@ class Pipeline:
         """Do what is asked; failures are in the summary."""
         started = time.monotonic()
         notice_others(self.context, self.graph.tables)
+        jobs = self.graph.select(request.only, request.until)
+        reports = {job.name: JobReport(job.name, job.area) for job in jobs}
         broken: dict[str, str] = {}
-        reports = []
-        for job in self.graph.select(request.only, request.until):
-            report = JobReport(job.name, job.area)
+        told = _Told(progress)
+
+        def work(job: AnyJob) -> None:
+            report = reports[job.name]
             culprit = next(
                 (broken[up] for up in sorted(self.graph.upstream[job.name]) if up in broken), None
             )
@@ -180,15 +204,17 @@ class Pipeline:
                 report.status, report.error = "skipped", f"{culprit} failed"
                 broken[job.name] = culprit
             else:
-                self._run_job(job, request, report, progress)
+                self._run_job(job, request, report, told)
                 if not report.good:
                     broken[job.name] = job.name
-            progress.ended(report)
-            reports.append(report)
+            told.ended(report)
+
+        cancel = self.context.lake.spark.sparkContext.cancelAllJobs
+        run_side_by_side(jobs, self._at_once, work, cancel)
         self.context.ledger.tidy()
         through = data_through(self.context.books, [table.name for table in self.graph.tables])
         return Summary(
-            reports,
+            list(reports.values()),
             time.monotonic() - started,
             through.isoformat() if through else None,
             self._unclaimed(),

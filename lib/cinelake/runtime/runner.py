@@ -103,8 +103,10 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
     except BaseException as error:
         tracker.finish("FAILED", said(error))
         raise
-    entry = _entry(context, run, round(time.monotonic() - started, 3))
-    context.enter(entry)
+    # What is published and not entered yet is in the books for as long as nobody rereads them.
+    with context.lock:
+        entry = _entry(context, run, round(time.monotonic() - started, 3))
+        context.enter(entry)
     tracker.set_tags(
         {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
         | {f"output.{name}": str(v) for name, v in entry.output_versions.items()}
@@ -246,7 +248,9 @@ class LakeRun(Run[Any]):
             raise JobError(
                 f"job {self.job.name!r} needs keys for pseudonyms, and this context has none"
             )
-        return self._context.keyring().frame(self._context.lake.spark, kinds)
+        with self._context.lock:
+            keyring = self._context.keyring()
+        return keyring.frame(self._context.lake.spark, kinds)
 
     def read(self, table: Table) -> DataFrame:
         reading = self._reading(table)

@@ -103,7 +103,8 @@ class Workspace:
     def pipeline(self, graph: Graph | None = None) -> Pipeline:
         """The pipeline of `graph`, or of all jobs."""
         options = {"maxFilesPerTrigger": self.settings.ingest.max_files_per_batch}
-        return Pipeline(graph or self.graph, self.context(), options)
+        at_once = self.settings.pipeline.concurrent_jobs
+        return Pipeline(graph or self.graph, self.context(), options, at_once)
 
     def stop(self) -> None:
         """End the session, if one was started: executors left alone try to come back."""
