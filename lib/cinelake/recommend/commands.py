@@ -34,6 +34,10 @@ MEASURES = (
     "average_popularity",
     "gini",
 )
+NO_MODEL = (
+    "No model has been trained yet; `cinelake run` trains one on Mondays of the data, and its run in "
+    "`cinelake mlflow` says why if there was nothing to train on."
+)
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -87,12 +91,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         """Show how the newest training did against popularity, and what the gate said."""
         tracking = context().tracking
         versions = tracking.versions(ALS)
-        if not versions:
-            raise typer.BadParameter(
-                "no model has been trained yet; `cinelake run` trains one on Mondays of the data, and its "
-                "run in `cinelake mlflow` says why if there was nothing to train on"
-            )
-        Console().print(board(tracking.report(versions[0])))
+        # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
+        Console().print(board(tracking.report(versions[0])) if versions else NO_MODEL)
 
 
 def recent_titles(signals: DataFrame, n: int) -> DataFrame:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
+import typer
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
-from cinelake.recommend.commands import board, near_ids, newest_list, side_by_side
+from cinelake.recommend.commands import board, near_ids, newest_list, register, side_by_side
 from cinelake.runtime.tracking import ModelRun, ModelVersion
 
 TODAY = date(2026, 3, 2)
@@ -87,6 +91,17 @@ def test_an_unknown_profile_is_met_with_the_nearest_ids(spark: SparkSession) -> 
     ratings = spark.createDataFrame([("421",), ("42",), ("7",), ("42",)], "profile_id string")
 
     assert [row.profile_id for row in near_ids(ratings, "43", 2).collect()] == ["42", "421"]
+
+
+def test_a_leaderboard_without_a_model_says_so_and_is_no_error() -> None:
+    app = typer.Typer()
+    workspace = SimpleNamespace(tracking=SimpleNamespace(versions=lambda _: []))
+    register(app, lambda: cast(Any, workspace))
+
+    asked = CliRunner().invoke(app, ["leaderboard"])
+
+    assert asked.exit_code == 0
+    assert "No model has been trained yet" in asked.output
 
 
 def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason() -> None:
