@@ -8,7 +8,6 @@ Tables are found by path under the lake's root, or by name in a catalog schema w
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,8 +96,8 @@ class Lake:
         self._locations: dict[str, str] = {}
         self._checked: set[str] = set()
         self._versions: dict[str, int] = {}
-        self._turns: dict[str, RLock] = defaultdict(RLock)
-        self._settings = RLock()
+        self._turns: dict[str, RLock] = {}
+        self._session_turn = RLock()
 
     # ---- where tables are
 
@@ -133,7 +132,7 @@ class Lake:
 
         Raises DriftError where they differ by more than new nullable columns.
         """
-        with self._turns[table.name]:
+        with self._turn(table):
             if table.name in self._checked:
                 return
             if self.exists(table):
@@ -148,7 +147,7 @@ class Lake:
         else:
             # A log without commits, which Delta takes for a table that is made.
             self.storage.remove(f"{self._path(table)}/_delta_log")
-        with self._settings:
+        with self._session_turn:
             self.spark.sql(ddl(table, self.identifier(table)))
 
     def drop(self, table: Table) -> None:
@@ -364,7 +363,7 @@ class Lake:
         write: Callable[[], None],
         settle: Callable[[], None] | None = None,
     ) -> Receipt:
-        with self._turns[table.name]:
+        with self._turn(table):
             self.create(table)
             before = self.version(table)
             assert before is not None
@@ -383,6 +382,10 @@ class Lake:
                 if commit.note == note:
                     return Receipt(commit.version, commit.rows_written)
             return Receipt(None, 0)
+
+    def _turn(self, table: Table) -> RLock:
+        # In one step: two that come first at the same time would get a lock each from a defaultdict.
+        return self._turns.setdefault(table.name, RLock())
 
     def _save(self, table: Table, writer: Any, note: Note) -> None:
         # New nullable columns of the contract appear by themselves; `create` has refused all other drift.
@@ -403,7 +406,7 @@ class Lake:
 
     @contextmanager
     def _conf(self, key: str, value: str) -> Iterator[None]:
-        with self._settings:
+        with self._session_turn:
             before = self.spark.conf.get(key, None)
             self.spark.conf.set(key, value)
             try:

@@ -7,12 +7,12 @@ then its inputs may have turned out to be unchanged.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from threading import Lock
 from typing import Any, Protocol
 
 from cinelake.runtime.conservation import Balance, summed
@@ -155,7 +155,7 @@ class _Told:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def started(self, report: JobReport, doing: str) -> None:
         with self._lock:

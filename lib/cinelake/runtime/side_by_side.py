@@ -20,13 +20,11 @@ CANCEL_AGAIN_SECONDS = 0.2
 
 def predecessors(jobs: Sequence[AnyJob]) -> dict[str, set[str]]:
     """Job → those of `jobs`, which are in the graph's order, that must have ended before it starts."""
-    sources = [job for job in jobs if isinstance(job, Ingest)]
-    found = {job.name: set[str]() for job in sources}
-    earlier: list[AnyJob] = []
-    for job in (job for job in jobs if not isinstance(job, Ingest)):
-        found[job.name] = {source.name for source in sources}
-        found[job.name] |= {other.name for other in earlier if _share(job, other)}
-        earlier.append(job)
+    sources = {job.name for job in jobs if isinstance(job, Ingest)}
+    windowed = [job for job in jobs if job.name not in sources]
+    found = {name: set[str]() for name in sources}
+    for place, job in enumerate(windowed):
+        found[job.name] = sources | {o.name for o in windowed[:place] if _share(job, o)}
     return found
 
 
