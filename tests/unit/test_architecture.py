@@ -26,7 +26,7 @@ MAY_TOUCH_TABLES = {
     "lib/cinelake/runtime/commits.py": "it reads the Delta log for lake.py",
     "lib/cinelake/runtime/publish.py": "it stages and publishes rows for lake.py",
     "lib/cinelake/runtime/tracking.py": "it keeps frames as artifacts of MLflow, which are no tables",
-    "lib/cinelake/runtime/session.py": "its rehearsal for the class archive writes a throw-away table",
+    "lib/cinelake/runtime/class_rehearsal.py": "it writes a throw-away table, for the classes that this loads",
     "lib/cinelake/runtime/doctor.py": "it proves that Delta works, on a throw-away table",
     "lib/cinelake/runtime/footprints.py": "it reads Delta's log, artefacts and log files as lines of text",
     "lib/cinelake/runtime/deliveries.py": "it writes landing files and the truth of a simulation, which are no tables",

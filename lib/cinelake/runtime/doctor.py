@@ -23,9 +23,10 @@ from packaging.requirements import Requirement
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from cinelake.runtime import session
+from cinelake.runtime import jars, machine
 from cinelake.runtime.config import ConfigError, Settings, local_path
-from cinelake.runtime.session import SessionError
+from cinelake.runtime.machine import SessionError
+from cinelake.runtime.session import spark_session
 
 PYTHON = (3, 11)
 GIB = 1024**3
@@ -80,17 +81,17 @@ def check_python(_: Settings) -> Finding:
 
 def check_java(_: Settings) -> Finding:
     try:
-        path = session.java()
+        path = machine.java()
     except SessionError as error:
         return Finding("Java", Status.FAIL, "none", str(error))
-    version = session.java_version(path)
+    version = machine.java_version(path)
     found = f"Java {version or 'of unknown version'} ({path})"
-    if version == session.JAVA_VERSION:
+    if version == machine.JAVA_VERSION:
         return Finding("Java", Status.OK, found)
-    if version is not None and version < session.JAVA_VERSION:
-        return Finding("Java", Status.FAIL, found, session.INSTALL_JAVA)
+    if version is not None and version < machine.JAVA_VERSION:
+        return Finding("Java", Status.FAIL, found, machine.INSTALL_JAVA)
     return Finding(
-        "Java", Status.WARN, found, f"Cinelake is tested with Java {session.JAVA_VERSION} only"
+        "Java", Status.WARN, found, f"Cinelake is tested with Java {machine.JAVA_VERSION} only"
     )
 
 
@@ -108,17 +109,17 @@ def check_packages(_: Settings) -> Finding:
 
 
 def check_jars(_: Settings) -> Finding:
-    directory = session.jars_dir()
+    directory = jars.jars_dir()
     if not directory.is_dir():
         return Finding(
             "Jars", Status.WARN, f"none yet in {directory}", "the first session fetches them"
         )
-    problems = session.damaged_jars(directory)
+    problems = jars.damaged_jars(directory)
     if problems:
         remedy = f"delete {directory}; the next session fetches them again"
         return Finding("Jars", Status.FAIL, "; ".join(problems), remedy)
     return Finding(
-        "Jars", Status.OK, f"{len(session.pinned_jars())} with their checksums in {directory}"
+        "Jars", Status.OK, f"{len(jars.pinned_jars())} with their checksums in {directory}"
     )
 
 
@@ -170,7 +171,7 @@ def check_mlflow(settings: Settings) -> Finding:
 def check_delta(settings: Settings) -> Finding:
     """Write two rows as a Delta table where the lake is, and read them back."""
     try:
-        spark = session.spark_session(settings)
+        spark = spark_session(settings)
         place = settings.lake.root
         if settings.lake_is_local:
             place = str(_nearest_existing(local_path(place)))

@@ -11,7 +11,7 @@ def mendable() -> tuple[type[BaseException], ...]:
     from cinelake.runtime.job import JobError
     from cinelake.runtime.lake import LakeError
     from cinelake.runtime.lock import LakeBusy
-    from cinelake.runtime.session import SessionError
+    from cinelake.runtime.machine import SessionError
     from cinelake.runtime.tracking import TrackingError
     from cinelake.sources.importer import ImportFailed
     from cinelake.tables.contract import ContractError

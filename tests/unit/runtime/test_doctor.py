@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
-from cinelake.runtime import doctor, session
+from cinelake.runtime import doctor, jars, machine
 from cinelake.runtime.config import Settings
 from cinelake.runtime.doctor import GIB, Finding, Status
 
@@ -39,7 +39,7 @@ def test_without_java_no_session_is_tried(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(session, "spark_session", None)
+    monkeypatch.setattr(doctor, "spark_session", None)
     findings = {finding.name: finding for finding in doctor.diagnose(settings)}
     assert findings["Java"].status is Status.FAIL
     assert "has no bin/java" in findings["Java"].remedy
@@ -54,7 +54,7 @@ def test_without_java_no_session_is_tried(
 def test_only_the_tested_java_is_ok(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, status: Status
 ) -> None:
-    monkeypatch.setattr(session, "java_version", lambda path: version)
+    monkeypatch.setattr(machine, "java_version", lambda path: version)
     finding = doctor.check_java(settings)
     assert finding.status is status
     assert f"Java {version}" in finding.found
@@ -80,10 +80,10 @@ def test_wrong_missing_and_intruding_packages_are_named() -> None:
 
 
 def test_damaged_jars_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "damaged_jars", lambda directory: ["a.jar is missing"])
-    monkeypatch.setattr(session, "jars_dir", lambda: Path("/"))
+    monkeypatch.setattr(jars, "damaged_jars", lambda directory: ["a.jar is missing"])
+    monkeypatch.setattr(jars, "jars_dir", lambda: Path("/"))
     assert doctor.check_jars(settings).found == "a.jar is missing"
-    monkeypatch.setattr(session, "jars_dir", lambda: Path("/nowhere"))
+    monkeypatch.setattr(jars, "jars_dir", lambda: Path("/nowhere"))
     assert doctor.check_jars(settings).found == "none yet in /nowhere"
 
 

@@ -53,8 +53,8 @@ def test_the_zip_holds_the_package_and_its_data_only(bundled: Path) -> None:
 
 def test_the_package_works_from_the_zip(bundled: Path, tmp_path: Path) -> None:
     code = (
-        "import cinelake; from cinelake.runtime import session, config; "
-        "print(cinelake.__file__, len(session.pinned_jars()), session._log_settings().is_file())"
+        "import cinelake; from cinelake.runtime import config, jars, machine; "
+        "print(cinelake.__file__, len(jars.pinned_jars()), machine.log_settings().is_file())"
     )
     env = {**os.environ, "PYTHONPATH": str(bundled / "cinelake.zip")}
     run = subprocess.run(
