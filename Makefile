@@ -90,7 +90,7 @@ bench: prerequisites $(READY) ## Measure costs as ratios, against bare Delta and
 soak: prerequisites $(READY) ## Kill runs at random moments, race them, and compare (many minutes)
 	@$(BIN)/pytest tests/soak -s --timeout=0 $(ARGS)
 
-bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, jars.lock
+bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, locks of jars
 	@$(BIN)/python scripts/bundle.py
 
 lock: prerequisites $(READY) ## Resolve requirements.lock anew after a change of pyproject.toml (ARGS=--upgrade)

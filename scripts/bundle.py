@@ -2,7 +2,7 @@
 
     jobs/  conf/      as in the checkout
     cinelake.zip      the package, for --py-files (which takes no wheel)
-    jars.lock         Delta's jars with their checksums
+    jars.lock         Delta's jars with their checksums, and kafka.lock those for topics
     requirements.lock what the Python of driver and workers must have installed
     LICENSE
 
@@ -52,6 +52,7 @@ def build(out: Path) -> Path:
         for path in travelling(ROOT / folder):
             copy(path, target / path.relative_to(ROOT))
     copy(PACKAGE / "runtime" / "jars.lock", target / "jars.lock")
+    copy(PACKAGE / "runtime" / "kafka.lock", target / "kafka.lock")
     for name in LOOSE_FILES:
         copy(ROOT / name, target / name)
     for path in (target, *target.rglob("*")):

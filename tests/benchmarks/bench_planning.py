@@ -18,6 +18,7 @@ from pyspark.sql.types import DateType, LongType
 
 from cinelake.runtime.context import Context
 from cinelake.runtime.graph import Graph
+from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.job import Job, JobParams, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -89,7 +90,9 @@ class Service:
         )
 
     def run(self, **request: Any) -> list[JobReport]:
-        summary = Pipeline(self.graph, self.context(), {}).run(Request(**request), Silent())
+        summary = Pipeline(self.graph, self.context(), Inlets(self.lake)).run(
+            Request(**request), Silent()
+        )
         assert summary.succeeded, summary.to_json()
         return summary.reports
 

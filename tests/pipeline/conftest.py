@@ -17,6 +17,7 @@ from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime.context import Context
 from cinelake.runtime.graph import Graph
+from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.job import REHEARSAL_KEYS, AnyJob, Job, JobParams, Reading, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -132,7 +133,7 @@ class Service:
         )
 
     def pipeline(self) -> Pipeline:
-        return Pipeline(Graph(self.jobs), self.context(), {})
+        return Pipeline(Graph(self.jobs), self.context(), Inlets(self.lake))
 
     def note(self, *rows: tuple[str, str, int | None]) -> None:
         """Take notes: (day, note, amount)."""

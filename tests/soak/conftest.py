@@ -87,9 +87,9 @@ class Service:
         assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
         return json.loads(out.strip().splitlines()[-1])  # type: ignore[no-any-return]
 
-    def killed_after(self, seconds: float, *words: str) -> bool:
+    def killed_after(self, seconds: float, *words: str, **settings: str) -> bool:
         """Start a command and kill it, Java and all, without warning; whether it was still running."""
-        process = self.command(*words)
+        process = self.command(*words, **settings)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
@@ -106,7 +106,7 @@ class Service:
         """The rows of every table that jobs write, and what is quarantined, in a form to compare."""
         lake = Lake(spark, str(self.root))
         tables = [t for t in all_tables().values() if t.kind is Kind.MANAGED and lake.exists(t)]
-        found = {table.name: _rows(lake, table) for table in tables}
+        found = {table.name: rows(lake, table) for table in tables}
         published = (
             lake.read(JOB_RUNS)
             .where("status = 'succeeded'")
@@ -124,7 +124,8 @@ class Service:
         return found
 
 
-def _rows(lake: Lake, table: Table) -> list[str]:
+def rows(lake: Lake, table: Table) -> list[str]:
+    """The rows of a table in a form to compare."""
     shown = []
     for column in table.columns:
         value = F.col(column.name)

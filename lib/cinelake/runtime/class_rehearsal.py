@@ -16,13 +16,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.config import Settings
-from cinelake.runtime.jars import resolve_jars
+from cinelake.runtime.jars import DELTA
 from cinelake.runtime.session import create, java_options, when_started_by_us
 
 
 def make_archive(archive: Path) -> None:
     """Load the classes that most sessions load: a Delta table written, replaced, merged into and read."""
-    jars = resolve_jars()
+    jars = DELTA.resolve()
     lake = Path(tempfile.mkdtemp(prefix="cinelake-rehearsal-"))
     settings = Settings.model_validate(
         {

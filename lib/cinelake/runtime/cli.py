@@ -140,7 +140,8 @@ def run(
         str | None, typer.Option(help="The most days in one call of a job, such as 7d.")
     ] = None,
     trigger: Annotated[
-        str | None, typer.Option(help='Ingest for ever at this pace, such as "10 seconds".')
+        str | None,
+        typer.Option(help='Only ingest, at this pace, such as "10 seconds", until interrupted.'),
     ] = None,
 ) -> None:
     """Run the jobs: without dates, exactly the stale windows.
@@ -148,7 +149,7 @@ def run(
     Exit code 0 when all went well, 1 when a job failed, 2 for wrong arguments. The last line is a JSON summary.
     """
     from cinelake.runtime import arguments
-    from cinelake.runtime.pipeline import Request
+    from cinelake.runtime.pipeline import Request, chosen
     from cinelake.runtime.progress import LiveProgress, PlainProgress, closing
     from cinelake.runtime.windows import Window
 
@@ -164,7 +165,7 @@ def run(
             step=arguments.step(step) if step else None,
             trigger=arguments.trigger(trigger),
         )
-        workspace().graph.select(request.only, request.until)
+        chosen(workspace().graph, request)
     with workspace().writing():
         pipeline = workspace().pipeline()
         if notices.is_terminal:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -64,6 +65,9 @@ _MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.ASCII)
 _SECRET_NAME = re.compile(r"(?i)secret\.|secret$|password|token|access[.]?key")
 # Where a path may be written relative; see the module's docstring.
 _PATHS = (("lake", "root"), ("lake", "landing"), ("lake", "key_file"), ("mlflow", "artifact_root"))
+
+# Tables of settings by dotted names that are others' to give.
+DOTTED_NAMES = (("spark", "conf"), ("ingest", "kafka", "options"))
 
 
 class ConfigError(ValueError):
@@ -172,10 +176,41 @@ class MlflowSettings(Section):
     )
 
 
+class KafkaSettings(Section):
+    """Sources whose records come in through topics of a broker rather than as files."""
+
+    servers: str | None = Field(None, description="Where the broker answers: host:port, …")
+    topics: dict[str, str] = Field(
+        default_factory=dict,
+        description="Source → its topic; sources not named here land as files.",
+    )
+    max_records_per_batch: int = Field(
+        1_000_000, ge=1, description="Messages of a topic per micro-batch."
+    )
+    username: str | None = Field(
+        None, description="Who logs in, with secrets.kafka_password; without one, nobody does."
+    )
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    options: dict[str, str] = Field(
+        default_factory=dict, description="Any other setting of the consumer, by Kafka's name."
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _no_password(cls, options: dict[str, str]) -> dict[str, str]:
+        if "sasl.jaas.config" in options:
+            raise ValueError(
+                "sasl.jaas.config holds a password in plain sight; set ingest.kafka.username, and "
+                "secrets.kafka_password by CINELAKE_SECRETS__KAFKA_PASSWORD"
+            )
+        return options
+
+
 class IngestSettings(Section):
-    """How landed files are taken into bronze."""
+    """How landed records are taken into bronze."""
 
     max_files_per_batch: int = Field(1000, ge=1, description="Landing files per micro-batch.")
+    kafka: KafkaSettings = KafkaSettings()
 
 
 class PipelineSettings(Section):
@@ -192,6 +227,7 @@ class SecretSettings(Section):
     mlflow_token: SecretStr | None = Field(
         None, description="Bearer token for an MLflow server that asks for one."
     )
+    kafka_password: SecretStr | None = Field(None, description="Password of ingest.kafka.username.")
     pseudonym_key: SecretStr | None = Field(
         None, description="What pseudonyms of ids are made with; at least 32 random characters."
     )
@@ -414,8 +450,8 @@ class _Merged:
             raise _unknown(f"{source}: {'.'.join(keys)}", _nearest(keys, _known_keys()))
         if keys in _PATHS and isinstance(value, str):
             value = _absolute(value, base)
-        # A TOML table written without quotes nests Spark's dotted names; they are one key.
-        place = ("spark", "conf", ".".join(keys[2:])) if keys[:2] == ("spark", "conf") else keys
+        # A TOML table written without quotes nests dotted names, such as Spark's; they are one key.
+        place = next((_joined(keys, at) for at in DOTTED_NAMES if keys[: len(at)] == at), keys)
         table = self.values
         for depth, key in enumerate(place[:-1], start=1):
             table = table.setdefault(key, {})
@@ -461,6 +497,11 @@ def _literal(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _joined(keys: tuple[str, ...], table: tuple[str, ...]) -> tuple[str, ...]:
+    rest = keys[len(table) :]
+    return (*table, ".".join(rest)) if rest else table
 
 
 def _absolute(location: str, base: Path) -> str:

@@ -23,10 +23,10 @@ from packaging.requirements import Requirement
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from cinelake.runtime import jars, machine
+from cinelake.runtime import machine
 from cinelake.runtime.config import ConfigError, Settings, local_path
 from cinelake.runtime.machine import SessionError
-from cinelake.runtime.session import spark_session
+from cinelake.runtime.session import needed_jars, spark_session
 
 PYTHON = (3, 11)
 GIB = 1024**3
@@ -108,19 +108,19 @@ def check_packages(_: Settings) -> Finding:
     return _compared([Requirement(line) for line in wanted], _installed)
 
 
-def check_jars(_: Settings) -> Finding:
-    directory = jars.jars_dir()
-    if not directory.is_dir():
-        return Finding(
-            "Jars", Status.WARN, f"none yet in {directory}", "the first session fetches them"
-        )
-    problems = jars.damaged_jars(directory)
-    if problems:
-        remedy = f"delete {directory}; the next session fetches them again"
-        return Finding("Jars", Status.FAIL, "; ".join(problems), remedy)
-    return Finding(
-        "Jars", Status.OK, f"{len(jars.pinned_jars())} with their checksums in {directory}"
-    )
+def check_jars(settings: Settings) -> Finding:
+    found = []
+    for lock in needed_jars(settings):
+        directory = lock.directory
+        if not directory.is_dir():
+            where = f"{lock.whose}'s are not yet in {directory}"
+            return Finding("Jars", Status.WARN, where, "the first session fetches them")
+        problems = lock.damaged(directory)
+        if problems:
+            remedy = f"delete {directory}; the next session fetches them again"
+            return Finding("Jars", Status.FAIL, "; ".join(problems), remedy)
+        found.append(f"{len(lock.jars)} of {lock.whose} with their checksums in {directory}")
+    return Finding("Jars", Status.OK, "; ".join(found))
 
 
 def check_memory(settings: Settings) -> Finding:

@@ -1,4 +1,5 @@
-"""Moves what has landed into bronze: one stream a source, each micro-batch published and entered exactly once.
+"""Moves what came in through an inlet into bronze: one stream a source, each micro-batch published and entered
+exactly once.
 
 A batch that was killed half-way is offered again with the same number under the same query id; whatever of it
 was committed before is then skipped by its transaction number.
@@ -24,54 +25,44 @@ from cinelake import __version__
 from cinelake.runtime.bad_files import (
     BadFile,
     FilesTurnedAway,
-    batch_files,
     empty_files,
     is_damage,
     misplaced_files,
     unreadable_files,
 )
-from cinelake.runtime.config import is_local, local_path
 from cinelake.runtime.conservation import LANDED, Balance, Landed
 from cinelake.runtime.context import Context, new_entry, said
+from cinelake.runtime.inlet import Inlet
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
-from cinelake.runtime.landing import finish_interrupted
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.runner import Outcome
 from cinelake.runtime.upkeep import appended
 
 
-def take_in(
-    context: Context, job: Ingest, trigger: dict[str, Any], options: dict[str, Any]
-) -> Outcome:
+def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]) -> Outcome:
     """Ingest a source; returns at once when nothing has landed since the last time.
 
     An ordinary failure is entered into the ledger and returned, not raised.
     """
     started = time.monotonic()
-    lake = context.lake
-    if is_local(lake.landing):
-        finish_interrupted(local_path(lake.landing))
-    folder = f"{lake.landing}/{job.source.name}"
-    if not lake.storage.exists(folder):
-        return Outcome(job.name, "nothing landed", None, seconds=time.monotonic() - started)
-    seen = lake.storage.extent(folder)
-    if "availableNow" in trigger and context.books.landing_seen.get(job.name) == seen:
-        return Outcome(job.name, "up to date", None, seconds=time.monotonic() - started)
-    known = context.books.landing_seen.get(job.name, "0:0")
-    awaited = Awaited(seen, file_count(seen) - file_count(known))
-    batches = _Batches(context, job, f"{lake.root}/checkpoints/{job.source.name}", awaited)
+    batches: _Batches | None = None
     try:
-        query = lake.stream(
-            lake.read_lines(folder, options), batches.checkpoint, trigger, batches.take
-        )
+        seen, known = inlet.extent(), context.books.landing_seen.get(job.name)
+        if seen is None and "availableNow" in trigger:
+            return Outcome(job.name, "nothing landed", None, seconds=time.monotonic() - started)
+        if "availableNow" in trigger and known == seen:
+            return Outcome(job.name, "up to date", None, seconds=time.monotonic() - started)
+        awaited = Awaited(seen, inlet.count_since(seen, known) if seen else 0)
+        batches = _Batches(context, job, inlet, awaited)
+        query = context.lake.stream(inlet.lines(), inlet.checkpoint, trigger, batches.take)
         try:
             query.awaitTermination()
         finally:
             query.stop()
     # As in `runner.compute`: a source that fails stops what builds on it and nothing else.
     except Exception as error:  # noqa: BLE001
-        cause = batches.error or error
+        cause = (batches and batches.error) or error
         seconds = round(time.monotonic() - started, 3)
         context.enter(new_entry(job.name, "ingest", "failed", seconds=seconds, error=said(cause)))
         return Outcome(job.name, "failed", None, seconds=seconds, error=cause)
@@ -103,41 +94,37 @@ def _track(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> None
     tracker.finish()
 
 
-def file_count(extent: str) -> int:
-    """How many files an extent (`storage.extent`) speaks of."""
-    return int(extent.partition(":")[0])
-
-
 @dataclass
 class Awaited:
-    """What had landed when a query began, and how many files of it no entry knows to be in.
+    """What had landed when a query began, and how much of it, in files or offsets, no entry knows to be in.
 
     The entry of the last of them says so for all, and then they are not looked for again. Where a killed run took
-    files that it could not enter, they are not offered again, and an entry at the end says it.
+    some that it could not enter, they are not offered again, and an entry at the end says it.
     """
 
-    extent: str
-    files: int
+    extent: str | None
+    count: int
     all_in: bool = False
 
-    def less(self, files: int) -> str | None:
-        """Count files that a batch took; the extent, if they were the last."""
-        self.files -= files
-        self.all_in = self.files == 0
-        return self.extent if self.all_in else None
+    def less(self, count: int) -> str | None:
+        """Take off what a batch took; the extent, if that was the last of it."""
+        self.count -= count
+        was_last = self.count == 0
+        self.all_in |= was_last
+        return self.extent if was_last else None
 
 
 class _Batches:
     """Takes the micro-batches of one query."""
 
-    def __init__(self, context: Context, job: Ingest, checkpoint: str, awaited: Awaited) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, context: Context, job: Ingest, inlet: Inlet, awaited: Awaited) -> None:
         self.balance = Balance(f"{LANDED}{job.source.name}", job.target.name, 0, 0)
         self.taken = 0
         self.application = ""
         self.error: BaseException | None = None
         self._context = context
         self._job = job
+        self._inlet = inlet
         self._awaited = awaited
 
     def take(self, frame: DataFrame, number: int) -> None:
@@ -151,9 +138,9 @@ class _Batches:
 
     def _take(self, frame: DataFrame, number: int) -> None:
         # A new checkpoint is a new query: its batch numbers start again and must not be taken for old ones.
-        self.application = _query_id(self._context.lake, self.checkpoint)
+        self.application = _query_id(self._context.lake, self._inlet.checkpoint)
         lake = self._context.lake
-        files = batch_files(lake, self.checkpoint, number)
+        files = self._inlet.files(number)
         # Spark leaves out what is empty by itself.
         away, lines = empty_files(lake, files), frame
         while True:
@@ -208,7 +195,7 @@ class _Batches:
             self._job.name,
             "ingest",
             run_id=run_id,
-            fingerprint=self._awaited.less(len(files)),
+            fingerprint=self._awaited.less(self._inlet.count(number)),
             received_through=publisher.received_through,
             seconds=round(time.monotonic() - started, 3),
             balances=(balance,),
@@ -219,6 +206,8 @@ class _Batches:
         self.balance += balance
 
     def _inspect(self, files: list[str], rejected: DataFrame) -> None:
+        if not files:
+            return
         bad = misplaced_files(self._context.lake, files, rejected, self._job.source)
         if bad:
             raise FilesTurnedAway(bad)

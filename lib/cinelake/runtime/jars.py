@@ -1,6 +1,7 @@
 """The jars that Spark does not ship: pinned, fetched once, checked.
 
-They are pinned in `jars.lock`, fetched once through Spark's own Ivy (so its mirrors and settings apply), checked
+Delta's, which every session needs, are pinned in `jars.lock`, and Kafka's in `kafka.lock`, for sessions that read
+topics. A lock's jars are fetched together, once, through Spark's own Ivy (so its mirrors and settings apply), checked
 against their SHA-256, and from then on put on the class path from the cache. Resolving them anew in every session,
 as `spark.jars.packages` does, costs more than 5 s a start.
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,12 @@ class Jar:
     version: str
     sha256: str
 
+    @classmethod
+    def at(cls, coordinate: str, sha256: str) -> Jar:
+        """The artifact at `group:artifact:version`."""
+        group, artifact, version = coordinate.split(":")
+        return cls(group, artifact, version, sha256)
+
     @property
     def coordinate(self) -> str:
         return f"{self.group}:{self.artifact}:{self.version}"
@@ -52,59 +60,68 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-def pinned_jars() -> tuple[Jar, ...]:
-    """What `jars.lock` lists, in the order of the class path."""
-    text = resources.files(__package__).joinpath("jars.lock").read_text(encoding="utf-8")
-    lines = [
-        line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")
-    ]
-    pins = [(*coordinate.split(":"), sha256) for coordinate, sha256 in lines]
-    return tuple(Jar(group, artifact, version, sha256) for group, artifact, version, sha256 in pins)
+@dataclass(frozen=True)
+class Lock:
+    """Pinned jars that are needed together, in the order of the class path."""
+
+    whose: str
+    jars: tuple[Jar, ...]
+
+    @classmethod
+    def read(cls, whose: str, file: Traversable) -> Lock:
+        """The lock that `file` spells out: lines of `group:artifact:version sha256`, and comments."""
+        lines = file.read_text(encoding="utf-8").splitlines()
+        pins = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+        return cls(whose, tuple(Jar.at(*pin) for pin in pins))
+
+    @property
+    def directory(self) -> Path:
+        """The directory of exactly these pins: another version of Cinelake has another."""
+        pins = "\n".join(f"{jar.coordinate} {jar.sha256}" for jar in self.jars)
+        return cache_dir() / "jars" / hashlib.sha256(pins.encode()).hexdigest()[:16]
+
+    def damaged(self, directory: Path) -> list[str]:
+        """The jars that are missing from `directory` or differ from their checksum, with which it is."""
+        problems = []
+        for jar in self.jars:
+            path = directory / jar.file_name
+            if not path.is_file():
+                problems.append(f"{jar.file_name} is missing")
+            elif _sha256(path) != jar.sha256:
+                problems.append(f"{jar.file_name} does not match its checksum")
+        return problems
+
+    def resolve(self, conf: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+        """The paths of the jars, fetched and checked if this machine has not got them yet.
+
+        `conf` may carry Ivy's settings (`spark.jars.ivySettings`, `spark.jars.repositories`). Several processes
+        may ask at once: one fetches, the others wait. The directory appears whole or not at all, and its
+        presence is the proof of a passed check; `cinelake doctor` checks again. Raises SessionError when they
+        cannot be had.
+        """
+        directory = self.directory
+        if not directory.is_dir():
+            with locked("jars"):
+                if not directory.is_dir():
+                    _fetch(self, directory, conf or {})
+        return tuple(directory / jar.file_name for jar in self.jars)
 
 
-def jars_dir() -> Path:
-    """The directory of exactly these pins: another version of Cinelake has another."""
-    pins = "\n".join(f"{jar.coordinate} {jar.sha256}" for jar in pinned_jars())
-    return cache_dir() / "jars" / hashlib.sha256(pins.encode()).hexdigest()[:16]
+_HERE = resources.files(__package__)
+DELTA = Lock.read("Delta", _HERE / "jars.lock")
+KAFKA = Lock.read("Kafka", _HERE / "kafka.lock")
 
 
-def damaged_jars(directory: Path) -> list[str]:
-    """The pinned jars that are missing from `directory` or differ from their checksum, with which it is."""
-    problems = []
-    for jar in pinned_jars():
-        path = directory / jar.file_name
-        if not path.is_file():
-            problems.append(f"{jar.file_name} is missing")
-        elif _sha256(path) != jar.sha256:
-            problems.append(f"{jar.file_name} does not match its checksum")
-    return problems
-
-
-def resolve_jars(conf: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """The paths of the pinned jars, fetched and checked if this machine has not got them yet.
-
-    `conf` may carry Ivy's settings (`spark.jars.ivySettings`, `spark.jars.repositories`). Several processes
-    may ask at once: one fetches, the others wait. The directory appears whole or not at all, and its
-    presence is the proof of a passed check; `cinelake doctor` checks again.
-    """
-    directory = jars_dir()
-    if not directory.is_dir():
-        with locked("jars"):
-            if not directory.is_dir():
-                _fetch_jars(directory, conf or {})
-    return tuple(directory / jar.file_name for jar in pinned_jars())
-
-
-def _fetch_jars(directory: Path, conf: Mapping[str, str]) -> None:
-    log.warning("fetching Delta's jars into %s (once)", directory)
+def _fetch(lock: Lock, directory: Path, conf: Mapping[str, str]) -> None:
+    log.warning("fetching %s's jars into %s (once)", lock.whose, directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="fetching-", dir=directory.parent))
     try:
-        for jar, path in zip(pinned_jars(), _ivy(conf, work / "ivy"), strict=True):
+        for jar, path in zip(lock.jars, _ivy(lock, conf, work / "ivy"), strict=True):
             target = work / "jars" / jar.file_name
             target.parent.mkdir(exist_ok=True)
             path.rename(target)
-        problems = damaged_jars(work / "jars")
+        problems = lock.damaged(work / "jars")
         if problems:
             raise SessionError(
                 f"fetched jars are not the pinned ones: {'; '.join(problems)}; "
@@ -115,7 +132,7 @@ def _fetch_jars(directory: Path, conf: Mapping[str, str]) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _ivy(conf: Mapping[str, str], cache: Path) -> list[Path]:
+def _ivy(lock: Lock, conf: Mapping[str, str], cache: Path) -> list[Path]:
     """Fetch each pinned artifact, alone, through Spark's Ivy in a JVM of its own."""
     if conf.get("spark.jars.repositories"):
         where = conf["spark.jars.repositories"]
@@ -127,19 +144,19 @@ def _ivy(conf: Mapping[str, str], cache: Path) -> list[Path]:
             found = jvm.org.apache.spark.util.DependencyUtils.resolveMavenDependencies(
                 False,
                 "",
-                ",".join(jar.coordinate for jar in pinned_jars()),
+                ",".join(jar.coordinate for jar in lock.jars),
                 conf.get("spark.jars.repositories", ""),
                 str(cache),
                 jvm.scala.Option.apply(settings_file),
             ).mkString("\n")
         except Py4JError as error:
             raise SessionError(
-                f"Delta's jars could not be fetched from {where}: {first_line(error)}; check the network, "
+                f"{lock.whose}'s jars could not be fetched from {where}: {first_line(error)}; check the network, "
                 "or name a mirror with --set spark.conf.spark.jars.repositories=… "
                 "(or spark.conf.spark.jars.ivySettings=FILE)"
             ) from error
-    by_artifact = {path.name.partition("_")[2]: path for path in map(Path, found.split("\n"))}
-    return [by_artifact[jar.file_name] for jar in pinned_jars()]
+    by_name = {path.name: path for path in map(Path, found.split("\n"))}
+    return [by_name[f"{jar.group}_{jar.file_name}"] for jar in lock.jars]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a job is: a function of its window, declared with what it reads and writes.
 
-`@job` makes a windowed job of a function, `@ingest` one that moves landed files into a bronze table. The
+`@job` makes a windowed job of a function, `@ingest` one that moves landed records into a bronze table. The
 declared value runs alone (`main`, for `spark-submit`), inside the pipeline, or without any lake (`rehearse`).
 """
 
@@ -305,7 +305,7 @@ def job(
 def ingest(
     *, source: Source, writes: Table, version: int = 1
 ) -> Callable[[Callable[[IngestRun], None]], Ingest]:
-    """Declare a job that moves the landed files of `source` into the bronze table `writes`."""
+    """Declare a job that moves the landed records of `source` into the bronze table `writes`."""
 
     def declare(function: Callable[[IngestRun], None]) -> Ingest:
         return Ingest(function.__name__, _area(function), function, source, writes, version)
@@ -457,7 +457,7 @@ def rehearse(
 ) -> Rehearsed:
     """Run a job on frames, with no lake: reads are cut to the reach, writes are judged but not stored.
 
-    `inputs` are frames by table; for an ingest job, the landed lines (`value string, file string`). The
+    `inputs` are frames by table; for an ingest job, the landed lines (`value string, file string, line bigint`). The
     default window is one day, `start`.
     """
     if isinstance(declared, Ingest):

@@ -225,8 +225,10 @@ class Lake:
             frame = frame.where(condition)
         return frame.drop(MONTH_COLUMN)
 
-    def read_lines(self, folder: str, trigger: dict[str, Any]) -> Any:
-        """A stream of the text lines under `folder`, each with its file's path in the landing area.
+    def read_lines(self, folder: str, trigger: dict[str, Any]) -> DataFrame:
+        """A stream of the text lines under `folder`: `value, file, line`, the file as its path in the landing area.
+
+        Nobody has counted the lines, so `line` is null.
 
         `trigger` holds reader options such as `maxFilesPerTrigger`.
         """
@@ -235,7 +237,7 @@ class Lake:
             .options(recursiveFileLookup=True, **trigger)
             .load(folder)
         )
-        return lines.select("value", self._landed_file())
+        return lines.select("value", self._landed_file(), _no_line())
 
     def stream(
         self, lines: DataFrame, checkpoint: str, trigger: dict[str, Any], each: Any
@@ -248,9 +250,15 @@ class Lake:
             .start()
         )
 
+    def cancel(self) -> None:
+        """End the streams and Spark jobs that are at work, so that those who wait for them can end."""
+        for query in self.spark.streams.active:
+            query.stop()
+        self.spark.sparkContext.cancelAllJobs()
+
     def read_files(self, files: Sequence[str]) -> DataFrame:
         """The lines of some files of the landing area, as `read_lines` gives those of all."""
-        return self._texts(files).select("value", self._landed_file())
+        return self._texts(files).select("value", self._landed_file(), _no_line())
 
     def read_lines_numbered(self, files: Sequence[str]) -> DataFrame:
         """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
@@ -479,6 +487,10 @@ class Lake:
                 f"table {table.name!r} does not match its contract.\nstored:\n  {columns}\ncontract:\n  {contract}\n"
                 "to migrate, run:\n  " + "\n  ".join(migrations)
             )
+
+
+def _no_line() -> Column:
+    return F.lit(None).cast("bigint").alias("line")
 
 
 def _per_file() -> WindowSpec:

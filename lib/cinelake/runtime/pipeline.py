@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from cinelake.runtime.conservation import Balance, summed
 from cinelake.runtime.context import Context, said
-from cinelake.runtime.graph import Graph
+from cinelake.runtime.graph import Graph, GraphError
 from cinelake.runtime.ingestion import take_in
+from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.job import AnyJob, Ingest, Job
 from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.side_by_side import run_side_by_side
@@ -41,7 +42,8 @@ class Request:
     """What a person or a scheduler asked for.
 
     Without `window` the stale windows are computed. With it, every window in it is computed, unless `resume`
-    says to leave out what is done already. `step` bounds how many days go into one call.
+    says to leave out what is done already. `step` bounds how many days go into one call. A `trigger` other than
+    `availableNow` takes in what arrives until the run is interrupted, and computes no windows.
     """
 
     window: Window | None = None
@@ -50,6 +52,26 @@ class Request:
     resume: bool = False
     step: timedelta | None = None
     trigger: dict[str, Any] = field(default_factory=lambda: {"availableNow": True})
+
+    @property
+    def endless(self) -> bool:
+        """Whether nothing but an interrupt ends the run."""
+        return "availableNow" not in self.trigger
+
+
+def chosen(graph: Graph, request: Request) -> list[AnyJob]:
+    """The jobs that the request is for, in the graph's order; raises GraphError when it contradicts itself."""
+    jobs = graph.select(request.only, request.until)
+    if not request.endless:
+        return jobs
+    sources = [job for job in jobs if isinstance(job, Ingest)]
+    windowed = [job.name for job in jobs if job.name in request.only and job not in sources]
+    if windowed:
+        raise GraphError(
+            f"a trigger drives ingest jobs alone, and {', '.join(windowed)} computes windows; "
+            "run it without --trigger"
+        )
+    return sources
 
 
 @dataclass
@@ -169,12 +191,10 @@ class _Told:
 class Pipeline:
     """A graph, and the lake on which it runs, `at_once` jobs at a time."""
 
-    def __init__(
-        self, graph: Graph, context: Context, ingest_options: dict[str, Any], at_once: int = 1
-    ) -> None:
+    def __init__(self, graph: Graph, context: Context, inlets: Inlets, at_once: int = 1) -> None:
         self.graph = graph
         self.context = context
-        self._ingest_options = ingest_options
+        self._inlets = inlets
         self._at_once = at_once
 
     def stale(self) -> dict[str, Verdict]:
@@ -190,7 +210,9 @@ class Pipeline:
         """Do what is asked; failures are in the summary."""
         started = time.monotonic()
         notice_others(self.context, self.graph.tables)
-        jobs = self.graph.select(request.only, request.until)
+        jobs = chosen(self.graph, request)
+        # Streams that wait for one another would wait for ever.
+        at_once = max(1, len(jobs)) if request.endless else self._at_once
         reports = {job.name: JobReport(job.name, job.area) for job in jobs}
         broken: dict[str, str] = {}
         told = _Told(progress)
@@ -209,8 +231,7 @@ class Pipeline:
                     broken[job.name] = job.name
             told.ended(report)
 
-        cancel = self.context.lake.spark.sparkContext.cancelAllJobs
-        run_side_by_side(jobs, self._at_once, work, cancel)
+        run_side_by_side(jobs, at_once, work, self.context.lake.cancel)
         self.context.ledger.tidy()
         through = data_through(self.context.books, [table.name for table in self.graph.tables])
         return Summary(
@@ -235,8 +256,9 @@ class Pipeline:
         self, job: AnyJob, request: Request, report: JobReport, progress: Progress
     ) -> None:
         if isinstance(job, Ingest):
-            progress.started(report, "new files")
-            report.add(take_in(self.context, job, request.trigger, self._ingest_options))
+            progress.started(report, "what is new")
+            inlet = self._inlets.of(job.source.name)
+            report.add(take_in(self.context, job, inlet, request.trigger))
             return
         try:
             for window in self._windows(job, request):

@@ -23,10 +23,11 @@ from pyspark.sql import SparkSession
 
 from cinelake.runtime.class_archive import class_archive
 from cinelake.runtime.config import Settings
-from cinelake.runtime.jars import pinned_jars, resolve_jars
+from cinelake.runtime.jars import DELTA, KAFKA, Lock
 from cinelake.runtime.machine import SessionError, first_line, log_settings, require_java, scratch
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+KAFKA_SOURCE = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 # Masters whose executors are the driver's own process.
 IN_ONE_PROCESS = re.compile(r"local(\[.*\])?")
@@ -59,7 +60,7 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
 def prepare() -> None:
     """Fetch the jars and make the class archive now, so that no session has to wait for them."""
     require_java()
-    class_archive(resolve_jars())
+    class_archive(DELTA.resolve())
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def _checkpoint_dir(settings: Settings, master: str) -> str:
 def _start(settings: Settings, app_name: str | None) -> SparkSession:
     require_java()
     conf = when_started_by_us(settings, app_name)
-    jars = resolve_jars(conf)
+    jars = [jar for lock in needed_jars(settings) for jar in lock.resolve(conf)]
     archive = class_archive(jars)
     # On the class path rather than in spark.jars: copying and serving them to itself costs local mode 2 s.
     conf["spark.driver.extraClassPath"] = os.pathsep.join(
@@ -189,7 +190,7 @@ def _under_submit(settings: Settings, app_name: str | None) -> SparkSession:
     extensions = given.get("spark.sql.extensions", "") or ""
     if DELTA_EXTENSION not in extensions:
         conf["spark.sql.extensions"] = ",".join(filter(None, [extensions, DELTA_EXTENSION]))
-    conf |= _missing_jars(given, jvm)
+    conf |= _missing_jars(settings, given, jvm)
     return create(conf)
 
 
@@ -205,18 +206,27 @@ def create(conf: Mapping[str, str]) -> SparkSession:
     return spark
 
 
-def _missing_jars(given: SparkConf, jvm: Any) -> dict[str, str]:
-    """Delta's jars for a submitted application that came without them.
+def needed_jars(settings: Settings) -> dict[Lock, str]:
+    """The jars that a session needs beside Spark's, each lot with a class that is there when they are."""
+    if not settings.ingest.kafka.topics:
+        return {DELTA: DELTA_EXTENSION}
+    return {DELTA: DELTA_EXTENSION, KAFKA: KAFKA_SOURCE}
+
+
+def _missing_jars(settings: Settings, given: SparkConf, jvm: Any) -> dict[str, str]:
+    """The jars for a submitted application that came without them.
 
     The JVM is running already, so the driver's class loader takes them directly, and `spark.jars` sends
     them to the executors.
     """
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-    try:
-        loader.loadClass(DELTA_EXTENSION)
-    except Py4JError:
-        jars = resolve_jars(dict(given.getAll()))
-    else:
+    jars: list[Path] = []
+    for lock, name in needed_jars(settings).items():
+        try:
+            loader.loadClass(name)
+        except Py4JError:
+            jars += lock.resolve(dict(given.getAll()))
+    if not jars:
         return {}
     for jar in jars:
         loader.addURL(jvm.java.io.File(str(jar)).toURI().toURL())
@@ -238,7 +248,7 @@ def _require_delta(spark: SparkSession) -> None:
         raise SessionError(
             "a Spark session without Delta is running already, and Delta cannot be added to it; "
             f"start it with {' '.join(missing)} and the packages "
-            f"{','.join(jar.coordinate for jar in pinned_jars())}"
+            f"{','.join(jar.coordinate for jar in DELTA.jars)}"
         )
 
 

@@ -23,6 +23,10 @@ class Storage:
     def exists(self, path: str) -> bool:
         return bool(self._system(path).exists(self._path(path)))
 
+    def make(self, folder: str) -> None:
+        """Make the folder, unless it is there."""
+        self._system(folder).mkdirs(self._path(folder))
+
     def names(self, folder: str) -> list[str]:
         """The names directly under `folder`, sorted; empty when there is no such folder."""
         if not self.exists(folder):

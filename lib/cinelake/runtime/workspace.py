@@ -17,6 +17,7 @@ from cinelake.runtime.commits import Note
 from cinelake.runtime.config import Settings, local_path
 from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
+from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -102,9 +103,9 @@ class Workspace:
 
     def pipeline(self, graph: Graph | None = None) -> Pipeline:
         """The pipeline of `graph`, or of all jobs."""
-        options = {"maxFilesPerTrigger": self.settings.ingest.max_files_per_batch}
+        inlets = Inlets(self.lake, self.settings.ingest, self.settings.secrets.kafka_password)
         at_once = self.settings.pipeline.concurrent_jobs
-        return Pipeline(graph or self.graph, self.context(), options, at_once)
+        return Pipeline(graph or self.graph, self.context(), inlets, at_once)
 
     def stop(self) -> None:
         """End the session, if one was started: executors left alone try to come back."""

@@ -51,12 +51,12 @@ ORIGIN = "struct<file:string,line:bigint>"
 def bronze_rows(
     landed: DataFrame, source: Source, *, max_clock_ahead: timedelta = MAX_CLOCK_AHEAD
 ) -> DataFrame:
-    """`landed(value, file)` → the columns of the source's bronze table, `_reasons`, `_raw` and `_origin`.
+    """`landed(value, file, line)` → the columns of the source's bronze table, `_reasons`, `_raw` and `_origin`.
 
     `_raw` and `_origin` are null where there are no reasons.
     """
     records = landed.where(holds_record()).select(
-        "value", "file", F.try_parse_json("value").alias("record")
+        "value", "file", "line", F.try_parse_json("value").alias("record")
     )
     looked_at = records.select(
         "*", F.schema_of_variant("record").rlike(_usual_shape(source)).alias("_is_usual")
@@ -238,7 +238,9 @@ def _raw() -> SparkColumn:
 
 
 def _origin() -> SparkColumn:
-    """Where the text stood: in the deliverer's file, or in the landed one, whose lines nobody has counted."""
+    """Where the text stood: in the deliverer's file, or where it landed."""
     file = F.try_variant_get("_rejected", "$.file", "string")
-    line = F.when(file.isNotNull(), F.try_variant_get("_rejected", "$.line", "bigint"))
-    return F.struct(F.coalesce(file, F.col("file")).alias("file"), line.alias("line")).cast(ORIGIN)
+    theirs = F.struct(file, F.try_variant_get("_rejected", "$.line", "bigint"))
+    return F.when(file.isNotNull(), theirs.cast(ORIGIN)).otherwise(
+        F.struct("file", "line").cast(ORIGIN)
+    )

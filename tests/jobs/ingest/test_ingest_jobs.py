@@ -34,7 +34,9 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def landed(spark: SparkSession, landing: Path, source: str) -> DataFrame:
-    return spark.read.text(str(landing / source)).selectExpr("value", "_metadata.file_path AS file")
+    return spark.read.text(str(landing / source)).selectExpr(
+        "value", "_metadata.file_path AS file", "CAST(NULL AS BIGINT) AS line"
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
-from cinelake.runtime import doctor, jars, machine
+from cinelake.runtime import doctor, machine
 from cinelake.runtime.config import Settings
 from cinelake.runtime.doctor import GIB, Finding, Status
+from cinelake.runtime.jars import Jar, Lock
 
 
 def with_(settings: Settings, **sections: dict[str, object]) -> Settings:
@@ -79,12 +80,15 @@ def test_wrong_missing_and_intruding_packages_are_named() -> None:
     )
 
 
-def test_damaged_jars_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "damaged_jars", lambda directory: ["a.jar is missing"])
-    monkeypatch.setattr(jars, "jars_dir", lambda: Path("/"))
-    assert doctor.check_jars(settings).found == "a.jar is missing"
-    monkeypatch.setattr(jars, "jars_dir", lambda: Path("/nowhere"))
-    assert doctor.check_jars(settings).found == "none yet in /nowhere"
+def test_damaged_jars_are_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Lock("Somebody", (Jar("g", "a", "1", "0" * 64),))
+    monkeypatch.setattr(doctor, "needed_jars", lambda _: {lock: "a.Class"})
+    monkeypatch.setenv("CINELAKE_HOME", str(tmp_path))
+    assert doctor.check_jars(settings).found == f"Somebody's are not yet in {lock.directory}"
+    lock.directory.mkdir(parents=True)
+    assert doctor.check_jars(settings).found == "a-1.jar is missing"
 
 
 @pytest.mark.parametrize(

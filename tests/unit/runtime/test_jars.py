@@ -8,30 +8,20 @@ from pathlib import Path
 import pytest
 
 from cinelake.runtime import jars
-from cinelake.runtime.jars import Jar
+from cinelake.runtime.jars import Jar, Lock
 from cinelake.runtime.machine import SessionError
 
-# What `jars.lock` lists in these tests, so that none of them needs the network.
-LOCKED = (
-    Jar(
-        "org.one",
-        "first",
-        "1.0",
-        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    ),
-    Jar(
-        "org.two",
-        "second",
-        "2.0",
-        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    ),
+# Both hold the text "test".
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+LOCKED = Lock(
+    "Somebody",
+    (Jar("org.one", "first", "1.0", SHA256), Jar("org.two", "second", "2.0", SHA256)),
 )
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CINELAKE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(jars, "pinned_jars", lambda: LOCKED)
     return tmp_path / "home"
 
 
@@ -42,10 +32,10 @@ class FakeIvy:
         self.content = content
         self.asked = 0
 
-    def __call__(self, conf: object, cache: Path) -> list[Path]:
+    def __call__(self, lock: Lock, conf: object, cache: Path) -> list[Path]:
         self.asked += 1
         cache.mkdir(parents=True)
-        paths = [cache / jar.file_name for jar in LOCKED]
+        paths = [cache / jar.file_name for jar in lock.jars]
         for path in paths:
             path.write_text(self.content)
         return paths
@@ -54,8 +44,8 @@ class FakeIvy:
 def test_jars_are_fetched_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ivy = FakeIvy()
     monkeypatch.setattr(jars, "_ivy", ivy)
-    first = jars.resolve_jars()
-    assert jars.resolve_jars() == first
+    first = LOCKED.resolve()
+    assert LOCKED.resolve() == first
     assert ivy.asked == 1
     assert [path.name for path in first] == ["first-1.0.jar", "second-2.0.jar"]
     assert all(path.read_text() == "test" for path in first)
@@ -66,17 +56,17 @@ def test_a_jar_that_is_not_the_pinned_one_is_not_kept(
 ) -> None:
     monkeypatch.setattr(jars, "_ivy", FakeIvy("tampered"))
     with pytest.raises(SessionError, match=r"first-1\.0\.jar does not match its checksum"):
-        jars.resolve_jars()
+        LOCKED.resolve()
     assert [path.name for path in (home / "jars").iterdir()] == [".lock"]
 
 
 def test_a_damaged_or_missing_jar_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jars, "_ivy", FakeIvy())
-    first, second = jars.resolve_jars()
-    assert jars.damaged_jars(first.parent) == []
+    first, second = LOCKED.resolve()
+    assert LOCKED.damaged(first.parent) == []
     first.unlink()
     second.write_text("overwritten")
-    assert jars.damaged_jars(first.parent) == [
+    assert LOCKED.damaged(first.parent) == [
         "first-1.0.jar is missing",
         "second-2.0.jar does not match its checksum",
     ]
@@ -86,24 +76,23 @@ RACER = """
 import sys, time
 from pathlib import Path
 from cinelake.runtime import jars
-from cinelake.runtime.jars import Jar
+from cinelake.runtime.jars import Jar, Lock
 
-def slow_ivy(conf, cache):
+def slow_ivy(lock, conf, cache):
     print("asked")
     time.sleep(1)
     cache.mkdir(parents=True)
     (cache / "a-1.jar").write_text("test")
     return [cache / "a-1.jar"]
 
-jars.pinned_jars = lambda: (Jar("g", "a", "1", sys.argv[1]),)
 jars._ivy = slow_ivy
-assert jars.resolve_jars()[0].read_text() == "test"
+assert Lock("Somebody", (Jar("g", "a", "1", sys.argv[1]),)).resolve()[0].read_text() == "test"
 """
 
 
 def test_of_two_processes_one_fetches_and_the_other_waits(tmp_path: Path) -> None:
     env = {**os.environ, "CINELAKE_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", RACER, LOCKED[0].sha256]
+    command = [sys.executable, "-c", RACER, SHA256]
     racers = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in "ab"]
     printed = [racer.communicate(timeout=60)[0] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
@@ -114,9 +103,19 @@ def test_the_pins_name_eight_jars_and_fit_the_installed_delta_and_spark() -> Non
     import delta
     import pyspark
 
-    pins = {jar.artifact: jar for jar in jars.pinned_jars()}
+    pins = {jar.artifact: jar for jar in jars.DELTA.jars}
     assert len(pins) == 8
     spark_line = ".".join(pyspark.__version__.split(".")[:2])
     assert f"delta-spark_{spark_line}_2.13" in pins
     assert pins["delta-storage"].version == delta.__version__
+    assert all(len(jar.sha256) == 64 for jar in pins.values())
+
+
+def test_the_pins_of_kafka_fit_the_installed_spark() -> None:
+    import pyspark
+
+    pins = {jar.artifact: jar for jar in jars.KAFKA.jars}
+    assert pins["spark-sql-kafka-0-10_2.13"].version == pyspark.__version__
+    assert pins["spark-token-provider-kafka-0-10_2.13"].version == pyspark.__version__
+    assert {"kafka-clients", "commons-pool2"} < set(pins)
     assert all(len(jar.sha256) == 64 for jar in pins.values())

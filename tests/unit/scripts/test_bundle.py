@@ -32,7 +32,7 @@ def test_two_builds_have_the_same_bytes(bundled: Path, tmp_path: Path) -> None:
 
 def test_the_bundle_holds_what_a_cluster_needs(bundled: Path) -> None:
     names = set(contents(bundled))
-    assert {"cinelake.zip", "jars.lock", "requirements.lock", "LICENSE"} <= names
+    assert {"cinelake.zip", "jars.lock", "kafka.lock", "requirements.lock", "LICENSE"} <= names
     assert {"conf/base.toml", "conf/cluster.toml", "conf/spark/standalone.conf"} <= names
     jobs = {str(path.relative_to(ROOT)) for path in (ROOT / "jobs").rglob("*.py")}
     assert {name for name in names if name.startswith("jobs/")} == jobs
@@ -54,7 +54,7 @@ def test_the_zip_holds_the_package_and_its_data_only(bundled: Path) -> None:
 def test_the_package_works_from_the_zip(bundled: Path, tmp_path: Path) -> None:
     code = (
         "import cinelake; from cinelake.runtime import config, jars, machine; "
-        "print(cinelake.__file__, len(jars.pinned_jars()), machine.log_settings().is_file())"
+        "print(cinelake.__file__, len(jars.DELTA.jars), machine.log_settings().is_file())"
     )
     env = {**os.environ, "PYTHONPATH": str(bundled / "cinelake.zip")}
     run = subprocess.run(

@@ -33,8 +33,8 @@ def line(**changes: Any) -> str:
 
 
 def landed(spark: SparkSession, *lines: str) -> DataFrame:
-    rows = [(text, "ratings/date=2020-05-02/hour=00/a.jsonl") for text in lines]
-    return spark.createDataFrame(rows, "value string, file string")
+    rows = [(text, "ratings/date=2020-05-02/hour=00/a.jsonl", None) for text in lines]
+    return spark.createDataFrame(rows, "value string, file string, line bigint")
 
 
 def judged(spark: SparkSession, *lines: str, source: Source = RATINGS_SOURCE) -> list[Any]:
@@ -148,8 +148,10 @@ def test_lines_of_white_space_are_no_records(spark: SparkSession) -> None:
 
 def test_bytes_that_are_not_utf8_are_turned_away_and_shown_readably(spark: SparkSession) -> None:
     text = line(note="café").encode("utf-8").replace(rb"\u00e9", b"\xe9")
-    rows = spark.createDataFrame([(bytearray(text), "f")], "value binary, file string")
-    as_read = rows.selectExpr("CAST(value AS STRING) AS value", "file")
+    rows = spark.createDataFrame(
+        [(bytearray(text), "f", None)], "value binary, file string, line bigint"
+    )
+    as_read = rows.selectExpr("CAST(value AS STRING) AS value", "file", "line")
     [row] = bronze_rows(as_read, RATINGS_SOURCE).collect()
     assert row._reasons == ["not_utf8"]
     assert "caf\ufffd" in row._raw

@@ -1,0 +1,91 @@
+"""An inlet: where the records of a source come in. Here, as files in a folder of the landing area.
+
+An inlet gives landed lines, `value string, file string, line bigint`: a record's text and where it stood. What has
+arrived so far is one text, its extent, which starts with a count that only grows: of files, or of what else comes in.
+So one look tells whether there is anything new, and how much of it a run has still to take.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from cinelake.runtime.bad_files import batch_files
+from cinelake.runtime.config import is_local, local_path
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.landing import finish_interrupted
+
+
+class Inlet(ABC):
+    """Where the records of one source come in."""
+
+    @property
+    @abstractmethod
+    def checkpoint(self) -> str:
+        """Where the stream keeps what it has taken."""
+
+    @abstractmethod
+    def extent(self) -> str | None:
+        """What has arrived so far, `count:details`; None where nothing can have."""
+
+    @abstractmethod
+    def count_since(self, extent: str, known: str | None) -> int:
+        """How far `extent` is ahead of `known`, which another inlet of the source may have given."""
+
+    @abstractmethod
+    def lines(self) -> DataFrame:
+        """The stream of landed lines; where nothing has landed so far, it waits for the first."""
+
+    @abstractmethod
+    def count(self, number: int) -> int:
+        """How much of the extent's count a micro-batch takes."""
+
+    @abstractmethod
+    def files(self, number: int) -> list[str]:
+        """The files of a micro-batch, each of which may be turned away whole."""
+
+
+@dataclass(frozen=True)
+class Folder(Inlet):
+    """A folder of the landing area."""
+
+    lake: Lake
+    source: str
+    # The most files of a micro-batch.
+    at_most: int
+
+    @property
+    def checkpoint(self) -> str:
+        return f"{self.lake.root}/checkpoints/{self.source}"
+
+    @property
+    def path(self) -> str:
+        return f"{self.lake.landing}/{self.source}"
+
+    def extent(self) -> str | None:
+        if is_local(self.lake.landing):
+            finish_interrupted(local_path(self.lake.landing))
+        storage = self.lake.storage
+        return storage.extent(self.path) if storage.exists(self.path) else None
+
+    def count_since(self, extent: str, known: str | None) -> int:
+        # What another kind of inlet has given counts something else.
+        before = known if known and known.partition(":")[2].isdigit() else "0:0"
+        return count_of(extent) - count_of(before)
+
+    def lines(self) -> DataFrame:
+        self.lake.storage.make(self.path)
+        return self.lake.read_lines(self.path, {"maxFilesPerTrigger": self.at_most})
+
+    def count(self, number: int) -> int:
+        return len(self.files(number))
+
+    def files(self, number: int) -> list[str]:
+        return batch_files(self.lake, self.checkpoint, number)
+
+
+def count_of(extent: str) -> int:
+    """The count that an extent starts with."""
+    return int(extent.partition(":")[0])
