@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,7 +18,7 @@ from soak.conftest import Service, rows
 from cinelake.runtime.lake import Lake
 from cinelake.sources.catalog import all_sources
 from cinelake.tables.catalog import all_tables
-from cinelake.tables.system import JOB_RUNS, QUARANTINE
+from cinelake.tables.system import QUARANTINE
 
 WAIT_SECONDS = 240
 SOURCES = sorted(all_sources())
@@ -46,13 +45,11 @@ def topic(source: str) -> str:
     return f"events.{source}"
 
 
-def taken(spark: SparkSession, service: Service) -> int:
-    """How many rows the ledger says are in bronze or in quarantine."""
+def sizes(spark: SparkSession, service: Service) -> dict[str, int]:
+    """How many rows there are of what `bronze` compares."""
     lake = Lake(spark, str(service.root))
-    if not lake.exists(JOB_RUNS):
-        return 0
-    counts = lake.read(JOB_RUNS).where("kind = 'ingest' AND status = 'succeeded'").collect()
-    return sum(sum(row.rows_in.values()) for row in counts)
+    tables = [*(all_tables()[f"bronze_{name}"] for name in SOURCES), QUARANTINE]
+    return {table.name: lake.read(table).count() for table in tables if lake.exists(table)}
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +64,11 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def from_files(
     simulated: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Service, dict[str, list[str]]]:
+) -> dict[str, list[str]]:
     service = Service(tmp_path_factory.mktemp("files") / "lake")
     summary = service.run("run", *INGEST_JOBS, **{"lake.landing": str(simulated)})
     assert summary["status"] == "succeeded"
-    return service, bronze(spark, service)
+    return bronze(spark, service)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +79,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_topics_read_in_steps_with_a_kill_between_give_the_tables_of_the_files(
     simulated: Path,
-    from_files: tuple[Service, dict[str, list[str]]],
+    from_files: dict[str, list[str]],
     servers: str,
     spark: SparkSession,
     tmp_path: Path,
@@ -91,7 +88,7 @@ def test_topics_read_in_steps_with_a_kill_between_give_the_tables_of_the_files(
     settings = {"ingest.kafka.servers": servers, "ingest.kafka.max_records_per_batch": "3000"}
     settings |= {f"ingest.kafka.topics.{name}": topic(name) for name in SOURCES}
     none_yet = service.run("run", *INGEST_JOBS, **settings)
-    assert {job["status"] for job in none_yet["jobs"]} == {"nothing landed"}
+    assert {job["status"] for job in none_yet["jobs"].values()} == {"nothing landed"}
     send(servers, files_of(simulated, first_half=True))
     assert service.killed_after(14, "run", *INGEST_JOBS, **settings)
     assert service.run("run", *INGEST_JOBS, **settings)["status"] == "succeeded"
@@ -99,14 +96,10 @@ def test_topics_read_in_steps_with_a_kill_between_give_the_tables_of_the_files(
     summary = service.run("run", *INGEST_JOBS, **settings)
     assert summary["status"] == "succeeded"
     again = service.run("run", *INGEST_JOBS, **settings)
-    assert {job["status"] for job in again["jobs"]} <= {"up to date", "nothing landed"}
+    assert {job["status"] for job in again["jobs"].values()} <= {"up to date", "nothing landed"}
 
-    _, expected = from_files
     found = bronze(spark, service)
-    assert {name: len(lines) for name, lines in found.items()} == {
-        name: len(lines) for name, lines in expected.items()
-    }
-    assert found == expected
+    assert found == from_files
     # Whoever looks for a rejected record finds it by its offset.
     stood = Lake(spark, str(service.root)).read(QUARANTINE).where("raw IS NOT NULL")
     assert stood.where(r"file NOT RLIKE '^events[.][a-z_]+/[0-9]+$' OR line IS NULL").count() == 0
@@ -114,12 +107,11 @@ def test_topics_read_in_steps_with_a_kill_between_give_the_tables_of_the_files(
 
 def test_a_trigger_takes_files_and_messages_as_they_come_until_it_is_interrupted(
     simulated: Path,
-    from_files: tuple[Service, dict[str, list[str]]],
+    from_files: dict[str, list[str]],
     spark: SparkSession,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    other, expected = from_files
     service = Service(tmp_path / "lake")
     with broker(tmp_path_factory.mktemp("broker")) as servers:
         # Half of the sources as files, half as messages, and nothing there when it starts.
@@ -141,12 +133,12 @@ def test_a_trigger_takes_files_and_messages_as_they_come_until_it_is_interrupted
                 for name in SOURCES:
                     if name not in streamed:
                         _land(files.get(topic(name), []), simulated, service.root / "landing")
-            wanted = taken(spark, other)
-            _until(process, lambda: taken(spark, service) == wanted)
+            wanted = {name: len(lines) for name, lines in from_files.items()}
+            _until(process, lambda: sizes(spark, service) == wanted)
         finally:
             os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=120)
-        assert bronze(spark, service) == expected
+        assert bronze(spark, service) == from_files
 
 
 def _land(files: list[Path], landing: Path, target: Path) -> None:
@@ -159,7 +151,7 @@ def _land(files: list[Path], landing: Path, target: Path) -> None:
         partial.rename(final)
 
 
-def _until(process: subprocess.Popen[str], holds: Any) -> None:
+def _until(process: subprocess.Popen[str], holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not holds():
         if process.poll() is not None:

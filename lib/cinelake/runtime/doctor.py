@@ -25,6 +25,8 @@ from pyspark.errors import PySparkException
 
 from cinelake.runtime import machine
 from cinelake.runtime.config import ConfigError, Settings, local_path
+from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.session import needed_jars, spark_session
 
@@ -56,7 +58,7 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Every check, in order; the last starts a Spark session."""
+    """Every check, in order; the last ones start a Spark session."""
     findings = [check(settings) for check in CHECKS]
     blocking = [f.name for f in findings if f.status is Status.FAIL and f.name in NEEDED_BY_SESSION]
     if blocking:
@@ -66,7 +68,10 @@ def diagnose(settings: Settings) -> list[Finding]:
                 "Delta", Status.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
             ),
         ]
-    return [*findings, check_delta(settings)]
+    findings.append(check_delta(settings))
+    if settings.ingest.kafka.topics and findings[-1].status is Status.OK:
+        findings.append(check_kafka(settings))
+    return findings
 
 
 def check_python(_: Settings) -> Finding:
@@ -198,6 +203,25 @@ def check_delta(settings: Settings) -> Finding:
     return Finding(
         "Delta", Status.OK, f"Spark {spark.version}: a table written and read back in {place}"
     )
+
+
+def check_kafka(settings: Settings) -> Finding:
+    """Ask the broker for the topic of each source."""
+    lake = Lake(spark_session(settings), settings.lake.root)
+    topics = settings.ingest.kafka.topics
+    try:
+        inlets = Inlets(lake, settings.ingest, settings.secrets.kafka_password)
+        missing = [name for source, name in topics.items() if inlets.of(source).extent() is None]
+    except (ConfigError, LakeError) as error:
+        return Finding("Kafka", Status.FAIL, str(error), "see [ingest.kafka] in conf/base.toml")
+    if missing:
+        return Finding(
+            "Kafka",
+            Status.WARN,
+            f"there is no topic {', '.join(missing)}",
+            "correct ingest.kafka.topics, or start the deliverer; nothing comes in before",
+        )
+    return Finding("Kafka", Status.OK, f"{len(topics)} topics at {settings.ingest.kafka.servers}")
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (

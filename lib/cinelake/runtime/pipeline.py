@@ -64,7 +64,7 @@ def chosen(graph: Graph, request: Request) -> list[AnyJob]:
     jobs = graph.select(request.only, request.until)
     if not request.endless:
         return jobs
-    sources = [job for job in jobs if isinstance(job, Ingest)]
+    sources: list[AnyJob] = [job for job in jobs if isinstance(job, Ingest)]
     windowed = [job.name for job in jobs if job.name in request.only and job not in sources]
     if windowed:
         raise GraphError(

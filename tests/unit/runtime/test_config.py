@@ -196,6 +196,26 @@ def test_an_empty_text_unsets_what_may_be_unset(conf: Path) -> None:
     assert settings.tracking_uri == f"sqlite:///{conf.parent / 'lake' / 'mlflow' / 'mlflow.db'}"
 
 
+def test_names_that_are_kafkas_to_give_keep_their_dots(conf: Path) -> None:
+    (conf / "base.toml").write_text(
+        BASE + '[ingest.kafka.options]\nsecurity.protocol = "SSL"\n"client.id" = "x"\n'
+    )
+    settings = load_settings(
+        overrides=[
+            "ingest.kafka.options.fetch.min.bytes=1",
+            "ingest.kafka.topics.playback=events.playback",
+        ],
+        env={},
+        conf_dir=conf,
+    )
+    assert settings.ingest.kafka.options == {
+        "security.protocol": "SSL",
+        "client.id": "x",
+        "fetch.min.bytes": "1",
+    }
+    assert settings.ingest.kafka.topics == {"playback": "events.playback"}
+
+
 def test_secrets_never_show(conf: Path) -> None:
     settings = load_settings(
         overrides=["spark.conf.spark.hadoop.fs.s3a.secret.key=hunter2", "jobs.x.api_token=hunter2"],

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import DateType
 
-from cinelake.runtime.graph import Graph
+from cinelake.runtime.graph import Graph, GraphError
 from cinelake.runtime.job import AnyJob, IngestRun, Job, JobParams, Reading, ingest, job, previous
+from cinelake.runtime.pipeline import Request, chosen
 from cinelake.runtime.side_by_side import predecessors, run_side_by_side
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.tables.contract import Column, Kind, Layer, Table
@@ -141,3 +142,12 @@ def test_an_interrupt_cancels_what_runs_and_starts_nothing_more() -> None:
         run_side_by_side(jobs, 2, work, stop.set)
     assert "job3" not in started
     assert stop.is_set() or started == ["job1"]
+
+
+def test_a_trigger_drives_sources_alone() -> None:
+    graph = Graph((source, made(1, TABLES[0])))
+    endless = {"processingTime": "1 second"}
+    assert chosen(graph, Request()) == list(graph.order)
+    assert chosen(graph, Request(trigger=endless)) == [source]
+    with pytest.raises(GraphError, match="job1 computes windows; run it without --trigger"):
+        chosen(graph, Request(trigger=endless, only=("job1",)))
