@@ -26,7 +26,7 @@ PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 READY := $(VENV)/.ready
 CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)"
 ifdef SERVICE
-CINELAKE += --set lake.landing="$(SERVICE)/landing"
+CINELAKE += --env trial --set lake.landing="$(SERVICE)/landing"
 SIMULATE = simulate "$(SERVICE)" --profile small --accounts $(ACCOUNTS) --days $(DAYS) then
 BRING_IN = $(if $(wildcard $(SERVICE)/delivery.json),,$(SIMULATE))
 else

@@ -28,11 +28,8 @@ def make_settings(root: Path) -> Settings:
                 "driver_memory": "3g",
                 "shuffle_partitions": 2,
                 "snapshot_partitions": 1,
-                # Hundreds of short queries: the thorough compiler would never earn back its time.
-                "quick_jit": True,
-                # Java written for a query and compiled twice, by Janino and by the JVM, is never worth it for a few
-                # rows: half the time of tests that only query. Benchmarks and the soak do run it.
-                "conf": {"spark.sql.codegen.wholeStage": "false"},
+                # Benchmarks and the soak do run the Java that Spark writes for queries.
+                "few_rows": True,
             },
         }
     )

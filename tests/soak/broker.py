@@ -39,7 +39,7 @@ from cinelake.runtime.session import spark_session
 servers, folders = sys.argv[1], json.loads(sys.argv[2])
 settings = Settings.model_validate({
     "lake": {"root": "/nowhere"},
-    "spark": {"master": "local[2]", "driver_memory": "1g", "quick_jit": True},
+    "spark": {"master": "local[2]", "driver_memory": "1g", "few_rows": True},
     "ingest": {"kafka": {"servers": servers, "topics": {"playback": "any"}}},
 })
 spark = spark_session(settings)

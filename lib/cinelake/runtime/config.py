@@ -157,8 +157,8 @@ class SparkSettings(Section):
         None, ge=1, description="Partitions of the Delta log's state while it is read."
     )
     ui: bool = Field(False, description="Serve Spark's web pages while the session lives.")
-    quick_jit: bool = Field(
-        False, description="Compile Java lightly: starts sooner, crunches more slowly."
+    few_rows: bool = Field(
+        False, description="Compile as little Java as will do: thousands of rows, not millions."
     )
     conf: dict[str, str] = Field(
         default_factory=dict, description="Any other Spark setting, by its full name."

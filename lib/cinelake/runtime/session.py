@@ -97,6 +97,10 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
     }
     if settings.spark.shuffle_partitions is not None:
         conf["spark.sql.shuffle.partitions"] = str(settings.spark.shuffle_partitions)
+    if settings.spark.few_rows:
+        # Java written for a query is compiled twice, by Janino and by the JVM: never worth it for a few rows.
+        conf["spark.sql.codegen.wholeStage"] = "false"
+        conf["spark.sql.codegen.factoryMode"] = "NO_CODEGEN"
     if settings.spark.snapshot_partitions is not None:
         conf["spark.databricks.delta.snapshotPartitions"] = str(settings.spark.snapshot_partitions)
     return conf | settings.spark.conf
@@ -134,12 +138,14 @@ def java_options(settings: Settings, archive: Path | None) -> list[str]:
     ]
     if archive is not None:
         options.append(f"-XX:SharedArchiveFile={archive}")
-    if settings.spark.quick_jit:
-        # The first compiler only. A session of tests starts 40 % sooner and its first Delta write takes half
-        # the time; a whole run over 100,000 ratings costs 6 % more CPU, so only tests ask for it.
+    if settings.spark.few_rows:
+        # The first compiler only: the thorough one takes more CPU than hundreds of short queries, and never earns it
+        # back. A session starts 40 % sooner; a whole run over 100,000 ratings costs 6 % more CPU.
         options.append("-XX:TieredStopAtLevel=1")
         # Java then reserves 48 MB for compiled code. Hundreds of queries fill that, and Java stops compiling.
         options.append("-XX:ReservedCodeCacheSize=256m")
+        # Threads of the concurrent collector work all the time, for pauses that nobody minds here.
+        options.append("-XX:+UseParallelGC")
     return options
 
 

@@ -290,7 +290,7 @@ def test_a_wrong_cinelake_conf_is_named(tmp_path: Path) -> None:
         find_conf_dir({"CINELAKE_CONF": str(tmp_path)})
 
 
-@pytest.mark.parametrize("environment", ["local", "cluster"])
+@pytest.mark.parametrize("environment", ["local", "trial", "cluster"])
 def test_the_environments_that_we_ship_load(environment: str) -> None:
     assert load_settings(environment, env={}, conf_dir=ROOT / "conf").lake.root
 
