@@ -194,10 +194,10 @@ def test_a_large_batch_is_staged(ratings: Service) -> None:
 
 
 def test_the_entry_of_the_last_batch_says_that_all_files_are_in() -> None:
-    awaited = Awaited("5:900", files=5)
+    awaited = Awaited("5:900", 5)
     assert [awaited.less(2), awaited.less(2)] == [None, None]
     assert not awaited.all_in
     assert awaited.less(1) == "5:900"
     assert awaited.all_in
     # A killed run took one of them, which is not offered again.
-    assert Awaited("5:900", files=5).less(4) is None
+    assert Awaited("5:900", 5).less(4) is None

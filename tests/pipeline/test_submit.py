@@ -40,14 +40,15 @@ def test_a_job_runs_by_spark_submit_on_a_cluster_of_processes(
         "--master", "local-cluster[2,1,1024]",
         "--conf", "spark.ui.enabled=false",
         # Two executors for two rows: the light compiler, and no more partitions than processes.
-        "--driver-java-options", "-XX:TieredStopAtLevel=1",
-        "--conf", "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",
+        "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "--conf", "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "--py-files", "cinelake.zip",
         "jobs/behaviour/build_title_genres.py",
         "--start", "2020-05-02", "--end", "2020-05-03",
         "--set", f"lake.root={root}",
         "--set", "spark.shuffle_partitions=2",
         "--set", "spark.snapshot_partitions=2",
+        "--set", "spark.few_rows=true",
     ]  # fmt: skip
     # Run from the bundle, with the package hidden: what is not in the bundle is not there.
     away = {

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -351,6 +352,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+@cache
 def project() -> list[Source]:
     paths = sorted(path for top in ("lib", "jobs") for path in (ROOT / top).rglob("*.py"))
     return [
