@@ -184,9 +184,8 @@ class Lake:
 
     def size(self, table: Table) -> tuple[int, int]:
         """How many files the newest version has, and how many bytes they hold."""
-        detail = self._delta(table).detail().select("numFiles", "sizeInBytes").first()
-        assert detail is not None
-        return detail[0], detail[1]
+        snapshot = self._snapshot(table)
+        return int(snapshot.numOfFiles()), int(snapshot.sizeInBytes())
 
     # ---- reading
 
@@ -439,11 +438,9 @@ class Lake:
 
     def _layout(self, table: Table) -> tuple[list[str], list[str], dict[str, str]]:
         """Partition columns, clustering columns and properties of the stored table."""
-        delta = self._delta(table)
-        # `detail` runs Spark jobs to count files and bytes, at a fifteenth of this speed, once a table and process.
-        snapshot: Any = delta._jdt.deltaLog().unsafeVolatileSnapshot()
+        snapshot = self._snapshot(table)
         if "clustering" in str(snapshot.protocol()):
-            row = delta.detail().select("clusteringColumns").head()
+            row = self._delta(table).detail().select("clusteringColumns").head()
             cluster = list(row["clusteringColumns"]) if row else []
         else:
             cluster = []
@@ -454,6 +451,10 @@ class Lake:
             cluster,
             dict(as_java(metadata.configuration())),
         )
+
+    def _snapshot(self, table: Table) -> Any:
+        """Delta's newest snapshot: says what `detail` does, fifteen times as fast."""
+        return self._delta(table)._jdt.deltaLog().unsafeVolatileSnapshot()
 
     @cached_property
     def _collections(self) -> Any:
