@@ -59,8 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needs_spark = "spark" in getattr(item, "fixturenames", ())
         if needs_spark and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group("spark"))
-    # The longest first: what starts last is waited for alone.
-    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ from cinelake.runtime.bad_files import (
 )
 from cinelake.runtime.conservation import LANDED, Balance, Landed
 from cinelake.runtime.context import Context, new_entry, said
-from cinelake.runtime.inlet import Inlet
+from cinelake.runtime.inlet import Batch, Inlet
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.publish import Published, Publisher
@@ -49,10 +49,9 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
     batches: _Batches | None = None
     try:
         seen, known = inlet.extent(), context.books.landing_seen.get(job.name)
-        if seen is None and "availableNow" in trigger:
-            return Outcome(job.name, "nothing landed", None, seconds=time.monotonic() - started)
-        if "availableNow" in trigger and known == seen:
-            return Outcome(job.name, "up to date", None, seconds=time.monotonic() - started)
+        if "availableNow" in trigger and seen in (None, known):
+            status = "nothing landed" if seen is None else "up to date"
+            return Outcome(job.name, status, None, seconds=time.monotonic() - started)
         awaited = Awaited(seen, inlet.count_since(seen, known) if seen else 0)
         batches = _Batches(context, job, inlet, awaited)
         query = context.lake.stream(inlet.lines(), inlet.checkpoint, trigger, batches.take)
@@ -140,13 +139,14 @@ class _Batches:
         # A new checkpoint is a new query: its batch numbers start again and must not be taken for old ones.
         self.application = _query_id(self._context.lake, self._inlet.checkpoint)
         lake = self._context.lake
-        files = self._inlet.files(number)
+        batch = self._inlet.batch(number)
+        files = batch.files
         # Spark leaves out what is empty by itself.
         away, lines = empty_files(lake, files), frame
         while True:
             known = {bad.file for bad in away}
             try:
-                self._publish(lines, number, files, away)
+                self._publish(lines, number, batch, away)
             except FilesTurnedAway as found:
                 more = found.files
             except (Py4JJavaError, PySparkException) as error:
@@ -162,9 +162,7 @@ class _Batches:
             rest = [file for file in files if file not in gone]
             lines = lake.read_files(rest) if rest else frame.limit(0)
 
-    def _publish(
-        self, lines: DataFrame, number: int, files: list[str], away: list[BadFile]
-    ) -> None:
+    def _publish(self, lines: DataFrame, number: int, taken: Batch, away: list[BadFile]) -> None:
         started = time.monotonic()
         run_id = f"{self.application}:{number}"
         publisher = Publisher(
@@ -177,7 +175,7 @@ class _Batches:
         )
         landed = Landed(lines)
         batch = _BatchRun(landed.lines, self._job, publisher, self.application, number, away)
-        batch.inspect = lambda rejected: self._inspect(files, rejected)
+        batch.inspect = lambda rejected: self._inspect(taken.files, rejected)
         self._job.function(batch)
         if batch.published is None:
             raise JobError(
@@ -195,7 +193,7 @@ class _Batches:
             self._job.name,
             "ingest",
             run_id=run_id,
-            fingerprint=self._awaited.less(self._inlet.count(number)),
+            fingerprint=self._awaited.less(taken.count),
             received_through=publisher.received_through,
             seconds=round(time.monotonic() - started, 3),
             balances=(balance,),

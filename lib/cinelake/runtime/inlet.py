@@ -18,6 +18,14 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import finish_interrupted
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What one micro-batch takes: so much of the extent's count, and files, each of which may be turned away whole."""
+
+    count: int
+    files: list[str]
+
+
 class Inlet(ABC):
     """Where the records of one source come in."""
 
@@ -39,12 +47,8 @@ class Inlet(ABC):
         """The stream of landed lines; where nothing has landed so far, it waits for the first."""
 
     @abstractmethod
-    def count(self, number: int) -> int:
-        """How much of the extent's count a micro-batch takes."""
-
-    @abstractmethod
-    def files(self, number: int) -> list[str]:
-        """The files of a micro-batch, each of which may be turned away whole."""
+    def batch(self, number: int) -> Batch:
+        """What a micro-batch takes; to be asked for once, for it reads the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,9 @@ class Folder(Inlet):
         self.lake.storage.make(self.path)
         return self.lake.read_lines(self.path, {"maxFilesPerTrigger": self.at_most})
 
-    def count(self, number: int) -> int:
-        return len(self.files(number))
-
-    def files(self, number: int) -> list[str]:
-        return batch_files(self.lake, self.checkpoint, number)
+    def batch(self, number: int) -> Batch:
+        files = batch_files(self.lake, self.checkpoint, number)
+        return Batch(len(files), files)
 
 
 def count_of(extent: str) -> int:

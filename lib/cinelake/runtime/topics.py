@@ -19,10 +19,9 @@ from py4j.protocol import Py4JJavaError
 from pydantic import SecretStr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from typing_extensions import override
 
 from cinelake.runtime.config import ConfigError, KafkaSettings
-from cinelake.runtime.inlet import Inlet, count_of
+from cinelake.runtime.inlet import Batch, Inlet, count_of
 from cinelake.runtime.lake import Lake, LakeError
 
 # A broker that has not said by then which partitions there are is taken for unreachable.
@@ -118,20 +117,16 @@ class Topic(Inlet):
             ("subscribe", self.name) if self._ends() else ("subscribePattern", re.escape(self.name))
         )
 
-    def count(self, number: int) -> int:
-        return self._offsets(number) - (self._offsets(number - 1) if number else 0)
-
-    @override
-    def files(self, number: int) -> list[str]:
-        """None: a message stands alone."""
-        return []
+    def batch(self, number: int) -> Batch:
+        """The offsets since the batch before, and no files: a message stands alone."""
+        return Batch(self._offsets(number) - (self._offsets(number - 1) if number else 0), [])
 
     def _offsets(self, number: int) -> int:
-        """The sum of the offsets that the query had reached with a batch."""
+        """The sum of the offsets that the query had reached with a batch; 0 while there was no such topic."""
         text = self.lake.storage.text(f"{self.checkpoint}/offsets/{number}")
         if text is None:
             return 0
-        return sum(json.loads(text.strip().splitlines()[-1])[self.name].values())
+        return sum(json.loads(text.strip().splitlines()[-1]).get(self.name, {}).values())
 
     def _ends(self) -> dict[int, int]:
         """The offset after the last message of each partition."""

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from cinelake.runtime.config import ConfigError, IngestSettings, KafkaSettings
-from cinelake.runtime.inlet import Folder
+from cinelake.runtime.inlet import Batch, Folder
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.topics import Broker, Topic
 
@@ -107,5 +107,13 @@ def test_a_batch_counts_the_offsets_since_the_one_before(tmp_path: Path) -> None
     offsets.mkdir(parents=True)
     (offsets / "0").write_text('v1\n{"conf":{}}\n{"events":{"0":5,"1":2}}\n')
     (offsets / "1").write_text('v1\n{"conf":{}}\n{"events":{"0":9,"1":2,"2":1}}\n')
-    assert [topic.count(number) for number in (0, 1)] == [7, 5]
-    assert topic.files(1) == []
+    assert [topic.batch(number) for number in (0, 1)] == [Batch(7, []), Batch(5, [])]
+
+
+def test_a_batch_before_there_was_a_topic_counts_nothing(tmp_path: Path) -> None:
+    topic = Topic(FakeLake(tmp_path), Broker({}), "playback", "events", 1)  # type: ignore[arg-type]
+    offsets = tmp_path / "checkpoints" / "playback@events" / "offsets"
+    offsets.mkdir(parents=True)
+    (offsets / "0").write_text('v1\n{"conf":{}}\n{}\n')
+    (offsets / "1").write_text('v1\n{"conf":{}}\n{"events":{"0":3}}\n')
+    assert [topic.batch(number).count for number in (0, 1)] == [0, 3]
