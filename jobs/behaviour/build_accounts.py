@@ -8,10 +8,14 @@ from cinelake.tables.behaviour import ACCOUNTS
 from cinelake.tables.ingest import BRONZE_ACCOUNTS
 
 
-@job(reads=[Reading(BRONZE_ACCOUNTS, lookback=LOOKBACK), previous(ACCOUNTS)], writes=[ACCOUNTS])
+@job(
+    reads=[Reading(BRONZE_ACCOUNTS, lookback=LOOKBACK, accounted=True), previous(ACCOUNTS)],
+    writes=[ACCOUNTS],
+)
 def build_accounts(run: Run[JobParams]) -> None:
     told, before, keys = run.read(BRONZE_ACCOUNTS), run.read(ACCOUNTS), run.keys(IdKind)
-    run.write(ACCOUNTS, entity_changes(told, before, keys, ACCOUNT, run.start, run.end))
+    found = entity_changes(told, before, keys, ACCOUNT, run.start, run.end, run.account_for)
+    run.write(ACCOUNTS, found)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from cinelake.tables.ingest import BRONZE_AVAILABILITY
 
 
 @job(
-    reads=[Reading(BRONZE_AVAILABILITY, lookback=LOOKBACK), previous(AVAILABILITY)],
+    reads=[Reading(BRONZE_AVAILABILITY, lookback=LOOKBACK, accounted=True), previous(AVAILABILITY)],
     writes=[AVAILABILITY],
 )
 def build_availability(run: Run[JobParams]) -> None:
     told, before, keys = run.read(BRONZE_AVAILABILITY), run.read(AVAILABILITY), run.keys(IdKind)
-    run.write(AVAILABILITY, entity_changes(told, before, keys, AVAILABLE, run.start, run.end))
+    found = entity_changes(told, before, keys, AVAILABLE, run.start, run.end, run.account_for)
+    run.write(AVAILABILITY, found)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ from cinelake.tables.behaviour import DEVICES
 from cinelake.tables.ingest import BRONZE_DEVICES
 
 
-@job(reads=[Reading(BRONZE_DEVICES, lookback=LOOKBACK), previous(DEVICES)], writes=[DEVICES])
+@job(
+    reads=[Reading(BRONZE_DEVICES, lookback=LOOKBACK, accounted=True), previous(DEVICES)],
+    writes=[DEVICES],
+)
 def build_devices(run: Run[JobParams]) -> None:
     told, before, keys = run.read(BRONZE_DEVICES), run.read(DEVICES), run.keys(IdKind)
-    run.write(DEVICES, entity_changes(told, before, keys, DEVICE, run.start, run.end))
+    found = entity_changes(told, before, keys, DEVICE, run.start, run.end, run.account_for)
+    run.write(DEVICES, found)
 
 
 if __name__ == "__main__":

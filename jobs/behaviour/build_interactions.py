@@ -9,8 +9,8 @@ from cinelake.tables.ingest import BRONZE_IMPRESSIONS, BRONZE_INTERACTIONS
 
 @job(
     reads=[
-        Reading(BRONZE_IMPRESSIONS, lookback=BEFORE),
-        Reading(BRONZE_INTERACTIONS, lookback=BEFORE),
+        Reading(BRONZE_IMPRESSIONS, lookback=BEFORE, accounted=True),
+        Reading(BRONZE_INTERACTIONS, lookback=BEFORE, accounted=True),
     ],
     writes=[INTERACTIONS],
 )

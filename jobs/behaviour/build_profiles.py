@@ -8,10 +8,14 @@ from cinelake.tables.behaviour import PROFILES
 from cinelake.tables.ingest import BRONZE_PROFILES
 
 
-@job(reads=[Reading(BRONZE_PROFILES, lookback=LOOKBACK), previous(PROFILES)], writes=[PROFILES])
+@job(
+    reads=[Reading(BRONZE_PROFILES, lookback=LOOKBACK, accounted=True), previous(PROFILES)],
+    writes=[PROFILES],
+)
 def build_profiles(run: Run[JobParams]) -> None:
     told, before, keys = run.read(BRONZE_PROFILES), run.read(PROFILES), run.keys(IdKind)
-    run.write(PROFILES, entity_changes(told, before, keys, PROFILE, run.start, run.end))
+    found = entity_changes(told, before, keys, PROFILE, run.start, run.end, run.account_for)
+    run.write(PROFILES, found)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class BuildSearchesParams(JobParams):
 
 @job(
     reads=[
-        Reading(BRONZE_SEARCHES, lookback=BEFORE, lookahead=AFTER),
+        Reading(BRONZE_SEARCHES, lookback=BEFORE, lookahead=AFTER, accounted=True),
         Reading(VIEWING_SESSIONS, lookahead=PLAYED_AFTER),
         history(ACCOUNTS),
         history(DEVICES),
@@ -39,6 +39,7 @@ def build_searches(run: Run[BuildSearchesParams]) -> None:
         run.start,
         run.end,
         run.params.played_within_s,
+        run.account_for,
     )
     run.write(SEARCHES, found)
 

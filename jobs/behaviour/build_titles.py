@@ -7,10 +7,13 @@ from cinelake.tables.behaviour import TITLES
 from cinelake.tables.ingest import BRONZE_TITLES
 
 
-@job(reads=[Reading(BRONZE_TITLES, lookback=LOOKBACK), previous(TITLES)], writes=[TITLES])
+@job(
+    reads=[Reading(BRONZE_TITLES, lookback=LOOKBACK, accounted=True), previous(TITLES)],
+    writes=[TITLES],
+)
 def build_titles(run: Run[JobParams]) -> None:
     told, before = run.read(BRONZE_TITLES), run.read(TITLES)
-    run.write(TITLES, title_changes(told, before, run.start, run.end))
+    run.write(TITLES, title_changes(told, before, run.start, run.end, run.account_for))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ class BuildViewingSessionsParams(JobParams):
 
 @job(
     reads=[
-        Reading(BRONZE_PLAYBACK, lookback=BEFORE, lookahead=AFTER),
-        Reading(BRONZE_HEARTBEATS, lookback=BEFORE, lookahead=AFTER),
+        Reading(BRONZE_PLAYBACK, lookback=BEFORE, lookahead=AFTER, accounted=True),
+        Reading(BRONZE_HEARTBEATS, lookback=BEFORE, lookahead=AFTER, accounted=True),
         history(ACCOUNTS),
         history(DEVICES),
         history(TITLES),
@@ -59,6 +59,7 @@ def build_viewing_sessions(run: Run[BuildViewingSessionsParams]) -> None:
         run.start,
         run.end,
         Rules(**run.params.model_dump()),
+        run.account_for,
     )
     run.write(VIEWING_SESSIONS, found)
 

@@ -21,14 +21,34 @@ from cinelake.runtime.pipeline import Summary
 from cinelake.simulate.commands import day, deliver, new_service
 from cinelake.simulate.settings import Settings
 from cinelake.sources.bronze import bronze_rows
-from cinelake.tables.ingest import BRONZE_LOG_INS, BRONZE_PLAYBACK, BRONZE_RATINGS
+from cinelake.tables.contract import Table
 
 from .conftest import Service
 from .test_bad_files import land, packed
 from .test_ingestion import INGEST
 
 JOBS = {job.name: job for job in discover(Path(__file__).parents[2] / "jobs")}
-BRONZE = {"log_ins": BRONZE_LOG_INS, "playback": BRONZE_PLAYBACK, "ratings": BRONZE_RATINGS}
+# What a simulated service sends, and the silver table that it is accounted for in.
+SILVER = {
+    "playback": "viewing_sessions",
+    "heartbeats": "viewing_sessions",
+    "impressions": "interactions",
+    "interactions": "interactions",
+    "searches": "searches",
+    "ratings": "ratings",
+    "log_ins": "log_ins",
+    "accounts": "accounts",
+    "profiles": "profiles",
+    "devices": "devices",
+    "titles": "titles",
+    "availability": "availability",
+}
+# What there is one balance of, and the sources in it: tiles and acts become rows of one table.
+TOGETHER = ("impressions", "interactions")
+ACCOUNTED = {f"bronze_{source}": (source,) for source in SILVER if source not in TOGETHER} | {
+    " + ".join(f"bronze_{source}" for source in TOGETHER): TOGETHER
+}
+BRONZE: dict[str, Table] = {source: JOBS[f"ingest_{source}"].writes[0] for source in SILVER}
 START = day("2026-01-05")
 # Clocks that are right date every event as the truth does; what is impossible depends on the field that it hits.
 SETTINGS = Settings.model_validate(
@@ -48,18 +68,20 @@ SETTINGS = Settings.model_validate(
 
 
 def balances(summary: Summary) -> dict[str, Balance]:
+    """By what they account for."""
     assert summary.succeeded
-    return {balance.table: balance for balance in summary.balances}
+    return {balance.source: balance for balance in summary.balances}
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_balances_are_the_simulators_counts(service: Service, tmp_path: Path) -> None:
     delivery = Delivery(service.spark, str(tmp_path / "service"))
-    deliver(delivery, new_service(SETTINGS, 120, START, 3), 3, 2)
+    deliver(delivery, new_service(SETTINGS, 60, START, 3), 3, 2)
     service.lake = Lake(service.spark, str(service.root), landing=delivery.landing)
-    names = {"build_titles", "build_ratings", "build_log_ins", "ingest_titles"}
-    names |= {f"ingest_{source}" for source in BRONZE}
+    names = {f"ingest_{source}" for source in SILVER} | {
+        f"build_{name}" for name in SILVER.values()
+    }
     service.jobs = tuple(JOBS[name] for name in names)
     summary = service.run()
     drawn = balances(summary)
@@ -67,8 +89,12 @@ def test_the_balances_are_the_simulators_counts(service: Service, tmp_path: Path
     for row in delivery.table("fault_counts").collect():
         told[row["source"], row["kind"]] += row["records"]
     assert all(balance.missing == 0 for balance in drawn.values())
+    assert set(drawn) == {f"landing/{source}" for source in SILVER} | set(ACCOUNTED)
+    assert summary.data_through is not None
+    through = summary.data_through[:10]
+    copies = Counter[str]()
     for source, table in BRONZE.items():
-        balance = drawn[table.name]
+        balance = drawn[f"landing/{source}"]
         assert balance.given == told[source, "landed"]
         assert balance.kept == service.lake.read(table).count()
         # A malformed line may by luck be a record still, and lose a piece of its id.
@@ -80,19 +106,16 @@ def test_the_balances_are_the_simulators_counts(service: Service, tmp_path: Path
         bad = told[source, "malformed"] + told[source, "wrong_type"]
         assert bad or source != "playback"
         assert sum(balance.turned_away.values()) == bad - lucky
-    for source, name in (("log_ins", "log_ins"), ("ratings", "ratings")):
-        balance = drawn[name]
-        assert summary.data_through is not None
-        through = summary.data_through[:10]
-        copies = delivery.table("faults").where(
-            f"source = '{source}' AND kind = 'duplicate' AND happened_at < TIMESTAMP'{through}T00:00:00Z'"
-        )
-        assert balance.turned_away.get("duplicate", 0) == copies.count()
-        inside = service.lake.read(BRONZE[source], end=date.fromisoformat(through))
-        assert balance.given == inside.count()
-    assert drawn["ratings"].turned_away["duplicate"]
+        repeated = f"kind = 'duplicate' AND happened_at < TIMESTAMP'{through}T00:00:00Z'"
+        copies[source] = faults.where(repeated).count()
+    end = date.fromisoformat(through)
+    for name, sources in ACCOUNTED.items():
+        inside = [service.lake.read(BRONZE[source], end=end).count() for source in sources]
+        assert drawn[name].given == sum(inside)
+        assert {drawn[name].table} == {SILVER[source] for source in sources}
+        assert drawn[name].turned_away.get("duplicate", 0) == sum(copies[s] for s in sources), name
     stored = summed(b for entry in Ledger(service.lake).entries() for b in entry.balances)
-    assert {balance.table: balance for balance in stored} == drawn
+    assert {balance.source: balance for balance in stored} == drawn
     assert json.loads(summary.to_json())["missing"] == 0
     # Nothing landed since, so there is nothing to draw a balance of.
     assert service.run().balances == []

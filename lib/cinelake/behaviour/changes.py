@@ -12,13 +12,14 @@ from its change rows, not from bronze, which is soon deleted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.accounting import Accounts
 from cinelake.behaviour.history import EFFECTIVE_FROM
 from cinelake.behaviour.records import reasons, within
+from cinelake.sources.source import Source
 
 EFFECTIVE_DATE = "effective_date"
 
@@ -28,15 +29,16 @@ def change_rows(
     before: DataFrame,
     on: Sequence[str],
     attributes: Sequence[str],
-    start: date,
-    end: date,
+    source: Source,
+    accounts: Accounts,
 ) -> DataFrame:
-    """The change rows of `[start, end)` with `_reasons`.
+    """The change rows of the accounts' days with `_reasons`; what makes no row is accounted for as `unchanged`.
 
     `told` holds the records of the window: `on` names what identifies a thing, `attributes` how it looks; beside them
     stand `event_time, event_date, received_at, event_id, _is_duplicate`. `before` are the change rows of the days
     before. A change of anything that is no attribute is no change here.
     """
+    start, end = accounts.start, accounts.end
     fresh = within(told, "event_date", start, end)
     known = fresh.unionByName(_last_known(before, on, attributes))
     compared = known.select("*", F.struct(*attributes).alias("_looks"))
@@ -52,7 +54,9 @@ def change_rows(
     earlier = Window.partitionBy(*on, "_counts").orderBy("event_time")
     with_last = ranked.select("*", F.lag("_looks").over(earlier).alias("_looked"))
     is_change = ~F.col("_looks").eqNullSafe(F.col("_looked"))
-    kept = with_last.where(~F.col("_counts") | is_change)
+    makes_row = ~F.col("_counts") | is_change
+    counted = accounts.tell(source, with_last, unchanged=accounts.own("event_date", ~makes_row))
+    kept = counted.where(makes_row)
     return within(kept, "event_date", start, end).select(
         *on,
         F.col("event_time").alias(EFFECTIVE_FROM),

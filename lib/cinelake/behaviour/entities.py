@@ -12,6 +12,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.accounting import AccountFor, Accounts, nobody_asks
 from cinelake.behaviour.changes import change_rows
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.behaviour.records import is_duplicate
@@ -71,7 +72,13 @@ KINDS = {
 
 
 def entity_changes(
-    bronze: DataFrame, before: DataFrame, keys: DataFrame, entity: Entity, start: date, end: date
+    bronze: DataFrame,
+    before: DataFrame,
+    keys: DataFrame,
+    entity: Entity,
+    start: date,
+    end: date,
+    tell: AccountFor = nobody_asks,
 ) -> DataFrame:
     """The change rows of `[start, end)` with `_reasons`.
 
@@ -90,4 +97,5 @@ def entity_changes(
             for name in (*entity.on, *entity.attributes)
         ),
     )
-    return change_rows(told, before, entity.on, entity.attributes, start, end)
+    accounts = Accounts(start, end, tell)
+    return change_rows(told, before, entity.on, entity.attributes, entity.source, accounts)

@@ -25,6 +25,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.behaviour import runs
+from cinelake.behaviour.accounting import AccountFor, Accounts, nobody_asks
 from cinelake.behaviour.clocks import by_client, seconds_between
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.behaviour.records import LOOKBACK, is_duplicate, within
@@ -52,25 +53,35 @@ class Lives:
 
 
 def searches(
-    bronze: DataFrame, beside: Lives, keys: DataFrame, start: date, end: date, played_within_s: int
+    bronze: DataFrame,
+    beside: Lives,
+    keys: DataFrame,
+    start: date,
+    end: date,
+    played_within_s: int,
+    tell: AccountFor = nobody_asks,
 ) -> DataFrame:
     """The episodes that begin in `[start, end)`.
 
     Bronze is read from `BEFORE` days before to `AFTER` days after, plays to `PLAYED_AFTER` days after.
     """
-    episodes = _summed(_steps(_snapshots(bronze)))
-    own = within(episodes, "search_date", start, end)
+    accounts = Accounts(start, end, tell)
+    episodes = _summed(_steps(_snapshots(bronze, accounts)), accounts)
+    counted = tell(SEARCHES_SOURCE, episodes, kept=F.col("own_snapshots"))
+    own = within(counted, "search_date", start, end)
     played = _with_plays(_named(own, keys), beside.plays, played_within_s)
     return with_surroundings(played, beside.accounts, beside.devices, "search_date")
 
 
-def _snapshots(bronze: DataFrame) -> DataFrame:
+def _snapshots(bronze: DataFrame, accounts: Accounts) -> DataFrame:
     """Each snapshot once, in its episode."""
     lying = payload(bronze, SEARCHES_SOURCE).repartition("search_id")
     is_copy = is_duplicate(SEARCHES_SOURCE.names, within=("search_id",))
     marked = lying.select("*", is_copy.alias("_is_duplicate"))
+    is_own_copy = accounts.own("event_date", F.col("_is_duplicate"))
+    counted = accounts.tell(SEARCHES_SOURCE, marked, duplicate=is_own_copy)
     at = F.unix_micros("event_time")
-    signs = marked.where(~F.col("_is_duplicate")).select(
+    signs = counted.where(~F.col("_is_duplicate")).select(
         "*",
         at.alias("at"),
         at.alias("until"),
@@ -103,7 +114,7 @@ def _steps(snapshots: DataFrame) -> DataFrame:
     )
 
 
-def _summed(steps: DataFrame) -> DataFrame:
+def _summed(steps: DataFrame, accounts: Accounts) -> DataFrame:
     """One row an episode."""
     place = F.col("place")
     is_click = F.col("clicked_title_id").isNotNull()
@@ -116,6 +127,7 @@ def _summed(steps: DataFrame) -> DataFrame:
             F.max("at").alias("ended"),
             F.max_by(F.struct("query", "results", "is_zero"), place).alias("last"),
             F.count("*").cast("int").alias("snapshots"),
+            F.sum(accounts.own("event_date")).alias("own_snapshots"),
             F.count_if("is_refined").cast("int").alias("refinements"),
             F.sum("keys").cast("int").alias("keystrokes"),
             F.bool_or("is_zero").alias("had_zero_results"),

@@ -26,7 +26,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.accounting import Accounts
 from cinelake.behaviour.records import is_duplicate, within
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 
 # Days of records to read around those on which sessions start: one before, to see that they did not start
@@ -59,16 +61,24 @@ _LAST_WORDS = ("stop", "end", "error")
 
 
 def sessions(
-    playback: DataFrame, heartbeats: DataFrame, start: date, end: date, grace_s: int
+    playback: DataFrame,
+    heartbeats: DataFrame,
+    start: date,
+    end: date,
+    grace_s: int,
+    accounts: Accounts | None = None,
 ) -> DataFrame:
     """The attempts that start in `[start, end)`, times as microseconds and lengths as milliseconds.
 
     `playback` and `heartbeats` are typed records from `BEFORE` days before to `AFTER` days after, duplicates
-    among them. An attempt of which only heartbeats came has no title.
+    among them. An attempt of which only heartbeats came has no title. `own_events` and `own_heartbeats` are those
+    of the accounts' days, by default of `[start, end)`.
     """
-    rows = _events(playback).unionByName(_beats_by_day(heartbeats), allowMissingColumns=True)
-    stretches = _stretches(_begun(rows, start, end))
-    return _closed(_summed(stretches), grace_s)
+    accounts = accounts or Accounts(start, end)
+    events, beats = _events(playback, accounts), _beats_by_day(heartbeats, accounts)
+    rows = events.unionByName(beats, allowMissingColumns=True)
+    stretches = _stretches(_begun(rows, start, end, accounts))
+    return _closed(_summed(stretches, accounts), grace_s)
 
 
 def once(heartbeats: DataFrame) -> DataFrame:
@@ -103,12 +113,14 @@ def once(heartbeats: DataFrame) -> DataFrame:
     )
 
 
-def _beats_by_day(heartbeats: DataFrame) -> DataFrame:
+def _beats_by_day(heartbeats: DataFrame, accounts: Accounts) -> DataFrame:
     """One row a play and day with what its heartbeats sum to."""
-    day = F.to_date(F.timestamp_micros("at")).alias("day")
+    # As many as come less as many as are left: to count copies one by one would cost a column more in the shuffle.
+    come = accounts.tell(HEARTBEATS_SOURCE, heartbeats, duplicate=accounts.own("event_date"))
+    left = once(come).select("*", F.to_date(F.timestamp_micros("at")).alias("day"))
     return (
-        once(heartbeats)
-        .groupBy("play_id", day)
+        accounts.tell(HEARTBEATS_SOURCE, left, duplicate=-accounts.own("day"))
+        .groupBy("play_id", "day")
         .agg(
             F.min("at").alias("first_beat"),
             F.max("at").alias("last_beat"),
@@ -121,15 +133,17 @@ def _beats_by_day(heartbeats: DataFrame) -> DataFrame:
     )
 
 
-def _events(playback: DataFrame) -> DataFrame:
+def _events(playback: DataFrame, accounts: Accounts) -> DataFrame:
     """Each event once."""
     lying = playback.repartition("play_id")
     is_copy = is_duplicate(PLAYBACK_SOURCE.names, within=("play_id",))
     marked = lying.select("*", is_copy.alias("_is_duplicate"))
+    is_own_copy = accounts.own("event_date", F.col("_is_duplicate"))
+    counted = accounts.tell(PLAYBACK_SOURCE, marked, duplicate=is_own_copy)
     state = F.lit(None).cast("string")
     for event, after in _AFTER.items():
         state = F.when(F.col("event") == event, F.lit(after)).otherwise(state)
-    return marked.where(~F.col("_is_duplicate")).select(
+    return counted.where(~F.col("_is_duplicate")).select(
         "play_id",
         F.col("event_date").alias("day"),
         "event_id",
@@ -153,7 +167,7 @@ def _in_order() -> WindowSpec:
     )
 
 
-def _begun(rows: DataFrame, start: date, end: date) -> DataFrame:
+def _begun(rows: DataFrame, start: date, end: date, accounts: Accounts) -> DataFrame:
     """Rows with `session_date`, and each event beside the next one of its session."""
     in_order = _in_order()
     so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -176,7 +190,11 @@ def _begun(rows: DataFrame, start: date, end: date) -> DataFrame:
     )
     is_kept = F.date_diff("day", "session_date") <= AFTER
     is_next = F.date_diff("_next.day", "session_date") <= AFTER
-    return within(told.where(is_kept), "session_date", start, end).select(
+    late_events = accounts.own("day", ~is_kept & is_event)
+    late_beats = accounts.own("day", F.when(~is_kept, F.coalesce("beats", F.lit(0))))
+    counted = accounts.tell(PLAYBACK_SOURCE, told, third_day=late_events)
+    counted = accounts.tell(HEARTBEATS_SOURCE, counted, third_day=late_beats)
+    return within(counted.where(is_kept), "session_date", start, end).select(
         *(name for name in told.columns if not name.startswith("_")),
         F.when(is_next, F.col("_next.at")).alias("next_at"),
         F.when(is_next, F.col("_next.position")).alias("next_position"),
@@ -202,7 +220,7 @@ def _stretches(rows: DataFrame) -> DataFrame:
     return measured.select("*", again.alias("seen_again"))
 
 
-def _summed(rows: DataFrame) -> DataFrame:
+def _summed(rows: DataFrame, accounts: Accounts) -> DataFrame:
     """One row a session, with what its events and its heartbeats say, side by side."""
     event, place, state = F.col("event"), F.col("place"), F.col("state")
     jump = F.col("to_position") - F.col("position")
@@ -238,6 +256,8 @@ def _summed(rows: DataFrame) -> DataFrame:
         (F.count_if(event == "skip_credits") > 0).alias("skipped_credits"),
         F.count("event").alias("events"),
         F.coalesce(F.sum("beats"), F.lit(0)).alias("beats"),
+        F.sum(accounts.own("day", event.isNotNull())).alias("own_events"),
+        F.sum(accounts.own("day", F.coalesce("beats", F.lit(0)))).alias("own_heartbeats"),
         F.count("sequence").alias("numbered"),
         F.max("sequence").alias("last_number"),
         F.coalesce(F.bool_or("is_corrected"), F.lit(False)).alias("is_corrected"),

@@ -7,6 +7,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.accounting import AccountFor, Accounts, nobody_asks
 from cinelake.behaviour.changes import change_rows
 from cinelake.behaviour.records import is_duplicate
 from cinelake.sources.bronze import payload
@@ -16,7 +17,9 @@ from cinelake.sources.titles import TITLES_SOURCE
 ATTRIBUTES = tuple(name for name in TITLES_SOURCE.names if name != "title_id")
 
 
-def title_changes(bronze: DataFrame, before: DataFrame, start: date, end: date) -> DataFrame:
+def title_changes(
+    bronze: DataFrame, before: DataFrame, start: date, end: date, tell: AccountFor = nobody_asks
+) -> DataFrame:
     """The change rows of `[start, end)` with `_reasons`.
 
     `bronze` holds the window's records and those of the days before that may repeat in it, `before` the
@@ -33,7 +36,8 @@ def title_changes(bronze: DataFrame, before: DataFrame, start: date, end: date) 
         F.coalesce("genres", F.array().cast("array<string>")).alias("genres"),
         *(name for name in ATTRIBUTES if name != "genres"),
     )
-    return change_rows(told, before, ("title_id",), ATTRIBUTES, start, end)
+    accounts = Accounts(start, end, tell)
+    return change_rows(told, before, ("title_id",), ATTRIBUTES, TITLES_SOURCE, accounts)
 
 
 def title_genres(titles: DataFrame) -> DataFrame:

@@ -23,10 +23,13 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.behaviour import sessions as attempts
+from cinelake.behaviour.accounting import AccountFor, Accounts, nobody_asks
 from cinelake.behaviour.history import EFFECTIVE_FROM, as_of
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.behaviour.records import reasons, within
 from cinelake.behaviour.surroundings import end_of, with_surroundings
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
+from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.viewing import SECONDS
 
 # One day of earlier sessions, to tell how many episodes of a sitting came before midnight.
@@ -62,6 +65,7 @@ def viewing_sessions(
     start: date,
     end: date,
     rules: Rules,
+    tell: AccountFor = nobody_asks,
 ) -> DataFrame:
     """The sessions that start in `[start, end)`, with `_reasons`.
 
@@ -70,11 +74,21 @@ def viewing_sessions(
     """
     # A sitting that goes on after midnight has sessions before the window.
     day_before = start - timedelta(days=1)
-    summed = attempts.sessions(playback, heartbeats, day_before, end, rules.grace_s)
+    accounts = Accounts(start, end, tell)
+    summed = attempts.sessions(playback, heartbeats, day_before, end, rules.grace_s, accounts)
     named = _named(summed, keys)
     placed = _placed(named, around)
     judged = placed.select("*", *_judged(rules))
-    return within(_in_sittings(judged, rules), "session_date", start, end)
+    found = _in_sittings(judged, rules)
+    is_somebodys = F.size("_reasons") == 0
+    told = tell(PLAYBACK_SOURCE, found, kept=F.col("own_events"))
+    told = tell(
+        HEARTBEATS_SOURCE,
+        told,
+        kept=F.when(is_somebodys, F.col("own_heartbeats")),
+        no_playback=F.when(~is_somebodys, F.col("own_heartbeats")),
+    )
+    return within(told.drop("own_events", "own_heartbeats"), "session_date", start, end)
 
 
 def was_pressed() -> Column:
@@ -124,6 +138,7 @@ def _named(summed: DataFrame, keys: DataFrame) -> DataFrame:
         F.col("events").cast("int").alias("events"),
         F.col("beats").cast("int").alias("heartbeats"),
         "is_by_events",
+        *("own_events", "own_heartbeats"),
         reasons(no_playback=F.col("who").isNull()).alias("_reasons"),
     )  # fmt: skip
 

@@ -4,8 +4,9 @@ Grain: one `Balance` a run of a job and table; balances of several runs add up.
 
 Of an ingest job, `given` are the lines that landed, counted as they are read and before anything looks at them, and
 `kept` are the rows that Delta says its commit added. A file turned away whole counts as one on both sides.
-Of a windowed job, `given` are the rows of an input in the window, as the ledger knows them, and `kept` the rows
-published. This holds only where a row of the input is a row of the output: its reading says so (`accounted`).
+Of a windowed job, `given` are the rows of an input in the window, as the ledger knows them. Where a row of the input
+is a row of the output, as its reading says (`accounted`), `kept` are the rows published; of two such inputs of one
+output there is one balance. Where a row stands for many, the job says what becomes of its input (`Run.account_for`).
 `turned_away` counts rows by the first reason against each, so duplicates stand by themselves. All counts come
 from passes that are made anyway, but for one aggregation of rejected rows where there are any.
 """
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from cinelake.sources.bronze import holds_record
@@ -85,20 +86,28 @@ def summed(balances: Iterable[Balance]) -> list[Balance]:
     return list(totals.values())
 
 
-class Landed:
-    """Landed lines that are counted while they are read for the first time, as what they are: lines with text."""
+class Counted:
+    """A frame whose rows are counted while they pass for the first time: the sum of each of `numbers`."""
 
-    def __init__(self, lines: DataFrame) -> None:
+    def __init__(self, frame: DataFrame, **numbers: Column) -> None:
+        self._names = tuple(numbers)
         self._observation = Observation()
-        self.lines = lines.observe(self._observation, F.count_if(holds_record()).alias("lines"))
+        sums = (F.sum(number.cast("bigint")).alias(name) for name, number in numbers.items())
+        self.frame = frame.observe(self._observation, *sums)
 
-    def count(self) -> int:
-        """How many there were; 0 when nothing read them, as where a batch holds no file."""
+    def sums(self) -> dict[str, int]:
+        """The sum of each; 0 when no row passed, as where a batch holds no file."""
         java: Any = self._observation._jo
         # To ask for a count that never comes would wait for ever.
         until = time.monotonic() + WAIT_SECONDS
         while not java.future().isCompleted() and time.monotonic() < until:
             time.sleep(0.01)
         if not java.future().isCompleted() or java.getRow().size() == 0:
-            return 0
-        return int(self._observation.get["lines"])
+            return dict.fromkeys(self._names, 0)
+        found = self._observation.get
+        return {name: int(found[name] or 0) for name in self._names}
+
+
+def landed(lines: DataFrame) -> Counted:
+    """Landed lines, counted as what they are: `lines` are those with text."""
+    return Counted(lines, lines=holds_record())

@@ -30,7 +30,7 @@ from cinelake.runtime.bad_files import (
     misplaced_files,
     unreadable_files,
 )
-from cinelake.runtime.conservation import LANDED, Balance, Landed
+from cinelake.runtime.conservation import LANDED, Balance, landed
 from cinelake.runtime.context import Context, new_entry, said
 from cinelake.runtime.inlet import Batch, Inlet
 from cinelake.runtime.job import Ingest, IngestRun, JobError
@@ -173,8 +173,8 @@ class _Batches:
             code=__version__,
             inputs={},
         )
-        landed = Landed(lines)
-        batch = _BatchRun(landed.lines, self._job, publisher, self.application, number, away)
+        counted = landed(lines)
+        batch = _BatchRun(counted.frame, self._job, publisher, self.application, number, away)
         batch.inspect = lambda rejected: self._inspect(taken.files, rejected)
         self._job.function(batch)
         if batch.published is None:
@@ -184,7 +184,7 @@ class _Batches:
         balance = Balance(
             self.balance.source,
             self.balance.table,
-            landed.count() + len(away),
+            counted.sums()["lines"] + len(away),
             batch.published.rows,
             batch.published.reasons,
             Counter(bad.reason for bad in away),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.runtime.keys import Keyring
@@ -69,8 +69,8 @@ class Reading:
     """An input and how far around the window it is read, in days.
 
     With `previous`, only what lies before the window is read; that is how a job reads its own past.
-    `accounted` says that every row of the window becomes one row of each output or is turned away; each run
-    then draws the balance.
+    `accounted` says that every row of the window becomes one row of each output, is turned away, or is accounted for
+    by the job (`Run.account_for`); each run then draws the balance.
     """
 
     source: Table | Model
@@ -140,6 +140,15 @@ class Run(ABC, Generic[P]):
         Besides the contract's columns it may hold `_reasons array<string>` (why a row is to be turned
         away), `_raw string` and `_origin struct<file, line>`. Raises PublishError when the frame does not
         fit the contract or the window, AuditFailed when Great Expectations finds it wanting.
+        """
+
+    @abstractmethod
+    def account_for(self, source: Source, frame: DataFrame, /, **fates: Column) -> DataFrame:
+        """Say what becomes of the window's records of `source`, which its bronze table holds.
+
+        Each fate is a number a row of `frame`, null for none, and is summed as the rows pass; sums of several calls
+        add up. `kept` are the records that went into what is written; without it, the rows written are those kept.
+        Returns the frame to go on with.
         """
 
     @abstractmethod
@@ -430,6 +439,9 @@ class _Rehearsal(Run[P]):
                 f"job {self.job.name!r} wrote rows into {table.name!r} outside its window {self.window}"
             )
         self.outputs._judged[table.name] = marked
+
+    def account_for(self, source: Source, frame: DataFrame, /, **fates: Column) -> DataFrame:  # noqa: ARG002
+        return frame
 
     def approved_or_none(self, model: Model) -> ModelVersion | None:
         return self._models.get(model.name)

@@ -7,17 +7,18 @@ inputs have moved on in between starts again from the new ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 
 from cinelake import __version__
 from cinelake.runtime.books import Books, DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
-from cinelake.runtime.conservation import Balance
+from cinelake.runtime.conservation import Balance, Counted
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
@@ -25,6 +26,7 @@ from cinelake.runtime.staleness import read_of
 from cinelake.runtime.tracking import ModelVersion, Tracker
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window
+from cinelake.sources.source import Source
 from cinelake.tables.contract import Model, Table
 
 ATTEMPTS = 3
@@ -153,7 +155,7 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
         rows_in=rows_in,
         rows_out={name: p.rows for name, p in outputs.items()},
         quarantined={name: p.quarantined for name, p in outputs.items() if p.quarantined},
-        balances=tuple(_balances(job, window, books, run.published)),
+        balances=tuple(_balances(run, books)),
         days=tuple(
             DayEntry(
                 entry.day, read_of(job, entry.day, books, context.model_version), entry.outputs
@@ -164,15 +166,38 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
     )
 
 
-def _balances(
-    job: Job, window: Window, books: Books, published: Iterable[Published]
-) -> Iterator[Balance]:
+def _balances(run: LakeRun, books: Books) -> Iterator[Balance]:
     """What became of the inputs whose rows in the window are to be accounted for, where the ledger knows them."""
-    for reading in job.reads:
-        if reading.accounted and books.knows(reading.name, window.start, window.end):
-            given = books.rows(reading.name, window.start, window.end)
-            for made in published:
-                yield Balance(reading.name, made.table.name, given, made.rows, made.reasons)
+    start, end = run.window.start, run.window.end
+    given = {
+        reading.name: books.rows(reading.name, start, end)
+        for reading in run.job.reads
+        if reading.accounted and books.knows(reading.name, start, end)
+    }
+    fates = run.fates()
+    by_the_job = [name for name in given if "kept" in fates[name]]
+    row_by_row = [name for name in given if "kept" not in fates[name]]
+    for made in run.published:
+        for name in by_the_job:
+            turned_away = {fate: count for fate, count in fates[name].items() if fate != "kept"}
+            yield _balance([name], made.table, given, fates[name]["kept"], turned_away)
+        if row_by_row:
+            turned_away = Counter(made.reasons)
+            for name in row_by_row:
+                turned_away.update(fates[name])
+            yield _balance(row_by_row, made.table, given, made.rows, turned_away)
+
+
+def _balance(
+    sources: list[str],
+    target: Table,
+    given: Mapping[str, int],
+    kept: int,
+    turned_away: Mapping[str, int],
+) -> Balance:
+    counts = {reason: count for reason, count in turned_away.items() if count}
+    total = sum(given[name] for name in sources)
+    return Balance(" + ".join(sources), target.name, total, kept, counts)
 
 
 def _ended(
@@ -211,6 +236,7 @@ class LakeRun(Run[Any]):
         self.pinned = pinned
         self.published: list[Published] = []
         self.models_used: dict[str, int] = {}
+        self._counted: list[tuple[str, Counted]] = []
         self._tracker = tracker
         self._context = context
         self._base = {
@@ -273,6 +299,18 @@ class LakeRun(Run[Any]):
             published = self._publisher.replace(table, frame, self.window, self._settle)
             self._refuse_overwriting_newer(published)
         self.published.append(published)
+
+    def account_for(self, source: Source, frame: DataFrame, /, **fates: Column) -> DataFrame:
+        counted = Counted(frame, **fates)
+        self._counted.append((source.bronze, counted))
+        return counted.frame
+
+    def fates(self) -> defaultdict[str, Counter[str]]:
+        """What the job has said of its inputs, by table; complete once all is written."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for table, counted in self._counted:
+            found[table].update(counted.sums())
+        return found
 
     def approved_or_none(self, model: Model) -> ModelVersion | None:
         if not any(reading.source == model for reading in self.job.reads):

@@ -112,6 +112,11 @@ class Source:
         return tuple(column.name for column in self.columns)
 
     @property
+    def bronze(self) -> str:
+        """The name of the table that its records come into."""
+        return f"bronze_{self.name}"
+
+    @property
     def personal(self) -> tuple[str, ...]:
         """What personal things a record holds, in words."""
         return tuple(dict.fromkeys(c.personal for c in self.columns if c.personal))

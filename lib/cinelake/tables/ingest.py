@@ -37,7 +37,7 @@ def bronze_table(source: Source, partition: Partition = Partition.MONTH) -> Tabl
     """The bronze table of a source; records that hold personal things are kept for a month only."""
     personal = ", ".join(source.personal) or None
     return Table(
-        name=f"bronze_{source.name}",
+        name=source.bronze,
         area="ingest",
         layer=Layer.BRONZE,
         grain=f"one record received from the source {source.name}: {source.description}",

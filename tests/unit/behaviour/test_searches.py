@@ -12,6 +12,7 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from unit.behaviour.bronze import bronze, keys, landed_line, pseudonym
 from unit.behaviour.silver import days, silver, written
+from unit.behaviour.told import Told
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.behaviour.searches import Lives, searches
@@ -113,11 +114,15 @@ def found(spark: SparkSession, beside: Lives) -> DataFrame:
         "search_id string, id string",
     )
     start = MIDNIGHT.date()
+    told = Told()
     rows = searches(
         bronze(spark, SEARCHES_SOURCE, SNAPSHOTS),
-        beside, keys(spark), start, start + timedelta(days=1), 600,
+        beside, keys(spark), start, start + timedelta(days=1), 600, told,
     )  # fmt: skip
-    return rows.join(landed, "search_id", how="left").localCheckpoint()
+    made = rows.join(landed, "search_id", how="left").localCheckpoint()
+    # All but one of the day before and one of the day after; of q1 one came twice.
+    assert told.fates() == {("searches", "kept"): len(SNAPSHOTS) - 3, ("searches", "duplicate"): 1}
+    return made
 
 
 def assert_rows(rows: DataFrame, expected: list[tuple[Any, ...]], columns: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from unit.behaviour.bronze import keys, pseudonym
+from unit.behaviour.told import Told
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.behaviour.sessions import BEAT_COLUMNS, sessions
@@ -228,6 +229,52 @@ def test_absurd_numbers_break_nothing(found: dict[str, Row]) -> None:
     )
 
 
+def around(spark: SparkSession) -> Surroundings:
+    """What the catalogue and the service know."""
+    return Surroundings(
+        spark.createDataFrame(
+            [(pseudonym(IdKind.ACCOUNT, "a1"), DAY, "Europe/Berlin")],
+            "account_id string, effective_from timestamp, time_zone string",
+        ),
+        spark.createDataFrame(
+            [(pseudonym(IdKind.DEVICE, "d1"), pseudonym(IdKind.ACCOUNT, "a1"), DAY, "tv")],
+            "device_id string, account_id string, effective_from timestamp, kind string",
+        ),
+        spark.createDataFrame(
+            [(f"s{n}", DAY, 2400.0, 2290.0) for n in range(6)] + [("t1", DAY, 200.0, None)],
+            "title_id string, effective_from timestamp, runtime_s double, credits_start_s double",
+        ),
+    )
+
+
+def test_each_record_of_the_window_is_accounted_for(spark: SparkSession) -> None:
+    records = scenes()
+    for day in range(3):
+        records.event("long", day, 86_400 * day + 100, "resume" if day else "first_frame")
+        records.beat("long", day, 86_400 * day + 130, 30)
+    told, start, end = Told(), DAY.date() + timedelta(days=1), DAY.date() + timedelta(days=3)
+    frames = records.frames(spark)
+    viewing_sessions(*frames, around(spark), keys(spark), start, end, RULES, told).collect()
+    # Of the 29th and 30th: two heartbeats of the night, and what goes on for three days.
+    assert told.fates() == {
+        ("playback", "kept"): 1,
+        ("playback", "third_day"): 1,
+        ("heartbeats", "kept"): 2 + 1,
+        ("heartbeats", "third_day"): 1,
+    }
+    told, start = Told(), DAY.date()
+    end = start + timedelta(days=1)
+    viewing_sessions(*frames, around(spark), keys(spark), start, end, RULES, told).collect()
+    own = [sum(r["event_date"] == start for r in rows) for rows in (records.events, records.beats)]
+    assert told.fates() == {
+        ("playback", "kept"): own[0] - 1,
+        ("playback", "duplicate"): 1,
+        ("heartbeats", "kept"): own[1] - 3,
+        ("heartbeats", "duplicate"): 2,
+        ("heartbeats", "no_playback"): 1,
+    }
+
+
 @pytest.mark.thorough
 def test_days_alone_give_what_all_days_give(spark: SparkSession) -> None:
     records = scenes()
@@ -243,23 +290,9 @@ def test_days_alone_give_what_all_days_give(spark: SparkSession) -> None:
         records.event(f"binge{episode}", 1, at + 2, "first_frame", **more)
         records.event(f"binge{episode}", 2, at + 2300, "end", 2298, **more)
     frames = records.frames(spark)
-    around = Surroundings(
-        spark.createDataFrame(
-            [(pseudonym(IdKind.ACCOUNT, "a1"), DAY, "Europe/Berlin")],
-            "account_id string, effective_from timestamp, time_zone string",
-        ),
-        spark.createDataFrame(
-            [(pseudonym(IdKind.DEVICE, "d1"), pseudonym(IdKind.ACCOUNT, "a1"), DAY, "tv")],
-            "device_id string, account_id string, effective_from timestamp, kind string",
-        ),
-        spark.createDataFrame(
-            [(f"s{n}", DAY, 2400.0, 2290.0) for n in range(6)] + [("t1", DAY, 200.0, None)],
-            "title_id string, effective_from timestamp, runtime_s double, credits_start_s double",
-        ),
-    )
     begin = DAY.date() - timedelta(days=1)
 
-    def made(first: int, last: int) -> list[Row]:
+    def made(first: int, last: int, told: Told) -> list[Row]:
         start, end = begin + timedelta(days=first), begin + timedelta(days=last)
 
         def reach(frame: DataFrame) -> DataFrame:
@@ -267,20 +300,21 @@ def test_days_alone_give_what_all_days_give(spark: SparkSession) -> None:
                 f"event_date >= DATE'{start - timedelta(days=2)}' AND event_date < DATE'{end + timedelta(days=1)}'"
             )
 
-        out = viewing_sessions(
-            reach(frames[0]), reach(frames[1]), around, keys(spark), start, end, RULES
-        )
+        near = reach(frames[0]), reach(frames[1])
+        out = viewing_sessions(*near, around(spark), keys(spark), start, end, RULES, told)
         return sorted(
             out.select(*VIEWING_SESSIONS.names, "_reasons").collect(),
             key=lambda row: (row.play_id, row.session_date),
         )
 
-    whole = made(1, 4)
+    of_all, of_days = Told(), Told()
+    whole = made(1, 4, of_all)
     daily = sorted(
-        (row for day in range(1, 4) for row in made(day, day + 1)),
+        (row for day in range(1, 4) for row in made(day, day + 1, of_days)),
         key=lambda row: (row.play_id, row.session_date),
     )
     assert daily == whole
+    assert of_days.fates() == of_all.fates()
     names = {
         pseudonym(IdKind.PLAY, row["play_id"]): row["play_id"]
         for row in records.events + records.beats

@@ -11,6 +11,7 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.behaviour.bronze import bronze, landed_line, moment
+from unit.behaviour.told import Told
 
 from cinelake.behaviour.titles import title_changes, title_genres
 from cinelake.sources.titles import TITLES_SOURCE
@@ -59,6 +60,15 @@ def test_a_record_that_says_nothing_new_makes_no_row(spark: SparkSession) -> Non
         ("t1", "4 12:00", "Alien: Director's Cut", []),
         ("t1", "5 12:00", "Alien", []),
     ]
+
+
+def test_a_record_that_makes_no_row_is_accounted_for(spark: SparkSession) -> None:
+    lines = told("e1", "1"), told("e2", "2"), told("e3", "3", name="Aliens"), told("e4", "4")
+    rows, counts = bronze(spark, TITLES_SOURCE, (*lines, told("e5", "5"), told("e6", "6"))), Told()
+    before = changes(spark, told("e1", "1"), end=date(2020, 5, 2)).drop("_reasons")
+    frame = title_changes(rows, before, date(2020, 5, 2), date(2020, 5, 6), counts)
+    assert len(shown(frame)) == 2
+    assert counts.fates() == {("titles", "unchanged"): 2}
 
 
 def test_losing_a_value_is_a_change(spark: SparkSession) -> None:
