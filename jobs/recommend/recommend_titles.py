@@ -12,7 +12,8 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.lists import NamedFactors, lists_for_everyone
+from cinelake.recommend.lists import lists_for_everyone, numbered
+from cinelake.recommend.models.als import NamedFactors
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
 from cinelake.tables.features import TITLE_SIGNALS
@@ -33,16 +34,22 @@ class RecommendTitlesParams(JobParams):
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     signals = run.read(TITLE_SIGNALS)
     version = run.approved_or_none(ALS)
-    factors = None
+    frames = {}
     if version is not None:
         read = run.tracker.tracking.read_frame
-        factors = NamedFactors(read(version, "profiles"), read(version, "titles"))
+        frames = {name: read(version, name) for name in ("profiles", "titles")}
     number = F.lit(version.version if version else None).cast("int")
 
     def lists_of(day: date) -> DataFrame:
         until = day + timedelta(days=1)
         known = strengths(signals, run.params.weights, until)
-        return lists_for_everyone(known, factors, run.params.titles).select(
+        numbers = numbered(known, *([frames["titles"]] if frames else []))
+        model = None
+        if frames:
+            titles = frames["titles"].join(numbers, on="title_id", how="inner")
+            model = NamedFactors(frames["profiles"], titles)
+        known = known.join(numbers, on="title_id", how="inner")
+        return lists_for_everyone(known, model, run.params.titles, source="als").select(
             F.lit(day).alias("as_of"),
             "profile_id",
             "rank",

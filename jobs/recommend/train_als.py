@@ -9,8 +9,9 @@ from datetime import timedelta
 from pydantic import Field
 
 from cinelake.recommend import gate, pictures
-from cinelake.recommend.als import NothingLiked, Recipe
 from cinelake.recommend.holdout import temporal_holdouts
+from cinelake.recommend.model import NothingLiked
+from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import compare, fit_named, indexed, registrable
@@ -25,7 +26,7 @@ class TrainAlsParams(JobParams):
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
     holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the signals in a holdout")
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
-    recipe: Recipe = Recipe()
+    recipe: AlsRecipe = AlsRecipe()
     weights: Weights = Weights()
 
 
@@ -62,7 +63,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
     if champion is not None:
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
-        recipe = Recipe.model_validate_json(champion.tags["recipe"])
+        recipe = AlsRecipe.model_validate_json(champion.tags["recipe"])
         if recipe != params.recipe:
             recipes[gate.CHAMPION] = recipe
     signals = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))

@@ -31,7 +31,7 @@ MEASURES = (
     "precision",
     "average_precision",
     "coverage",
-    "average_popularity",
+    "popularity",
     "gini",
 )
 NO_MODEL = (

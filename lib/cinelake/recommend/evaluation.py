@@ -1,139 +1,276 @@
-"""How good ranked lists are: accuracy per profile, and what the lists as a whole show.
+"""Judging ranked lists on Spark: every measure of every profile, and what the lists of a model show together.
 
-Unsampled: every title of the catalogue competes in the lists that are judged (Krichene and Rendle
-2020, "On sampled metrics for item recommendation").
+Grain: `judged` holds a row a model and profile with relevant titles; `intervals` one a model, group and measure;
+`shown` one a model. The arithmetic of a batch of profiles is in measures.py; this module brings together a profile's
+lists, the titles that it went on to like, and its history.
 
-Per profile with `R` relevant titles, of which the list holds those at ranks `r₁ < r₂ < …` up to
-`k`:
+Of all lists of a model together: catalogue coverage (share of titles recommended to anyone), and the Gini index of
+exposure over the whole catalogue: 0 where all titles are shown equally often, 1 where one title takes it all.
 
-- precision@k = hits / k; recall@k = hits / R
-- average precision@k = Σᵢ (i / rᵢ) / min(k, R), whose mean is MAP@k. Some divide by R instead
-  (Microsoft Recommenders' MAP@k); this is `average_precision * least(k, relevant) / relevant`.
-- nDCG@k = Σᵢ 1 / log₂(rᵢ + 1), divided by the same sum for a perfect list of min(k, R) hits
-  (Järvelin and Kekäläinen 2002, binary gain)
-
-Of all lists of a model together: catalogue coverage (share of titles recommended to anyone),
-average popularity (how many likes a recommended title had in training), and the Gini index of
-exposure over the whole catalogue: 0 where all titles are shown equally often, 1 where one title
-takes it all.
-
-Intervals are percentile intervals of a Poisson bootstrap over profiles (Chamandy et al. 2012): a
-profile's weights come from a hash of its id, so they are the same for every model, which makes
-differences between models paired, and the same in every run.
+Intervals are percentile intervals of a Poisson bootstrap over profiles (Chamandy et al. 2012): a profile's weights
+come from a hash of its id, so they are the same for every model, which makes differences between models paired, and
+the same in every run.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
-MEASURES = ("ndcg", "recall", "precision", "average_precision")
+from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
+
 RESAMPLES = 400
 # Cumulative probabilities of a Poisson variable of mean 1, as far as anything is left above.
-POISSON = tuple(sum(math.exp(-1) / math.factorial(i) for i in range(n + 1)) for n in range(12))
-UNIT = 2**53
+POISSON = np.cumsum([math.exp(-1) / math.factorial(n) for n in range(12)])
+# Lists judged at a time: their genres are a block of this many × length × genres.
+ROWS = 1024
+# A list's place in one number: model, rank, title.
+_MODEL, _RANK = 1 << 52, 1 << 32
+
+Batches = Iterator[pa.RecordBatch]
+Matrix = npt.NDArray[Any]
 
 
-def per_profile(lists: DataFrame, relevant: DataFrame, k: int, models: Sequence[str]) -> DataFrame:
-    """One row per fold, profile with relevant titles, and model.
+def named(measure: str, k: int) -> str:
+    """The column of a measure at `k`."""
+    return f"{measure}_at_{k}"
 
-    `lists` holds `model, fold, profile_id, rank, title_id`, `relevant` holds `fold, profile_id,
-    title_id`. A profile without a list counts as zero for that model.
+
+def traits(titles: DataFrame, profiles: int) -> Traits:
+    """Bring `title_idx, likes, genres array<string>` of all titles to the driver, from where they are broadcast."""
+    rows = titles.select("title_idx", "likes", "genres").toArrow().sort_by("title_idx")
+    lists = rows.column("genres").to_pylist()
+    known = sorted({genre for genres in lists for genre in genres or ()})
+    place = {genre: at for at, genre in enumerate(known)}
+    shares = np.zeros((len(lists), len(known)))
+    for row, genres in enumerate(lists):
+        for genre in genres or ():
+            shares[row, place[genre]] = 1 / len(genres)
+    numbers, likes = (rows.column(name).to_numpy() for name in ("title_idx", "likes"))
+    return Traits(numbers, likes.astype(np.float64), shares, profiles)
+
+
+def per_profile(
+    lists: DataFrame, truths: DataFrame, catalogue: Traits, ks: Sequence[int], models: Sequence[str]
+) -> DataFrame:
+    """One row a model and profile of `truths`: `model`, the columns of `truths` but its arrays, and the measures.
+
+    `lists` holds `model, profile_id, rank, title_idx`. `truths` holds `profile_id, relevant int` (how many titles),
+    `wanted array<int>` (those of them that have a number), `liked array<int>` (the history), and what profiles are
+    to be grouped by. A profile without a list counts as zero for that model.
     """
-    wanted = relevant.groupBy("fold", "profile_id").agg(F.count(F.lit(1)).alias("relevant"))
-    hits = (
-        lists.where(F.col("rank") <= k)
-        .join(relevant, on=["fold", "profile_id", "title_id"], how="inner")
-        .groupBy("model", "fold", "profile_id")
-        .agg(F.array_sort(F.collect_list("rank")).alias("hits"))
+    number = F.create_map(
+        *(F.lit(part) for pair in zip(models, range(len(models)), strict=True) for part in pair)
     )
-    everyone = wanted.withColumn("model", F.explode(F.array(*[F.lit(name) for name in models])))
-    judged = everyone.join(hits, on=["model", "fold", "profile_id"], how="left").withColumn(
-        "hits", F.coalesce("hits", F.array().cast("array<int>"))
+    place = (
+        number[F.col("model")] * F.lit(_MODEL) + F.col("rank") * F.lit(_RANK) + F.col("title_idx")
     )
-    perfect = F.least(F.lit(k), F.col("relevant"))
-    precisions = F.transform("hits", lambda rank, i: (i + F.lit(1)) / rank)
-    return judged.select(
-        "model",
-        "fold",
-        "profile_id",
-        "relevant",
-        (_sum(F.transform("hits", _discount)) / _ideal(perfect, k)).alias("ndcg"),
-        (F.size("hits") / F.col("relevant")).alias("recall"),
-        (F.size("hits") / F.lit(k)).alias("precision"),
-        (_sum(precisions) / perfect).alias("average_precision"),
+    gathered = (
+        lists.where(F.col("rank") <= max(ks))
+        .groupBy("profile_id")
+        .agg(F.collect_list(place.cast("bigint")).alias("_places"))
     )
+    kept = [field for field in truths.schema.fields if field.name not in ("wanted", "liked")]
+    schema = StructType(
+        [
+            StructField("model", StringType()),
+            *kept,
+            *(StructField(named(m, k), DoubleType()) for k in ks for m in MEASURES),
+        ]
+    )
+    everyone = truths.join(gathered, on="profile_id", how="left")
+    shared = truths.sparkSession.sparkContext.broadcast(catalogue)
+
+    def judge(batches: Batches) -> Batches:
+        for batch in batches:
+            for start in range(0, batch.num_rows, ROWS):
+                yield from _judged(batch.slice(start, ROWS), shared.value, ks, models, schema)
+
+    # Python, because Spark has no arithmetic on running sums along arrays.
+    return everyone.mapInArrow(judge, schema)
 
 
-def intervals(judged: DataFrame, measures: Sequence[str] = MEASURES) -> DataFrame:
-    """Mean of each measure over the rows of `per_profile`, with a 95 % interval.
+def _judged(
+    batch: pa.RecordBatch,
+    catalogue: Traits,
+    ks: Sequence[int],
+    models: Sequence[str],
+    schema: StructType,
+) -> Batches:
+    row, place = _cells(batch.column("_places"))
+    model, place = np.divmod(place, _MODEL)
+    rank, title = np.divmod(place, _RANK)
+    relevant = batch.column("relevant").to_numpy(zero_copy_only=False).astype(np.int64)
+    title = np.searchsorted(catalogue.numbers, title)
+    wanted_row, wanted = _cells(batch.column("wanted"))
+    wanted = np.searchsorted(catalogue.numbers, wanted)
+    tastes = _tastes(batch.column("liked"), catalogue)
+    for number, name in enumerate(models):
+        lists = np.full((batch.num_rows, max(ks)), -1, np.int64)
+        own = model == number
+        lists[row[own], rank[own] - 1] = title[own]
+        values = measured(Judged(lists, relevant, (wanted_row, wanted), tastes), catalogue, ks)
+        columns = [
+            pa.array([name] * batch.num_rows)
+            if field.name == "model"
+            else pa.array(values[field.name], mask=np.isnan(values[field.name]))
+            if field.name in values
+            else batch.column(field.name)
+            for field in schema.fields
+        ]
+        yield pa.RecordBatch.from_arrays(columns, names=schema.names)
 
-    One row per model and measure: `model, measure, profiles, mean, low, high`.
-    """
-    long = judged.select(
-        "model", "fold", "profile_id", F.explode(_pairs(measures)).alias("pair")
-    ).select("model", "fold", "profile_id", "pair.measure", "pair.value")
-    means = long.groupBy("model", "measure").agg(
-        F.count(F.lit(1)).alias("profiles"), F.avg("value").alias("mean")
-    )
-    bounds = (
-        _resampled(long, ["model", "measure"])
-        .groupBy("model", "measure")
-        .agg(F.percentile("resampled", F.array(F.lit(0.025), F.lit(0.975))).alias("bounds"))
-    )
-    return means.join(bounds, on=["model", "measure"], how="inner").select(
-        "model",
-        "measure",
-        "profiles",
-        "mean",
-        F.col("bounds")[0].alias("low"),
-        F.col("bounds")[1].alias("high"),
-    )
+
+def _cells(lists: pa.Array) -> tuple[Matrix, Matrix]:
+    """Row and value of every element."""
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.repeat(np.arange(len(lists)), lengths), values
+
+
+def _tastes(liked: pa.Array, catalogue: Traits) -> Matrix:
+    """The genres of each history as shares."""
+    row, title = _cells(liked)
+    summed = np.zeros((len(liked), catalogue.genres.shape[1]))
+    np.add.at(summed, row, catalogue.genres[np.searchsorted(catalogue.numbers, title)])
+    total = summed.sum(axis=1, keepdims=True)
+    np.divide(summed, total, out=summed, where=total > 0)
+    return summed
 
 
 def with_lead(judged: DataFrame, model: str, measure: str) -> DataFrame:
-    """Add `lead`: how far `model` is ahead of the row's model on the same profile."""
+    """Add `lead`: how far `model` is ahead of the row's model on the same profile and holdout."""
     same_profile = Window.partitionBy("fold", "profile_id")
     own = F.max(F.when(F.col("model") == model, F.col(measure))).over(same_profile)
     return judged.withColumn("lead", own - F.col(measure))
 
 
-def by_history(judged: DataFrame, histories: DataFrame, measure: str = "recall") -> DataFrame:
-    """Mean of a measure by how much the profiles had liked before: `model, history, profiles,
-    mean`.
+def intervals(judged: DataFrame, measures: Sequence[str], by: Sequence[str] = ()) -> DataFrame:
+    """Mean of each measure over the rows of `per_profile`, with a 95 % interval, by model and what else is named.
 
-    `histories` holds `fold, profile_id, liked`.
+    `model, <by…>, measure, profiles, mean, low, high`; nulls do not count, and who is in no group stands in none.
     """
-    liked = F.col("liked")
-    bucket = (
-        F.when(liked < 10, "1-9")
-        .when(liked < 30, "10-29")
-        .when(liked < 100, "30-99")
-        .otherwise("100+")
+    groups = ["model", *by]
+    frame = judged.select("fold", "profile_id", *groups, *measures)
+    for name in by:
+        frame = frame.where(F.col(name).isNotNull())
+    means = frame.groupBy(*groups).agg(
+        *(F.avg(name).alias(f"mean_{n}") for n, name in enumerate(measures)),
+        *(F.count(name).alias(f"count_{n}") for n, name in enumerate(measures)),
     )
-    return (
-        judged.join(histories, on=["fold", "profile_id"], how="inner")
-        .groupBy("model", bucket.alias("history"))
-        .agg(F.count(F.lit(1)).alias("profiles"), F.avg(measure).alias("mean"))
+    bounds = (
+        _resampled(frame, groups, measures)
+        .groupBy(*groups)
+        .agg(
+            *(
+                F.percentile(f"resampled_{n}", F.array(F.lit(0.025), F.lit(0.975))).alias(
+                    f"bounds_{n}"
+                )
+                for n in range(len(measures))
+            )
+        )
     )
+    found = F.array(
+        *(
+            F.struct(
+                F.lit(name).alias("measure"),
+                F.col(f"count_{n}").alias("profiles"),
+                F.col(f"mean_{n}").alias("mean"),
+                F.col(f"bounds_{n}")[0].alias("low"),
+                F.col(f"bounds_{n}")[1].alias("high"),
+            )
+            for n, name in enumerate(measures)
+        )
+    )
+    joined = means.join(bounds, on=groups, how="inner")
+    return joined.select(*groups, F.explode(found).alias("_found")).select(*groups, "_found.*")
+
+
+def _resampled(frame: DataFrame, groups: Sequence[str], measures: Sequence[str]) -> DataFrame:
+    """The weighted means of the measures in each resample, null where nobody was drawn."""
+    hashed = frame.select(
+        *groups,
+        F.xxhash64("fold", "profile_id").alias("_hash"),
+        *(F.col(name).cast("double") for name in measures),
+    )
+    sums = [
+        StructField(f"{kind}_{n}", DoubleType())
+        for n in range(len(measures))
+        for kind in ("sum", "weight")
+    ]
+    own = [hashed.schema[name] for name in groups]
+    schema = StructType([*own, StructField("resample", IntegerType()), *sums])
+    # Python, because Spark would have to make four hundred rows of each.
+    partial = hashed.mapInArrow(lambda batches: _drawn(batches, groups, measures, schema), schema)
+    summed = partial.groupBy(*groups, "resample").agg(
+        *(F.sum(field.name).alias(field.name) for field in sums)
+    )
+    return summed.select(
+        *groups,
+        *(
+            F.try_divide(f"sum_{n}", f"weight_{n}").alias(f"resampled_{n}")
+            for n in range(len(measures))
+        ),
+    )
+
+
+def _drawn(
+    batches: Batches, groups: Sequence[str], measures: Sequence[str], schema: StructType
+) -> Batches:
+    """Sums of a partition, by group and resample."""
+    totals: dict[tuple[Any, ...], Matrix] = {}
+    for batch in batches:
+        weights = _weights(batch.column("_hash").to_numpy(zero_copy_only=False))
+        values = np.stack(
+            [batch.column(name).to_numpy(zero_copy_only=False) for name in measures], axis=1
+        )
+        is_there = ~np.isnan(values)
+        pairs = np.stack([np.where(is_there, values, 0.0), is_there.astype(np.float64)], axis=2)
+        keys = list(zip(*(batch.column(name).to_pylist() for name in groups), strict=True))
+        for key in dict.fromkeys(keys):
+            mine = np.fromiter((other == key for other in keys), bool, len(keys))
+            drawn = weights[:, mine] @ pairs[mine].reshape(int(mine.sum()), -1)
+            totals[key] = totals[key] + drawn if key in totals else drawn
+    for key, drawn in totals.items():
+        columns = [pa.array([value] * RESAMPLES) for value in key]
+        columns.append(pa.array(np.arange(RESAMPLES, dtype=np.int32)))
+        columns += [pa.array(drawn[:, n]) for n in range(drawn.shape[1])]
+        yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+
+
+def _weights(hashes: Matrix) -> Matrix:
+    """How often each profile is drawn in each resample: Poisson variables of mean 1 from its hash (SplitMix64)."""
+    mixed = hashes.astype(np.int64).view(np.uint64)[None, :] + (
+        np.arange(1, RESAMPLES + 1, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
+    )
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    uniform = (mixed >> np.uint64(11)).astype(np.float64) / (1 << 53)
+    return np.searchsorted(POISSON, uniform, side="right").astype(np.float64)
 
 
 def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:
-    """What a model's lists show: one row per model with `coverage, average_popularity, gini`.
+    """What a model's lists show: one row per model with `coverage, gini`.
 
-    `lists` holds `model, rank, title_id`; `titles` the whole catalogue, as `title_id, likes`.
+    `lists` holds `model, rank, title_idx`; `titles` the whole catalogue, as `title_idx`.
     """
     exposure = (
         lists.where(F.col("rank") <= k)
-        .groupBy("model", "title_id")
+        .groupBy("model", "title_idx")
         .agg(F.count(F.lit(1)).alias("shown"))
-        .join(titles, on="title_id", how="inner")
+        .join(titles.select("title_idx"), on="title_idx", how="inner")
     )
     size = titles.agg(F.count(F.lit(1)).alias("size"))
-    ascending = Window.partitionBy("model").orderBy("shown", "title_id")
+    ascending = Window.partitionBy("model").orderBy("shown", "title_idx")
     # Titles never shown come first in the order and add nothing to the sum but their places.
     place = (
         F.row_number().over(ascending)
@@ -141,45 +278,8 @@ def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:
         - F.count(F.lit(1)).over(Window.partitionBy("model"))
     )
     placed = exposure.crossJoin(size).withColumn("place", place)
-    total = F.sum("shown")
-    n = F.first("size")
+    total, n = F.sum("shown"), F.first("size")
+    weighted = F.sum((2 * F.col("place") - F.col("size") - 1) * F.col("shown"))
     return placed.groupBy("model").agg(
-        (F.count(F.lit(1)) / n).alias("coverage"),
-        (F.sum(F.col("shown") * F.col("likes")) / total).alias("average_popularity"),
-        (F.sum((2 * F.col("place") - F.col("size") - 1) * F.col("shown")) / (n * total)).alias(
-            "gini"
-        ),
-    )
-
-
-def _sum(numbers: Column) -> Column:
-    return F.aggregate(numbers, F.lit(0.0), lambda total, number: total + number)
-
-
-def _discount(rank: Column) -> Column:
-    return F.lit(1.0) / F.log2(rank + F.lit(1))
-
-
-def _ideal(hits: Column, k: int) -> Column:
-    sums = [sum(1 / math.log2(rank + 1) for rank in range(1, n + 1)) for n in range(1, k + 1)]
-    return F.element_at(F.array(*[F.lit(value) for value in sums]), hits.cast("int"))
-
-
-def _pairs(measures: Sequence[str]) -> Column:
-    return F.array(
-        *[F.struct(F.lit(name).alias("measure"), F.col(name).alias("value")) for name in measures]
-    )
-
-
-def _resampled(long: DataFrame, by: Sequence[str]) -> DataFrame:
-    """The weighted means of `value` in each resample, where anybody was drawn."""
-    resample = F.explode(F.sequence(F.lit(1), F.lit(RESAMPLES))).alias("resample")
-    hashed = F.xxhash64("fold", "profile_id", "resample")
-    uniform = F.pmod(hashed, F.lit(UNIT)) / F.lit(float(UNIT))
-    drawn = sum((F.when(uniform >= bound, 1).otherwise(0) for bound in POISSON), start=F.lit(0))
-    weighted = long.select(*by, "fold", "profile_id", "value", resample).withColumn("weight", drawn)
-    return (
-        weighted.where("weight > 0")
-        .groupBy(*by, "resample")
-        .agg((F.sum(F.col("weight") * F.col("value")) / F.sum("weight")).alias("resampled"))
+        (F.count(F.lit(1)) / n).alias("coverage"), (weighted / (n * total)).alias("gini")
     )

@@ -4,23 +4,11 @@ others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from cinelake.recommend.popularity import indifferent, popular_titles
-from cinelake.recommend.top_n import catalogue, top_n
-
-
-@dataclass(frozen=True)
-class NamedFactors:
-    """`profiles (profile_id, factors)` and `titles (title_id, factors)`, as a registered model
-    keeps them.
-    """
-
-    profiles: DataFrame
-    titles: DataFrame
+from cinelake.recommend.model import Fitted
+from cinelake.recommend.models.popular import PopularRecipe
 
 
 def numbered(*frames: DataFrame) -> DataFrame:
@@ -38,49 +26,31 @@ def numbered(*frames: DataFrame) -> DataFrame:
 
 
 def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
-    """One row per profile: `profile_id, seen array<int>, liked` from strengths."""
+    """One row per profile: `profile_id, seen array<int>, liked array<int>` from strengths."""
     return (
         interactions.join(F.broadcast(numbers), on="title_id", how="inner")
         .groupBy("profile_id")
         .agg(
             F.collect_list(F.when(F.col("is_seen"), F.col("title_idx"))).alias("seen"),
-            F.count_if(F.col("strength") > 0).alias("liked"),
+            F.collect_list(F.when(F.col("strength") > 0, F.col("title_idx"))).alias("liked"),
         )
     )
 
 
-def personal_lists(
-    history: DataFrame, factors: NamedFactors, numbers: DataFrame, n: int
+def lists_for_everyone(
+    interactions: DataFrame, model: Fitted | None, n: int, *, source: str
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score` for the profiles the model knows."""
-    known = history.join(factors.profiles, on="profile_id", how="inner")
-    titles = factors.titles.join(numbers, on="title_id", how="inner")
-    return top_n(known, catalogue(titles), n)
+    """The lists of all profiles of `interactions` (strengths with title numbers), with `source` or `popular`.
 
-
-def popular_lists(
-    history: DataFrame, interactions: DataFrame, numbers: DataFrame, n: int
-) -> DataFrame:
-    """`profile_id, rank, title_id, score` for every profile of `history`."""
-    titles = popular_titles(interactions).join(numbers, on="title_id", how="inner")
-    return top_n(indifferent(history), catalogue(titles), n)
-
-
-def lists_for_everyone(interactions: DataFrame, factors: NamedFactors | None, n: int) -> DataFrame:
-    """The lists of all profiles of `interactions` (strengths), with `source` `als` or `popular`.
-
-    Without a model everyone gets the popular titles. Titles that a profile has seen, liked or not,
-    are on no list of its own.
+    Without a model everyone gets the popular titles, as does who is unknown to it. Titles that a profile has seen,
+    liked or not, are on no list of its own.
     """
-    numbers = numbered(interactions, *([factors.titles] if factors else []))
-    history = histories(interactions, numbers)
-    if factors is None:
-        return popular_lists(history, interactions, numbers, n).withColumn(
-            "source", F.lit("popular")
-        )
-    unknown = history.join(factors.profiles, on="profile_id", how="left_anti")
-    personal = personal_lists(history, factors, numbers, n).withColumn("source", F.lit("als"))
-    popular = popular_lists(unknown, interactions, numbers, n).withColumn(
-        "source", F.lit("popular")
-    )
-    return personal.unionByName(popular)
+    numbers = interactions.select("title_id", "title_idx").distinct()
+    history = histories(interactions.drop("title_idx"), numbers)
+    popular = PopularRecipe().fit(interactions)
+    if model is None:
+        return popular.lists(history, n).withColumn("source", F.lit("popular"))
+    known = model.profiles(history)
+    unknown = history.join(known.select("profile_id"), on="profile_id", how="left_anti")
+    personal = model.lists(history, n).withColumn("source", F.lit(source))
+    return personal.unionByName(popular.lists(unknown, n).withColumn("source", F.lit("popular")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cinelake.recommend.evaluation import named
 from cinelake.recommend.training import Comparison
 
 HISTORIES = ("1-9", "10-29", "30-99", "100+")
@@ -38,9 +39,15 @@ def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
 
 def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) -> None:
     width = 0.8 / max(1, len(models))
-    counts = {row["history"]: row["profiles"] for row in comparison.by_history}
+    recall = named("recall", comparison.k)
+    found = [
+        row
+        for row in comparison.segments
+        if row["segment"] == "history" and row["measure"] == recall
+    ]
+    counts = {row["group"]: row["profiles"] for row in found}
     for number, model in enumerate(models):
-        mean = {r["history"]: r["mean"] for r in comparison.by_history if r["model"] == model}
+        mean = {row["group"]: row["mean"] for row in found if row["model"] == model}
         places = [at + (number - (len(models) - 1) / 2) * width for at in range(len(HISTORIES))]
         heights = [mean.get(history, 0.0) for history in HISTORIES]
         axes.bar(places, heights, width, label=model, color=COLOURS.get(model))

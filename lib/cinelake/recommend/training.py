@@ -19,21 +19,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend import evaluation, serving
-from cinelake.recommend.als import Recipe, fit
+from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
 from cinelake.recommend.holdout import Holdout, before, cold, relevant, within
-from cinelake.recommend.lists import (
-    NamedFactors,
-    histories,
-    personal_lists,
-    popular_lists,
-)
+from cinelake.recommend.lists import histories
+from cinelake.recommend.measures import MEASURES
+from cinelake.recommend.model import Recipe
+from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.models.popular import PopularRecipe, popular_titles
 from cinelake.recommend.persisted import persisted
-from cinelake.recommend.popularity import popular_titles
 from cinelake.recommend.strengths import Weights, strengths
 
 Row = dict[str, Any]
@@ -44,39 +42,43 @@ class Comparison:
     """How models fared on the same holdouts, in plain numbers.
 
     `measures` holds one row per model and measure, among them `lead`, how far the challenger's nDCG
-    is ahead of the model's on the same profiles; `by_history` recall by length of history, `shown`
-    coverage and popularity bias in the newest holdout, `cold` what could not be predicted from the
-    past.
+    is ahead of the model's on the same profiles; `segments` nDCG and recall by groups of profiles;
+    `shown` coverage and Gini index in the newest holdout, `cold` what could not be predicted from
+    the past. Names of measures end in the length of the lists, `_at_10`; `k` is the length that counts.
     """
 
     k: int
     measures: list[Row]
-    by_history: list[Row]
+    segments: list[Row]
     shown: list[Row]
     cold: list[Row]
 
     def measured(self, measure: str) -> dict[str, Measured]:
         """By model, as the gate wants it."""
+        wanted = measure if measure == "lead" else named(measure, self.k)
         return {
             row["model"]: Measured(row["mean"], row["low"], row["high"], row["profiles"])
             for row in self.measures
-            if row["measure"] == measure
+            if row["measure"] == wanted
         }
 
     def metrics(self) -> dict[str, float]:
         """Flat names for MLflow: `challenger.ndcg_at_10`, and the bounds of its interval."""
         flat: dict[str, float] = {}
         for row in self.measures:
-            name = f"{row['model']}.{row['measure']}_at_{self.k}"
+            name = f"{row['model']}.{row['measure']}"
             if row["measure"] == "lead":
-                name = f"{CHALLENGER}_minus_{row['model']}.ndcg_at_{self.k}"
+                name = f"{CHALLENGER}_minus_{row['model']}.{named('ndcg', self.k)}"
                 if row["model"] == CHALLENGER:
                     continue
-            flat |= {name: row["mean"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
-            flat[f"{row['model']}.profiles"] = row["profiles"]
+            if row["mean"] is not None:
+                flat |= {name: row["mean"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
+            flat[f"{row['model']}.profiles"] = max(
+                row["profiles"], flat.get(f"{row['model']}.profiles", 0)
+            )
         for row in self.shown:
-            for name in ("coverage", "average_popularity", "gini"):
-                flat[f"{row['model']}.{name}_at_{self.k}"] = row[name]
+            for name in ("coverage", "gini"):
+                flat[f"{row['model']}.{named(name, self.k)}"] = row[name]
         for row in self.cold:
             for name in ("profiles", "cold_profiles", "titles", "cold_titles"):
                 flat[f"holdout_{row['fold']}.{name}"] = row[name]
@@ -99,14 +101,20 @@ def compare(
     *,
     weights: Weights,
     k: int,
+    ks: Sequence[int] = (),
+    genres: DataFrame | None = None,
+    groups: DataFrame | None = None,
 ) -> Comparison:
     """Fit every recipe before each cut and judge its lists, and the popular ones, on the days
     after.
 
-    `signals` are rows of `title_signals` with the integers `profile_idx, title_idx`. A holdout
-    before whose cut nobody wanted anything is passed over.
+    `signals` are rows of `title_signals` with the integers `profile_idx, title_idx`; `ks` are lengths besides `k` that
+    are measured. `genres` holds `title_id, genres array<string>`, `groups` holds `profile_id` and texts to group
+    profiles by; how long their histories are is one by itself. A holdout before whose cut nobody wanted anything is
+    passed over.
     """
-    models = [*recipes, POPULAR]
+    recipes = {**recipes, POPULAR: PopularRecipe()}
+    lengths = sorted({k, *ks})
     with ExitStack() as stack:
         folds = []
         for number, holdout in enumerate(holdouts, start=1):
@@ -117,37 +125,50 @@ def compare(
                 persisted(strengths(within(signals, holdout), weights, holdout.end))
             )
             if not train.where("strength > 0").isEmpty():
-                numbers = train.select("title_id", "title_idx").distinct()
-                warm = histories(train.drop("title_idx"), numbers).where("liked > 0")
-                days = _Days(number, train, test, stack.enter_context(persisted(warm)), numbers)
-                folds.append(_fold(days, recipes, k))
+                folds.append(
+                    _fold(stack, _Days(number, train, test, genres, groups), recipes, lengths)
+                )
         if not folds:
             return Comparison(k, [], [], [], [])
-        lists = stack.enter_context(persisted(_all([fold.lists for fold in folds])))
-        wanted = _all([fold.relevant for fold in folds])
-        judged = stack.enter_context(persisted(evaluation.per_profile(lists, wanted, k, models)))
-        led = evaluation.with_lead(judged, CHALLENGER, "ndcg")
+        judged = stack.enter_context(persisted(_all([fold.judged for fold in folds])))
+        led = evaluation.with_lead(judged, CHALLENGER, named("ndcg", k))
+        measures = [named(name, length) for length in lengths for name in MEASURES]
         newest = folds[0]
         return Comparison(
             k=k,
-            measures=_rows(evaluation.intervals(led, (*evaluation.MEASURES, "lead"))),
-            by_history=_rows(evaluation.by_history(judged, _all([f.histories for f in folds]))),
-            shown=_rows(evaluation.shown(lists.where(newest.is_it), newest.titles, k)),
+            measures=_rows(evaluation.intervals(led, [*measures, "lead"])),
+            segments=_by_segment(judged, newest.segments, k),
+            shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
         )
 
 
-def fit_named(signals: DataFrame, recipe: Recipe, weights: Weights, as_of: date) -> NamedFactors:
+def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]:
+    """`model, segment, group, measure, profiles, mean, low, high`."""
+    measures = [named(name, k) for name in ("ndcg", "recall")]
+    found = [
+        evaluation.intervals(judged, measures, by=[segment]).select(
+            "model",
+            F.lit(segment).alias("segment"),
+            F.col(segment).alias("group"),
+            *("measure", "profiles", "mean", "low", "high"),
+        )
+        for segment in segments
+    ]
+    return _rows(_all(found))
+
+
+def fit_named(signals: DataFrame, recipe: AlsRecipe, weights: Weights, as_of: date) -> NamedFactors:
     """Fit on all of `signals`, with the factors under the ids that people and tables use.
 
     Raises NothingLiked where nobody wants anything.
     """
     with persisted(_interactions(signals, weights, as_of)) as interactions:
-        return _named(interactions, recipe, ids=signals)
+        return recipe.fit(interactions)
 
 
 def registrable(
-    factors: NamedFactors, signals: DataFrame, recipe: Recipe, weights: Weights, as_of: date
+    factors: NamedFactors, signals: DataFrame, recipe: AlsRecipe, weights: Weights, as_of: date
 ) -> Row:
     """Arguments of `Tracker.register` that follow from a trained model: its code, artefacts,
     frames, signature with a real example of use, and requirements.
@@ -155,7 +176,7 @@ def registrable(
     likes = popular_titles(strengths(signals, weights, as_of)).select(
         "title_id", F.col("factors")[0].alias("likes")
     )
-    rows = factors.titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
+    rows = factors.of_titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
     ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
     matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
     liked = rows.column("likes").to_numpy()
@@ -167,7 +188,10 @@ def registrable(
     return {
         "python_model": Path(serving.__file__),
         "artifacts": {serving.FILE: packed},
-        "frames": {"profiles": factors.profiles, "titles": factors.titles},
+        "frames": {
+            "profiles": factors.of_profiles,
+            "titles": factors.of_titles.select("title_id", "factors"),
+        },
         "input_example": example,
         "signature": infer_signature(example, answer, params={"k": 10}),
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
@@ -177,49 +201,86 @@ def registrable(
 
 @dataclass(frozen=True)
 class _Days:
-    """One holdout's strengths before and after the cut, its warm histories, and the titles' numbers."""
+    """One holdout's strengths before and after the cut, and what is known of titles and profiles."""
 
     number: int
     train: DataFrame
     test: DataFrame
-    warm: DataFrame
-    numbers: DataFrame
+    genres: DataFrame | None
+    groups: DataFrame | None
 
 
 @dataclass(frozen=True)
 class _Fold:
-    """What the models listed in one holdout, and all it takes to judge it."""
+    """What came of one holdout: every model's measures by profile, its lists, and what they could hold."""
 
-    is_it: Column
+    judged: DataFrame
+    segments: list[str]
     lists: DataFrame
-    relevant: DataFrame
-    histories: DataFrame
     titles: DataFrame
     cold: DataFrame
 
 
-def _fold(days: _Days, recipes: Mapping[str, Recipe], k: int) -> _Fold:
-    train, warm, numbers = days.train, days.warm, days.numbers
-    fold = F.lit(days.number).alias("fold")
-    made = {
-        name: personal_lists(warm, _named(train, recipe, ids=train), numbers, k)
+def _fold(
+    stack: ExitStack, days: _Days, recipes: Mapping[str, Recipe], lengths: Sequence[int]
+) -> _Fold:
+    train = days.train
+    numbers = train.select("title_id", "title_idx").distinct()
+    history = histories(train.drop("title_idx"), numbers)
+    warm = stack.enter_context(persisted(history.where(F.size("liked") > 0)))
+    made = [
+        recipe.fit(train).lists(warm, max(lengths)).select(F.lit(name).alias("model"), "*")
         for name, recipe in recipes.items()
-    }
-    made[POPULAR] = popular_lists(warm, train, numbers, k)
-    columns = ["profile_id", "rank", "title_id"]
+    ]
+    lists = stack.enter_context(
+        persisted(
+            _all(made)
+            .join(F.broadcast(numbers), on="title_id", how="inner")
+            .select("model", "profile_id", "rank", "title_idx")
+        )
+    )
+    titles = train.groupBy("title_idx").agg(F.count_if(F.col("strength") > 0).alias("likes"))
+    traits = evaluation.traits(_with_genres(titles, numbers, days.genres), warm.count())
+    truths = _truths(relevant(train, days.test), warm, numbers)
+    segments = ["history"]
+    if days.groups is not None:
+        segments += [name for name in days.groups.columns if name != "profile_id"]
+        truths = truths.join(days.groups, on="profile_id", how="left")
+    judged = evaluation.per_profile(lists, truths, traits, lengths, list(recipes))
+    fold = F.lit(days.number).alias("fold")
     return _Fold(
-        is_it=F.col("fold") == days.number,
-        lists=_all(
-            [
-                frame.select(F.lit(name).alias("model"), fold, *columns)
-                for name, frame in made.items()
-            ]
-        ),
-        relevant=relevant(train, days.test).select(fold, "profile_id", "title_id"),
-        histories=warm.select(fold, "profile_id", "liked"),
-        titles=train.groupBy("title_id").agg(F.count_if(F.col("strength") > 0).alias("likes")),
+        judged=judged.select(fold, "*"),
+        segments=segments,
+        lists=lists,
+        titles=titles,
         cold=cold(train, days.test).select(fold, "*"),
     )
+
+
+def _truths(wanted: DataFrame, warm: DataFrame, numbers: DataFrame) -> DataFrame:
+    """What profiles went on to like, and had liked before: `profile_id, relevant, wanted, liked, history`."""
+    gathered = (
+        wanted.join(F.broadcast(numbers), on="title_id", how="left")
+        .groupBy("profile_id")
+        .agg(
+            F.count(F.lit(1)).cast("int").alias("relevant"),
+            F.collect_list("title_idx").alias("wanted"),
+        )
+    )
+    length = F.size("liked")
+    bucket = F.lit("100+")
+    for below, name in ((100, "30-99"), (30, "10-29"), (10, "1-9")):
+        bucket = F.when(length < below, name).otherwise(bucket)
+    return gathered.join(
+        warm.select("profile_id", "liked", bucket.alias("history")), on="profile_id", how="inner"
+    )
+
+
+def _with_genres(titles: DataFrame, numbers: DataFrame, genres: DataFrame | None) -> DataFrame:
+    if genres is None:
+        return titles.withColumn("genres", F.array().cast("array<string>"))
+    told = numbers.join(genres.select("title_id", "genres"), on="title_id", how="inner")
+    return titles.join(told.select("title_idx", "genres"), on="title_idx", how="left")
 
 
 def _interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
@@ -230,18 +291,6 @@ def _interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFram
         strengths(signals, weights, as_of)
         .join(profiles, on="profile_id", how="inner")
         .join(titles, on="title_id", how="inner")
-    )
-
-
-def _named(interactions: DataFrame, recipe: Recipe, ids: DataFrame) -> NamedFactors:
-    factors = fit(interactions, recipe)
-    profiles = ids.select("profile_id", "profile_idx").distinct()
-    titles = ids.select("title_id", "title_idx").distinct()
-    return NamedFactors(
-        factors.profiles.join(profiles, on="profile_idx", how="inner").select(
-            "profile_id", "factors"
-        ),
-        factors.titles.join(titles, on="title_idx", how="inner").select("title_id", "factors"),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from cinelake.recommend.als import NothingLiked, Recipe, fit
+from cinelake.recommend.model import NothingLiked
+from cinelake.recommend.models.als import AlsRecipe, NamedFactors
 
 SCHEMA = "profile_idx int, title_idx int, strength float"
 # Two tastes, a title that both like, and a title seen but not liked.
@@ -14,16 +16,22 @@ TASTES = [(p, t, 1.0) for p in range(8) for t in range(6) if t % 2 == p % 2 and 
 TASTES += [(p, 6, 1.0) for p in range(8)] + [(0, 7, 0.0)]
 
 
+def fit(rows: DataFrame, recipe: AlsRecipe) -> NamedFactors:
+    """Ids are numbers as text."""
+    ids = (F.col(f"{name}_idx").cast("string").alias(f"{name}_id") for name in ("profile", "title"))
+    return recipe.fit(rows.select("*", *ids))
+
+
 def _by_id(frame: DataFrame) -> dict[int, np.ndarray]:
-    return {row[0]: np.array(row[1]) for row in frame.collect()}
+    return {int(row[0]): np.array(row.factors) for row in frame.collect()}
 
 
 def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSession) -> None:
-    recipe = Recipe(rank=3, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
+    recipe = AlsRecipe(rank=3, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
 
     factors = fit(spark.createDataFrame(TASTES, SCHEMA), recipe)
 
-    profiles, titles = _by_id(factors.profiles), _by_id(factors.titles)
+    profiles, titles = _by_id(factors.of_profiles), _by_id(factors.of_titles)
     assert sorted(titles) == list(range(7))  # the title nobody liked has no factors
     y = np.array([titles[t] for t in sorted(titles)])
     for profile, factor in profiles.items():
@@ -35,12 +43,12 @@ def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSes
 
 
 def test_fitting_twice_gives_the_same_factors_however_the_rows_lie(spark: SparkSession) -> None:
-    recipe = Recipe(rank=2, iterations=2, blocks=2)
+    recipe = AlsRecipe(rank=2, iterations=2, blocks=2)
 
     one = fit(spark.createDataFrame(TASTES, SCHEMA), recipe)
     other = fit(spark.createDataFrame(TASTES[::-1], SCHEMA).repartition(3), recipe)
 
-    for first, second in ((one.profiles, other.profiles), (one.titles, other.titles)):
+    for first, second in ((one.of_profiles, other.of_profiles), (one.of_titles, other.of_titles)):
         before, after = _by_id(first), _by_id(second)
         assert before.keys() == after.keys()
         for key in before:
@@ -49,4 +57,4 @@ def test_fitting_twice_gives_the_same_factors_however_the_rows_lie(spark: SparkS
 
 def test_where_nobody_liked_anything_the_setting_to_lower_is_named(spark: SparkSession) -> None:
     with pytest.raises(NothingLiked, match="wanted_from"):
-        fit(spark.createDataFrame([(0, 0, 0.0)], SCHEMA), Recipe())
+        fit(spark.createDataFrame([(0, 0, 0.0)], SCHEMA), AlsRecipe())

@@ -1,4 +1,4 @@
-"""The measures agree with a second, independent computation, and with cases worked by hand."""
+"""Lists are judged as the arithmetic says, with intervals that can be trusted."""
 
 from __future__ import annotations
 
@@ -6,88 +6,60 @@ import math
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
-from chispa import assert_df_equality
+from chispa import assert_approx_df_equality, assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from cinelake.recommend.evaluation import (
-    MEASURES,
-    by_history,
-    intervals,
-    per_profile,
-    shown,
-    with_lead,
-)
+from cinelake.recommend.evaluation import intervals, per_profile, shown, traits, with_lead
 
-LISTS = "model string, fold int, profile_id string, rank int, title_id string"
-RELEVANT = "fold int, profile_id string, title_id string"
+LISTS = "model string, profile_id string, rank int, title_idx int"
+TRUTHS = "profile_id string, relevant int, wanted array<int>, liked array<int>, market string"
 JUDGED = "model string, fold int, profile_id string, ndcg double"
 
 
-def _oracle(ranked: list[str], wanted: set[str], k: int) -> dict[str, float]:
-    """From the textbook's sums, title by title."""
-    found, precisions, gain = 0, 0.0, 0.0
-    for place, title in enumerate(ranked[:k], start=1):
-        if title in wanted:
-            found += 1
-            precisions += found / place
-            gain += math.log(2) / math.log(place + 1)
-    best = sum(math.log(2) / math.log(place + 1) for place in range(1, min(k, len(wanted)) + 1))
-    return {
-        "ndcg": gain / best,
-        "recall": found / len(wanted),
-        "precision": found / k,
-        "average_precision": precisions / min(k, len(wanted)),
-    }
-
-
-def test_measures_agree_with_an_independent_computation(spark: SparkSession) -> None:
-    draw = random.Random(5)
-    titles = [f"t{n}" for n in range(30)]
-    lists = {
-        (model, profile): draw.sample(titles, draw.randint(0, 12))
-        for model in ("als", "popular")
-        for profile in range(40)
-    }
-    wanted = {profile: set(draw.sample(titles, draw.randint(1, 14))) for profile in range(40)}
-
-    judged = per_profile(
-        spark.createDataFrame(
-            [
-                (model, 1, str(profile), rank, title)
-                for (model, profile), ranked in lists.items()
-                for rank, title in enumerate(ranked, start=1)
-            ],
-            LISTS,
-        ),
-        spark.createDataFrame(
-            [(1, str(p), t) for p, some in wanted.items() for t in some], RELEVANT
-        ),
-        10,
-        ["als", "popular"],
-    ).collect()
-
-    assert len(judged) == 80
-    for row in judged:
-        profile = int(row.profile_id)
-        expected = _oracle(lists[row.model, profile], wanted[profile], 10)
-        assert row.relevant == len(wanted[profile])
-        for measure in MEASURES:
-            assert row[measure] == pytest.approx(expected[measure], abs=1e-9), measure
-
-
-def test_a_profile_counts_once_per_holdout_and_as_zero_without_a_list(spark: SparkSession) -> None:
-    lists = spark.createDataFrame([("als", 1, "ann", 1, "up"), ("als", 2, "ann", 1, "jaws")], LISTS)
-    wanted = spark.createDataFrame(
-        [(1, "ann", "up"), (2, "ann", "heat"), (1, "bob", "up")], RELEVANT
+def test_lists_meet_what_profiles_went_on_to_like(spark: SparkSession) -> None:
+    titles = spark.createDataFrame(
+        [(7, 3, ["drama"]), (4, 1, ["comedy", "drama"]), (9, 0, None)],
+        "title_idx int, likes bigint, genres array<string>",
     )
+    # Ann wants a title that nobody knew before, too; Bob has no list of one model; Eve's is of nobody.
+    lists = spark.createDataFrame(
+        [("als", "ann", 1, 4), ("als", "ann", 2, 7), ("popular", "ann", 1, 7), ("als", "bob", 2, 9),
+         ("als", "bob", 1, 4), ("als", "bob", 3, 7), ("als", "eve", 1, 7)], LISTS,
+    )  # fmt: skip
+    truths = spark.createDataFrame([("ann", 2, [7], [4], "US"), ("bob", 1, [4], [], None)], TRUTHS)
+
+    judged = per_profile(lists, truths, traits(titles, 4), [1, 2], ["als", "popular"])
+
+    shown = judged.select(
+        "model", "profile_id", "relevant", "market", "precision_at_1", "recall_at_2", "popularity_at_2",
+        "diversity_at_2", "miscalibration_at_1",
+    )  # fmt: skip
+    sideways = 1 - 1 / math.sqrt(2)
+    all_drama = 0.5 * math.log(0.5 / 0.005) + 0.5 * math.log(0.5 / 0.995)
     expected = spark.createDataFrame(
-        [("als", 1, "ann", 1.0), ("als", 2, "ann", 0.0), ("als", 1, "bob", 0.0)], JUDGED
+        [
+            ("als", "ann", 2, "US", 0.0, 0.5, 2.0, sideways, 0.0),
+            ("popular", "ann", 2, "US", 1.0, 0.5, 3.0, None, all_drama),
+            ("als", "bob", 1, None, 1.0, 1.0, 0.5, 1.0, None),
+            ("popular", "bob", 1, None, 0.0, 0.0, None, None, None),
+        ],
+        "model string, profile_id string, relevant int, market string, precision_at_1 double, recall_at_2 double, "
+        "popularity_at_2 double, diversity_at_2 double, miscalibration_at_1 double",
     )
+    assert_approx_df_equality(shown, expected, 1e-9, ignore_row_order=True, ignore_nullable=True)
 
-    judged = per_profile(lists, wanted, 10, ["als"]).select("model", "fold", "profile_id", "ndcg")
 
-    assert_df_equality(judged, expected, ignore_row_order=True, ignore_nullable=True)
+def test_titles_are_known_by_their_numbers(spark: SparkSession) -> None:
+    titles = spark.createDataFrame(
+        [(7, 3, ["drama"]), (4, 1, ["comedy", "drama"])],
+        "title_idx int, likes bigint, genres array<string>",
+    )
+    found = traits(titles, 4)
+    assert found.numbers.tolist() == [4, 7]
+    assert found.likes.tolist() == [1, 3]
+    np.testing.assert_array_equal(found.genres, [[0.5, 0.5], [0, 1]])
 
 
 def _judged(spark: SparkSession, values: dict[str, list[float]]) -> DataFrame:
@@ -131,33 +103,32 @@ def test_a_small_but_steady_lead_is_seen_because_profiles_are_paired(spark: Spar
     assert (leads.mean, leads.low, leads.high) == pytest.approx((0.01, 0.01, 0.01))
 
 
-def test_profiles_are_grouped_by_how_much_they_had_liked(spark: SparkSession) -> None:
-    judged = _judged(spark, {"als": [0.0, 1.0, 0.5]})
-    histories = spark.createDataFrame(
-        [(1, "0", 9), (1, "1", 9), (1, "2", 10)], "fold int, profile_id string, liked long"
+def test_profiles_are_taken_together_by_group_and_nulls_count_nowhere(spark: SparkSession) -> None:
+    rows = [("als", 1, str(n), value) for n, value in enumerate([0.0, 1.0, 0.5, 0.7, None])]
+    groups = [("0", "US"), ("1", "US"), ("2", "DE"), ("3", None), ("4", "DE")]
+    judged = spark.createDataFrame(rows, JUDGED).join(
+        spark.createDataFrame(groups, "profile_id string, market string"), "profile_id"
+    )
+    found = intervals(judged, ["ndcg"], by=["market"]).select(
+        "model", "market", "measure", "profiles", "mean"
     )
     expected = spark.createDataFrame(
-        [("als", "1-9", 2, 0.5), ("als", "10-29", 1, 0.5)],
-        "model string, history string, profiles bigint, mean double",
+        [("als", "US", "ndcg", 2, 0.5), ("als", "DE", "ndcg", 1, 0.5)],
+        "model string, market string, measure string, profiles bigint, mean double",
     )
-
-    assert_df_equality(
-        by_history(judged, histories, "ndcg"), expected, ignore_row_order=True, ignore_nullable=True
-    )
+    assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True)
 
 
 def test_lists_that_show_few_titles_have_low_coverage_and_a_high_gini_index(
     spark: SparkSession,
 ) -> None:
-    titles = spark.createDataFrame(
-        [("a", 8), ("b", 4), ("c", 2), ("d", 0)], "title_id string, likes long"
-    )
-    everybody_the_same = [("popular", n, 1, "a") for n in range(4)]
-    each_another = [("even", n, 1, title) for n, title in enumerate("abcd")]
-    some = [("als", n, 1, title) for n, title in enumerate("aaab")]
-    rows = [(m, 1, str(p), r, t) for m, p, r, t in everybody_the_same + each_another + some]
+    titles = spark.createDataFrame([(0,), (1,), (2,), (3,)], "title_idx int")
+    everybody_the_same = [("popular", n, 1, 0) for n in range(4)]
+    each_another = [("even", n, 1, n) for n in range(4)]
+    some = [("als", n, 1, title) for n, title in enumerate([0, 0, 0, 1])]
+    rows = [(m, str(p), r, t) for m, p, r, t in everybody_the_same + each_another + some]
     # Below the k that is asked for: does not count.
-    rows.append(("popular", 1, "0", 2, "d"))
+    rows.append(("popular", "0", 2, 3))
 
     found = {
         row.model: row for row in shown(spark.createDataFrame(rows, LISTS), titles, 1).collect()
@@ -172,4 +143,3 @@ def test_lists_that_show_few_titles_have_low_coverage_and_a_high_gini_index(
     for model, exposure in {"popular": [4, 0, 0, 0], "even": [1] * 4, "als": [3, 1, 0, 0]}.items():
         assert found[model].gini == pytest.approx(gini(exposure), abs=1e-9)
         assert found[model].coverage == sum(map(bool, exposure)) / 4
-    assert found["als"].average_popularity == 7.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from cinelake.recommend.lists import NamedFactors, lists_for_everyone
-from cinelake.recommend.popularity import popular_titles
+from cinelake.recommend.lists import lists_for_everyone, numbered
+from cinelake.recommend.models.als import NamedFactors
+from cinelake.recommend.models.popular import popular_titles
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
 COLUMNS = ["profile_id", "rank", "title_id", "source"]
@@ -53,7 +54,11 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
         EXPECTED,
     )
 
-    lists = lists_for_everyone(_interactions(spark), _factors(spark), 2)
+    model = _factors(spark)
+    numbers = numbered(_interactions(spark), model.of_titles)
+    known = _interactions(spark).join(numbers, on="title_id")
+    model = NamedFactors(model.of_profiles, model.of_titles.join(numbers, on="title_id"))
+    lists = lists_for_everyone(known, model, 2, source="als")
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
 
@@ -70,7 +75,9 @@ def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -
         EXPECTED,
     )
 
-    lists = lists_for_everyone(_interactions(spark), None, 2)
+    known = _interactions(spark)
+    known = known.join(numbered(known), on="title_id")
+    lists = lists_for_everyone(known, None, 2, source="als")
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from cinelake.recommend import top_n as module
+from cinelake.recommend.scoring import Factored
 from cinelake.recommend.top_n import Catalogue, Scorer, catalogue, top_n
 
 TITLES = "title_id string, title_idx int, factors array<float>"
@@ -124,7 +125,7 @@ def test_lists_equal_those_of_a_full_sort(
         random.choice(titles, random.integers(0, titles + 1), replace=False).tolist()
         for _ in range(profiles)
     ]
-    held = Catalogue(pa.array(range(titles)), np.arange(titles), of_titles)
+    held = Catalogue(pa.array(range(titles)), np.arange(titles), Factored(of_titles))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TILE_CELLS", tile)
         lists = _lists(Scorer(held, n), _batch(of_profiles, seen))
@@ -140,7 +141,7 @@ def test_lists_equal_those_of_a_full_sort(
 def test_a_list_is_the_same_to_the_last_bit_wherever_its_profile_stands() -> None:
     random = np.random.default_rng(7)
     held = Catalogue(
-        pa.array(range(333)), np.arange(333), random.normal(size=(333, 64)).astype("f4")
+        pa.array(range(333)), np.arange(333), Factored(random.normal(size=(333, 64)).astype("f4"))
     )
     profiles = random.normal(size=(50, 64)).astype("f4")
 
@@ -154,15 +155,14 @@ def test_a_list_is_the_same_to_the_last_bit_wherever_its_profile_stands() -> Non
 
 def test_a_profile_that_finds_all_titles_equal_gets_the_first_by_id() -> None:
     random = np.random.default_rng(7)
-    held = Catalogue(
-        pa.array(range(500)), np.arange(500), random.normal(size=(500, 4)).astype("f4")
-    )
+    factors = random.normal(size=(500, 4)).astype("f4")
+    held = Catalogue(pa.array(range(500)), np.arange(500), Factored(factors))
     profiles = np.array([[0, 0, 0, 0], [1, 0, 0, 0]], "f4")
 
     lists = _lists(Scorer(held, 3), _batch(profiles, [[1], []]))
 
     assert [title for title, _ in lists[0]] == [0, 2, 3]
-    assert lists[1] == _best(held.factors, profiles[1], [], 3)
+    assert lists[1] == _best(factors, profiles[1], [], 3)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_profile_that_finds_all_titles_equal_gets_the_first_by_id() -> None:
     [([float("nan"), 1.0], "NaN or infinite"), ([1.0], "length 1; it has to be 2")],
 )
 def test_factors_that_cannot_be_ranked_are_refused(factors: list[float], complaint: str) -> None:
-    held = Catalogue(pa.array(["up"]), np.array([0]), np.ones((1, 2), np.float32))
+    held = Catalogue(pa.array(["up"]), np.array([0]), Factored(np.ones((1, 2), np.float32)))
 
     with pytest.raises(ValueError, match=complaint):
         list(Scorer(held, 1).rank(_batch(np.array([factors]), [[]])))

@@ -10,9 +10,12 @@ from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
 from cinelake.recommend import pictures
-from cinelake.recommend.als import Recipe
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.holdout import Holdout
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.ease import EaseRecipe
+from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare
 from cinelake.tables.features import TITLE_SIGNALS
@@ -53,23 +56,38 @@ def two_tastes(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def comparison(spark: SparkSession) -> Comparison:
-    good = Recipe(rank=2, alpha=5, reg_param=0.1, iterations=4, blocks=2)
+    good = AlsRecipe(rank=2, alpha=5, reg_param=0.1, iterations=4, blocks=2)
     # Regularised until nothing is left but popularity.
     dull = good.model_copy(update={"rank": 1, "reg_param": 50.0, "iterations": 1})
     holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
+    ease = EaseRecipe(penalty=5.0)
+    rivals = {
+        "ease": ease,
+        "item_item": ItemItemRecipe(shrinkage=1.0),
+        "blend": BlendRecipe(als=good, ease=ease),
+    }
+    genres = [(f"t{n:02}", ["even" if n % 2 == 0 else "odd"]) for n in range(24)]
     return compare(
-        two_tastes(spark), [holdout], {CHALLENGER: good, CHAMPION: dull}, weights=Weights(), k=4
+        two_tastes(spark),
+        [holdout],
+        {CHALLENGER: good, CHAMPION: dull, **rivals},
+        weights=Weights(),
+        k=4,
+        ks=[2],
+        genres=spark.createDataFrame(genres, "title_id string, genres array<string>"),
     )
 
 
 def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Comparison) -> None:
     measured = comparison.measured("ndcg")
 
-    assert measured.keys() == {CHALLENGER, CHAMPION, POPULAR}
+    assert measured.keys() == {CHALLENGER, CHAMPION, POPULAR, "ease", "item_item", "blend"}
     # Each profile has exactly its four remaining titles to find.
     assert measured[CHALLENGER].mean == pytest.approx(1.0)
     assert measured[POPULAR].mean < 0.9
     assert {row["profiles"] for row in comparison.measures} == {24}
+    for rival in ("ease", "item_item", "blend"):
+        assert measured[rival].mean == pytest.approx(1.0), rival
     lead = comparison.measured("lead")[POPULAR]
     assert lead.mean == pytest.approx(1 - measured[POPULAR].mean)
     assert lead.low > 0
@@ -88,17 +106,25 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
     assert metrics["challenger.recall_at_4"] == pytest.approx(1.0)
     assert metrics["challenger.coverage_at_4"] == 1.0
     assert metrics["popular.gini_at_4"] > metrics["challenger.gini_at_4"]
-    assert (
-        metrics["popular.average_popularity_at_4"] > metrics["challenger.average_popularity_at_4"]
-    )
+    assert metrics["popular.popularity_at_4"] > metrics["challenger.popularity_at_4"]
+    # All that they like is of one genre, and so is their list.
+    assert metrics["challenger.miscalibration_at_4"] == pytest.approx(0.0)
+    assert metrics["popular.miscalibration_at_4"] > 0.1
+    assert metrics["challenger.precision_at_2"] == pytest.approx(1.0)
+    by_history = [r for r in comparison.segments if r["measure"] == "ndcg_at_4"]
+    assert {(r["segment"], r["group"], r["profiles"]) for r in by_history} == {
+        ("history", "1-9", 24)
+    }
     assert metrics["challenger_minus_popular.ndcg_at_4.low"] > 0
     assert metrics["holdout_1.cold_titles"] == 1
     labels = [label.get_text() for label in pictures.quality(comparison).axes[0].get_yticklabels()]
-    assert labels[-1] == CHALLENGER
+    assert set(labels) == {CHALLENGER, CHAMPION, POPULAR, "ease", "item_item", "blend"}
+    # The worst of them below.
+    assert labels[0] in {POPULAR, CHAMPION}
 
 
 def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
-    nothing = compare(two_tastes(spark), [], {CHALLENGER: Recipe()}, weights=Weights(), k=4)
+    nothing = compare(two_tastes(spark), [], {CHALLENGER: AlsRecipe()}, weights=Weights(), k=4)
 
     assert (nothing.measures, nothing.metrics()) == ([], {})
 

@@ -1,0 +1,90 @@
+"""What a kind of model is: a recipe that fits to strengths, and what came of it, which lists titles for histories.
+
+All kinds are fitted on the same rows, list from the same histories and are judged by the same code, so that they are
+rivals on equal terms.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pyspark.sql import DataFrame
+
+from cinelake.recommend.top_n import Catalogue, top_n
+
+
+class NothingLiked(ValueError):
+    """There is nothing to learn from; the message names the setting to look at."""
+
+
+class Fitted(ABC):
+    """A fitted model."""
+
+    @abstractmethod
+    def catalogue(self) -> Catalogue:
+        """The titles that it scores, brought to the driver with all that scoring takes."""
+
+    @abstractmethod
+    def profiles(self, histories: DataFrame) -> DataFrame:
+        """`profile_id, seen array<int>, liked array<int>` with the columns that scoring reads.
+
+        A profile that the model can say nothing of is left out, or has nulls there.
+        """
+
+    def lists(self, histories: DataFrame, n: int) -> DataFrame:
+        """`profile_id, rank, title_id, score`: the best `n` titles that each profile has not seen."""
+        return top_n(self.profiles(histories), self.catalogue(), n)
+
+
+class Recipe(BaseModel, ABC):
+    """All that decides a fit besides the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def fit(self, interactions: DataFrame) -> Fitted:
+        """Fit to strengths: `profile_id, profile_idx int, title_id, title_idx int, strength float, is_seen`.
+
+        The caller has materialised them. Raises NothingLiked where no strength is above 0.
+        """
+
+
+def liked(interactions: DataFrame) -> DataFrame:
+    """The rows that say that a profile wants a title. Raises NothingLiked where there are none."""
+    rows = interactions.where("strength > 0")
+    if rows.isEmpty():
+        raise NothingLiked(
+            "nobody has watched, liked or rated anything as much as wanting it takes, so there is "
+            "nothing to train on; lower `weights.wanted_from` or `weights.like_from`. "
+            "Until then everyone gets the popular titles"
+        )
+    return rows
+
+
+def kinds() -> dict[str, type[Recipe]]:
+    """The recipes declared under `models/`, by kind. Raises ValueError where two share a kind."""
+    from cinelake.recommend import models
+
+    found: dict[str, type[Recipe]] = {}
+    for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
+        for recipe in _declared(importlib.import_module(module.name)):
+            other = found.setdefault(recipe.kind, recipe)
+            if other is not recipe:
+                raise ValueError(
+                    f"{recipe.__module__} and {other.__module__} both declare a model of kind {recipe.kind!r}"
+                )
+    return dict(sorted(found.items()))
+
+
+def _declared(module: object) -> Iterator[type[Recipe]]:
+    for value in vars(module).values():
+        is_recipe = isinstance(value, type) and issubclass(value, Recipe) and value is not Recipe
+        if is_recipe and value.__module__ == getattr(module, "__name__", None):
+            yield value
