@@ -20,6 +20,7 @@ import json
 import os
 import pkgutil
 import shutil
+import time
 import zipfile
 import zlib
 from collections import Counter
@@ -40,6 +41,8 @@ BLOCK_BYTES = 4 * 2**20
 # Of text, before compression; a good half of what Spark puts into one task by default once it is unpacked.
 FILE_BYTES = 128 * 2**20
 IMPORTS = ".imports"
+# To finish a delivery is to move its files, which takes moments; to write one may take an hour.
+FINISHED_WITHIN_SECONDS, POLL_SECONDS = 10, 0.05
 REPORT = "report.json"
 
 
@@ -165,10 +168,12 @@ def import_folder(importer: Importer, path: Path, landing: Path) -> ImportReport
 def finish_interrupted(landing: Path) -> None:
     """Complete what a killed import had ready, and delete what it had not.
 
-    To be called before landed files are read, so that a delivery is seen whole.
+    To be called before landed files are read, so that a delivery is seen whole. Jobs that do so side by side wait for
+    each other. Raises ImportFailed when an import is at work for longer than `FINISHED_WITHIN_SECONDS`.
     """
-    if (landing / IMPORTS).exists():
-        with _alone(landing) as imports:
+    imports = landing / IMPORTS
+    if any(imports.glob("*.staging")) or any(imports.glob("*.complete")):
+        with _alone(landing, FINISHED_WITHIN_SECONDS):
             _finish(imports, landing)
 
 
@@ -273,17 +278,22 @@ def _digest(importer: Importer, folder: LocalFolder, files: tuple[str, ...]) -> 
 
 
 @contextmanager
-def _alone(landing: Path) -> Iterator[Path]:
+def _alone(landing: Path, wait_seconds: float = 0) -> Iterator[Path]:
     """The folder of imports, with no other import at work; the kernel frees the lock of a killed one."""
     imports = landing / IMPORTS
     imports.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
     with (imports / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ImportFailed(
-                f"another import into {landing} is at work; wait for it to end, then start again"
-            ) from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise ImportFailed(
+                        f"another import into {landing} is at work; wait for it to end, then start again"
+                    ) from None
+                time.sleep(POLL_SECONDS)
         yield imports
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from unit.sources.folders import CSV
@@ -167,6 +169,29 @@ def test_two_imports_at_once_are_refused(folder: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ImportFailed, match="another import into .* is at work"):
         import_folder(Nested(), folder, tmp_path / "landing")
+
+
+def test_who_reads_waits_for_who_finishes_a_delivery(tmp_path: Path) -> None:
+    ready = tmp_path / ".imports" / "1.complete" / "notes"
+    ready.mkdir(parents=True)
+    (ready / "a.jsonl.gz").write_bytes(b"")
+    with (tmp_path / ".imports" / "lock").open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        Timer(0.3, fcntl.flock, (theirs, fcntl.LOCK_UN)).start()
+        finish_interrupted(tmp_path)
+    assert landed_files(tmp_path) == ["notes/a.jsonl.gz"]
+
+
+def test_who_reads_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "FINISHED_WITHIN_SECONDS", 0.1)
+    (tmp_path / ".imports" / "1.staging").mkdir(parents=True)
+    with (tmp_path / ".imports" / "lock").open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(ImportFailed, match="is at work"):
+            finish_interrupted(tmp_path)
+    # Nothing to finish is no reason to ask.
+    (tmp_path / ".imports" / "1.staging").rmdir()
+    finish_interrupted(tmp_path)
 
 
 def test_what_is_no_folder_is_refused_with_what_to_do(tmp_path: Path) -> None:
