@@ -68,6 +68,8 @@ class Service:
             "lake.root": str(self.root),
             "spark.driver_memory": "2g",
             "spark.shuffle_partitions": "2",
+            # What is killed and raced is the same whatever Java makes of the queries, and so it is often.
+            "spark.few_rows": "true",
         } | settings
         overrides = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
         return subprocess.Popen(
