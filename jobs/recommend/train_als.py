@@ -6,17 +6,27 @@ everything, registered and judged. A rerun takes up where the last one broke off
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from cinelake.behaviour.history import latest
 from cinelake.recommend import gate, pictures
 from cinelake.recommend.holdout import temporal_holdouts
-from cinelake.recommend.model import NothingLiked
+from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
+from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights
-from cinelake.recommend.training import compare, fit_named, indexed, registrable
+from cinelake.recommend.training import (
+    audience,
+    compare,
+    indexed,
+    interactions,
+    registrable,
+    rivals,
+)
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
+from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
@@ -28,6 +38,18 @@ class TrainAlsParams(JobParams):
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
     recipe: AlsRecipe = AlsRecipe()
     weights: Weights = Weights()
+    ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
+    rivals: tuple[str, ...] = Field(
+        ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
+    )
+
+    @field_validator("rivals")
+    @classmethod
+    def _rivals_are_known(cls, rivals: tuple[str, ...]) -> tuple[str, ...]:
+        strangers = sorted(set(rivals) - set(kinds()))
+        if strangers:
+            raise ValueError(f"there is no kind {strangers[0]!r}; there are {', '.join(kinds())}")
+        return rivals
 
 
 def _before(table: Table) -> Reading:
@@ -35,7 +57,14 @@ def _before(table: Table) -> Reading:
 
 
 @job(
-    reads=[_before(TITLE_SIGNALS), _before(PROFILE_INDEX), _before(TITLE_INDEX)],
+    reads=[
+        _before(TITLE_SIGNALS),
+        _before(PROFILE_INDEX),
+        _before(TITLE_INDEX),
+        _before(TITLES),
+        _before(PROFILES),
+        _before(ACCOUNTS),
+    ],
     writes=[ALS],
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
@@ -59,7 +88,8 @@ def train_als(run: Run[TrainAlsParams]) -> None:
 def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     """Measure, fit and register; the gate's decision rides along, so that a rerun need not measure again."""
     params, tracker = run.params, run.tracker
-    recipes, incumbent = {gate.CHALLENGER: params.recipe}, "there is no champion yet"
+    recipes: dict[str, Recipe] = {gate.CHALLENGER: params.recipe}
+    incumbent = "there is no champion yet"
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
     if champion is not None:
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
@@ -69,7 +99,15 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     signals = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
     with persisted(signals):
         holdouts = temporal_holdouts(signals, params.holdout_share, params.holdouts)
-        comparison = compare(signals, holdouts, recipes, weights=params.weights, k=params.top)
+        comparison = compare(
+            [Split.at(signals, holdout) for holdout in holdouts],
+            recipes | rivals(params.recipe, params.rivals),
+            weights=params.weights,
+            k=params.top,
+            ks=params.ks,
+            genres=latest(run.read(TITLES), ["title_id"], "genres"),
+            groups=audience(run.read(PROFILES), run.read(ACCOUNTS)),
+        )
         decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
         tracker.log_params(
             params.recipe.model_dump()
@@ -79,18 +117,18 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
-        factors = fit_named(signals, params.recipe, params.weights, run.end)
         proposal = {
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
         }
-        return tracker.register(
-            ALS,
-            trained_through=run.end - timedelta(days=1),
-            fingerprint=run.inputs_fingerprint,
-            tags=proposal | {"recipe": params.recipe.model_dump_json()},
-            **registrable(factors, signals, params.recipe, params.weights, run.end),
-        )
+        with persisted(interactions(signals, params.weights, run.end)) as known:
+            return tracker.register(
+                ALS,
+                trained_through=run.end - timedelta(days=1),
+                fingerprint=run.inputs_fingerprint,
+                tags=proposal | {"recipe": params.recipe.model_dump_json()},
+                **registrable(params.recipe.fit(known), known, params.recipe),
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """How good the recommender is on real ratings, with the settings it ships with.
 
-Global temporal: the protocol of the gate, on one block of the newest 10 % of the ratings, on three of them, and on
-five of 5 %. Random: a quarter of each title's ratings held out at random, every held-out rating relevant and
-every rating in training a like, as in Microsoft's published table; it leaks the future, and serves only
-to be set against what others print.
+All kinds of model, as they come. Global temporal: the protocol of the gate, on one block of the newest 10 % of the
+ratings, on three of them, and on five of 5 %. Random: a quarter of each title's ratings held out at random, every
+held-out rating relevant and every rating in training a like, as in Microsoft's published table; it leaks the future,
+and serves only to be set against what others print.
 
 The folder is that of `DATA`, by default MovieLens latest small beside the project; without it nothing is
 measured.
@@ -12,25 +12,21 @@ measured.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.features import title_signals
-from cinelake.recommend import evaluation
-from cinelake.recommend.als import Recipe
 from cinelake.recommend.gate import CHALLENGER, POPULAR
 from cinelake.recommend.holdout import temporal_holdouts
-from cinelake.recommend.lists import histories, personal_lists, popular_lists
+from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
-from cinelake.recommend.strengths import Weights, strengths
-from cinelake.recommend.training import Comparison, compare, fit_named
+from cinelake.recommend.protocols import Split, random
+from cinelake.recommend.strengths import Weights
+from cinelake.recommend.training import Comparison, compare, rivals
 from cinelake.tables.browsing import INTERACTIONS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
@@ -39,6 +35,7 @@ DATA = Path(
 )
 ANY_RATING = Weights(like_from=0.0)
 K = 10
+RECIPES = {CHALLENGER: AlsRecipe(), **rivals(AlsRecipe(), ["ease", "item_item", "blend"])}
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -73,7 +70,8 @@ def test_the_recommender_beats_popularity_on_the_future(
     signals: DataFrame, share: float, folds: int
 ) -> None:
     holdouts = temporal_holdouts(signals, share, folds)
-    comparison = compare(signals, holdouts, {CHALLENGER: Recipe()}, weights=Weights(), k=K)
+    splits = [Split.at(signals, holdout) for holdout in holdouts]
+    comparison = compare(splits, RECIPES, weights=Weights(), k=K)
 
     cuts = ", ".join(str(holdout.cut) for holdout in holdouts)
     tell(f"global temporal, {folds} × {share:.0%}, cuts {cuts}", comparison)
@@ -82,52 +80,12 @@ def test_the_recommender_beats_popularity_on_the_future(
 
 
 def test_the_recommender_under_the_random_protocol(signals: DataFrame) -> None:
-    held_out = random_quarter(signals)
-    with persisted(signals.join(held_out, on=["profile_id", "title_id"], how="left_anti")) as train:
-        numbers = train.select("title_id", "title_idx").distinct()
-        known = strengths(train, ANY_RATING, date.max)
-        history = histories(known, numbers)
-        factors = fit_named(train, Recipe(), ANY_RATING, date.max)
-        lists = {
-            CHALLENGER: personal_lists(history, factors, numbers, K),
-            POPULAR: popular_lists(history, known, numbers, K),
-        }
-        one = [
-            frame.select(F.lit(m).alias("model"), F.lit(1).alias("fold"), "*")
-            for m, frame in lists.items()
-        ]
-        wanted = held_out.join(
-            known.select("profile_id").distinct(), on="profile_id", how="left_semi"
-        )
-        judged = evaluation.per_profile(
-            one[0].unionByName(one[1]), wanted.select(F.lit(1).alias("fold"), "*"), K, list(lists)
-        )
-        found = (
-            evaluation.intervals(
-                judged.withColumn(
-                    "map_by_relevant",
-                    F.col("average_precision") * F.least(F.lit(K), "relevant") / F.col("relevant"),
-                ),
-                (*evaluation.MEASURES, "map_by_relevant"),
-            )
-            .toArrow()
-            .to_pylist()
-        )
-    comparison = replace(Comparison(K, [], [], [], []), measures=found)
+    split = random(signals, 0.25, seed=42)
+    assert split is not None
+    comparison = compare([split], RECIPES, weights=ANY_RATING, k=K)
     tell("random 75/25 per title, every rating relevant", comparison)
     measured = comparison.measured("ndcg")
     assert measured[CHALLENGER].mean > 1.5 * measured[POPULAR].mean
-
-
-def random_quarter(signals: DataFrame) -> DataFrame:
-    """A quarter of each title's ratings."""
-    pairs = (
-        signals.select("profile_id", "title_id").toPandas().sort_values(["title_id", "profile_id"])
-    )
-    draw = pd.Series(np.random.default_rng(42).random(len(pairs)), pairs.index)
-    place = draw.groupby(pairs["title_id"]).rank(method="first")
-    size = pairs.groupby("title_id")["profile_id"].transform("size")
-    return signals.sparkSession.createDataFrame(pairs[place <= (size * 0.25).round()])
 
 
 def tell(protocol: str, comparison: Comparison) -> None:

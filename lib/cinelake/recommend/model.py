@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +42,9 @@ class Fitted(ABC):
         return top_n(self.profiles(histories), self.catalogue(), n)
 
 
+NO_PARTS: Mapping[str, Fitted] = MappingProxyType({})
+
+
 class Recipe(BaseModel, ABC):
     """All that decides a fit besides the data."""
 
@@ -48,12 +52,33 @@ class Recipe(BaseModel, ABC):
 
     kind: ClassVar[str]
 
+    @property
+    def parts(self) -> Mapping[str, Recipe]:
+        """Recipes of other models that this one is made of; they are fitted before it."""
+        return {}
+
     @abstractmethod
-    def fit(self, interactions: DataFrame) -> Fitted:
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Fitted:
         """Fit to strengths: `profile_id, profile_idx int, title_id, title_idx int, strength float, is_seen`.
 
         The caller has materialised them. Raises NothingLiked where no strength is above 0.
         """
+
+
+class Fits:
+    """Fits to the same strengths; a recipe that several models need is fitted once."""
+
+    def __init__(self, interactions: DataFrame) -> None:
+        self._interactions = interactions
+        self._done: dict[str, Fitted] = {}
+
+    def of(self, recipe: Recipe) -> Fitted:
+        """Raises NothingLiked where no strength is above 0."""
+        key = f"{recipe.kind} {recipe.model_dump_json()}"
+        if key not in self._done:
+            parts = {name: self.of(part) for name, part in recipe.parts.items()}
+            self._done[key] = recipe.fit(self._interactions, parts)
+        return self._done[key]
 
 
 def liked(interactions: DataFrame) -> DataFrame:

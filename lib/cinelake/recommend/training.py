@@ -22,16 +22,18 @@ from mlflow.models import infer_signature
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.history import latest
 from cinelake.recommend import evaluation, serving
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
-from cinelake.recommend.holdout import Holdout, before, cold, relevant, within
+from cinelake.recommend.holdout import cold, relevant
 from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES
-from cinelake.recommend.model import Recipe
+from cinelake.recommend.model import Fits, Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe, NamedFactors
 from cinelake.recommend.models.popular import PopularRecipe, popular_titles
 from cinelake.recommend.persisted import persisted
+from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights, strengths
 
 Row = dict[str, Any]
@@ -94,9 +96,24 @@ def indexed(signals: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataF
     ).join(titles.select("title_id", F.col("idx").alias("title_idx")), on="title_id", how="inner")
 
 
+def rivals(recipe: AlsRecipe, names: Sequence[str]) -> dict[str, Recipe]:
+    """The recipes of other kinds as they come; one that has a part like `recipe` takes this one for it."""
+    known = kinds()
+    return {
+        name: known[name](**({"als": recipe} if "als" in known[name].model_fields else {}))
+        for name in names
+    }
+
+
+def audience(profiles: DataFrame, accounts: DataFrame) -> DataFrame:
+    """`profile_id, market, kind`: what profiles are grouped by, from their change rows and their accounts'."""
+    people = latest(profiles, ["profile_id"], "account_id", "kind")
+    where = latest(accounts, ["account_id"], "market")
+    return people.join(where, on="account_id", how="left").select("profile_id", "market", "kind")
+
+
 def compare(
-    signals: DataFrame,
-    holdouts: Sequence[Holdout],
+    splits: Sequence[Split],
     recipes: Mapping[str, Recipe],
     *,
     weights: Weights,
@@ -105,25 +122,22 @@ def compare(
     genres: DataFrame | None = None,
     groups: DataFrame | None = None,
 ) -> Comparison:
-    """Fit every recipe before each cut and judge its lists, and the popular ones, on the days
-    after.
+    """Fit every recipe to one side of each split and judge its lists, and the popular ones, on the
+    other.
 
-    `signals` are rows of `title_signals` with the integers `profile_idx, title_idx`; `ks` are lengths besides `k` that
+    Splits are of rows of `title_signals` with the integers `profile_idx, title_idx`; `ks` are lengths besides `k` that
     are measured. `genres` holds `title_id, genres array<string>`, `groups` holds `profile_id` and texts to group
-    profiles by; how long their histories are is one by itself. A holdout before whose cut nobody wanted anything is
-    passed over.
+    profiles by; how long their histories are is one by itself. A split that leaves nobody who wanted anything to train
+    on is passed over.
     """
     recipes = {**recipes, POPULAR: PopularRecipe()}
     lengths = sorted({k, *ks})
     with ExitStack() as stack:
         folds = []
-        for number, holdout in enumerate(holdouts, start=1):
-            train = stack.enter_context(
-                persisted(_interactions(before(signals, holdout), weights, holdout.cut))
-            )
-            test = stack.enter_context(
-                persisted(strengths(within(signals, holdout), weights, holdout.end))
-            )
+        for number, split in enumerate(splits, start=1):
+            known = interactions(split.train, weights, split.train_until)
+            train = stack.enter_context(persisted(known))
+            test = stack.enter_context(persisted(strengths(split.test, weights, split.test_until)))
             if not train.where("strength > 0").isEmpty():
                 folds.append(
                     _fold(stack, _Days(number, train, test, genres, groups), recipes, lengths)
@@ -158,24 +172,11 @@ def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]
     return _rows(_all(found))
 
 
-def fit_named(signals: DataFrame, recipe: AlsRecipe, weights: Weights, as_of: date) -> NamedFactors:
-    """Fit on all of `signals`, with the factors under the ids that people and tables use.
-
-    Raises NothingLiked where nobody wants anything.
+def registrable(factors: NamedFactors, known: DataFrame, recipe: AlsRecipe) -> Row:
+    """Arguments of `Tracker.register` that follow from a model trained on `known` (strengths): its
+    code, artefacts, frames, signature with a real example of use, and requirements.
     """
-    with persisted(_interactions(signals, weights, as_of)) as interactions:
-        return recipe.fit(interactions)
-
-
-def registrable(
-    factors: NamedFactors, signals: DataFrame, recipe: AlsRecipe, weights: Weights, as_of: date
-) -> Row:
-    """Arguments of `Tracker.register` that follow from a trained model: its code, artefacts,
-    frames, signature with a real example of use, and requirements.
-    """
-    likes = popular_titles(strengths(signals, weights, as_of)).select(
-        "title_id", F.col("factors")[0].alias("likes")
-    )
+    likes = popular_titles(known).select("title_id", F.col("factors")[0].alias("likes"))
     rows = factors.of_titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
     ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
     matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
@@ -228,8 +229,9 @@ def _fold(
     numbers = train.select("title_id", "title_idx").distinct()
     history = histories(train.drop("title_idx"), numbers)
     warm = stack.enter_context(persisted(history.where(F.size("liked") > 0)))
+    fits = Fits(train)
     made = [
-        recipe.fit(train).lists(warm, max(lengths)).select(F.lit(name).alias("model"), "*")
+        fits.of(recipe).lists(warm, max(lengths)).select(F.lit(name).alias("model"), "*")
         for name, recipe in recipes.items()
     ]
     lists = stack.enter_context(
@@ -283,7 +285,7 @@ def _with_genres(titles: DataFrame, numbers: DataFrame, genres: DataFrame | None
     return titles.join(told.select("title_idx", "genres"), on="title_idx", how="left")
 
 
-def _interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
+def interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
     """Strengths with the integers that MLlib wants."""
     profiles = signals.select("profile_id", "profile_idx").distinct()
     titles = signals.select("title_id", "title_idx").distinct()

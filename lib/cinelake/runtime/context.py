@@ -65,7 +65,11 @@ def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) ->
 def said(error: BaseException) -> str:
     """What an error says, fit for ledgers and logs: Spark's own errors end where they begin to quote rows."""
     if isinstance(error, Py4JJavaError):
-        text = str(error.java_exception.toString())
+        java: Any = error.java_exception
+        # Spark says so of whatever went wrong in a thread of its own.
+        while "Exception thrown in awaitResult" in str(java.toString()) and java.getCause():
+            java = java.getCause()
+        text = str(java.toString())
     elif isinstance(error, PySparkException):
         text = f"{type(error).__name__}: {error}"
     else:

@@ -17,6 +17,7 @@ from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
+from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
@@ -30,6 +31,8 @@ SMALL: dict[str, Any] = {
     "holdouts": 1,
     "holdout_share": 0.3,
     "top": 4,
+    "ks": [2],
+    "rivals": ["ease"],
     "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
 }
 Rating = tuple[str, str, float, datetime]
@@ -84,7 +87,11 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        inputs = {TITLE_SIGNALS: self.signals, **self.maps}
+        nothing = {
+            table: self.spark.createDataFrame([], table.schema)
+            for table in (TITLES, PROFILES, ACCOUNTS)
+        }
+        inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing}
         rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         tracker.finish()
         return tracker

@@ -16,6 +16,7 @@ from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.item_item import ItemItemRecipe
+from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare
 from cinelake.tables.features import TITLE_SIGNALS
@@ -68,8 +69,7 @@ def comparison(spark: SparkSession) -> Comparison:
     }
     genres = [(f"t{n:02}", ["even" if n % 2 == 0 else "odd"]) for n in range(24)]
     return compare(
-        two_tastes(spark),
-        [holdout],
+        [Split.at(two_tastes(spark), holdout)],
         {CHALLENGER: good, CHAMPION: dull, **rivals},
         weights=Weights(),
         k=4,
@@ -124,7 +124,7 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
 
 
 def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
-    nothing = compare(two_tastes(spark), [], {CHALLENGER: AlsRecipe()}, weights=Weights(), k=4)
+    nothing = compare([], {CHALLENGER: AlsRecipe()}, weights=Weights(), k=4)
 
     assert (nothing.measures, nothing.metrics()) == ([], {})
 
@@ -133,6 +133,8 @@ def test_a_holdout_before_which_nobody_liked_anything_is_passed_over(spark: Spar
     holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
 
     assert (
-        compare(two_tastes(spark), [holdout], {}, weights=Weights(like_from=5.5), k=4).measures
+        compare(
+            [Split.at(two_tastes(spark), holdout)], {}, weights=Weights(like_from=5.5), k=4
+        ).measures
         == []
     )

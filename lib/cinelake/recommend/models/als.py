@@ -11,6 +11,7 @@ between two evaluations, such as an unsorted sample, MLlib fails or silently tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.model import Fitted, Recipe, liked
+from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.top_n import Catalogue, catalogue
 
 
@@ -41,7 +42,7 @@ class AlsRecipe(Recipe):
     # number of blocks is another model.
     blocks: int = Field(4, ge=1, description="blocks that MLlib divides profiles and titles into")
 
-    def fit(self, interactions: DataFrame) -> NamedFactors:
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> NamedFactors:  # noqa: ARG002
         """Only strengths above 0 carry information here, so only profiles and titles that have one get factors."""
         factors = self._factors(interactions)
         ids = interactions.select("profile_id", "profile_idx", "title_id", "title_idx")

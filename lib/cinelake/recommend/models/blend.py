@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
 
-from cinelake.recommend.model import Fitted, Recipe
+from cinelake.recommend.model import NO_PARTS, Fits, Fitted, Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.scoring import Blended, Part
@@ -41,10 +41,18 @@ class BlendRecipe(Recipe):
             raise ValueError(f"weights are of {', '.join(parts)}, and one of them is not 0")
         return self
 
-    def fit(self, interactions: DataFrame) -> Blend:
-        parts = {"als": self.als, "ease": self.ease}
-        counting = {name: weight for name, weight in self.weights.items() if weight}
-        return Blend({name: parts[name].fit(interactions) for name in counting}, counting)
+    @property
+    def parts(self) -> Mapping[str, Recipe]:
+        known: dict[str, Recipe] = {"als": self.als, "ease": self.ease}
+        return {name: known[name] for name, weight in self.weights.items() if weight}
+
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Blend:
+        """Parts that are not given are fitted now."""
+        fits = Fits(interactions)
+        return Blend(
+            {name: parts.get(name) or fits.of(recipe) for name, recipe in self.parts.items()},
+            self.weights,
+        )
 
 
 @dataclass(frozen=True)

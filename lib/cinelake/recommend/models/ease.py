@@ -8,6 +8,7 @@ The inverse is dense, so it is made on the driver, of no more titles than a sett
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import coo_array, csr_array
 
-from cinelake.recommend.model import Recipe, liked
+from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.scoring import Matrix
 from cinelake.recommend.title_weights import TitleWeights, numbered_titles
 from cinelake.recommend.together import liked_together
@@ -37,7 +38,7 @@ class EaseRecipe(Recipe):
     )
     longest_history: int = Field(1000, ge=2, description="titles of one profile that are taken")
 
-    def fit(self, interactions: DataFrame) -> TitleWeights:
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> TitleWeights:  # noqa: ARG002
         wanted = liked(interactions)
         ids, idx = numbered_titles(wanted)
         pairs = liked_together(wanted, self.longest_history)

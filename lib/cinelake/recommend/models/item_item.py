@@ -7,6 +7,7 @@ which only its nearest neighbours count.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from scipy.sparse import coo_array, csr_array
 
-from cinelake.recommend.model import Recipe, liked
+from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.title_weights import TitleWeights, numbered_titles
 from cinelake.recommend.together import liked_together
 
@@ -31,7 +32,7 @@ class ItemItemRecipe(Recipe):
     neighbours: int = Field(100, ge=1, description="nearest titles that count for a title")
     longest_history: int = Field(1000, ge=2, description="titles of one profile that are taken")
 
-    def fit(self, interactions: DataFrame) -> TitleWeights:
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> TitleWeights:  # noqa: ARG002
         wanted = liked(interactions)
         ids, idx = numbered_titles(wanted)
         near = neighbours(

@@ -7,13 +7,14 @@ same code: a title's only factor is its popularity, and every profile's is 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.model import Fitted, Recipe
+from cinelake.recommend.model import NO_PARTS, Fitted, Recipe
 from cinelake.recommend.top_n import Catalogue, catalogue
 
 
@@ -22,7 +23,7 @@ class PopularRecipe(Recipe):
 
     kind: ClassVar[str] = "popular"
 
-    def fit(self, interactions: DataFrame) -> Popular:
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Popular:  # noqa: ARG002
         """Never in want of something liked: titles that are only known stand in order, too."""
         numbers = interactions.select("title_id", "title_idx").distinct()
         return Popular(popular_titles(interactions).join(numbers, on="title_id", how="inner"))
