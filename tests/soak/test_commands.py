@@ -33,7 +33,7 @@ def test_leaderboard_shows_the_model_beside_popularity(
 ) -> None:
     page = told(undisturbed[0], "leaderboard")
     assert "popularity" in page
-    assert "ndcg_at_10" in page
+    assert "nDCG" in page
     assert "gate: " in page
 
 

@@ -1,10 +1,12 @@
-"""`cinelake recommend [PROFILE …]` and `cinelake leaderboard`: what people ask the recommender first."""
+"""`cinelake recommend [PROFILE …]`, `leaderboard` and `evaluate`: what people ask the recommender first."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pyspark.sql import DataFrame
@@ -15,25 +17,24 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.behaviour.identity import LENGTH, IdKind
-from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
-from cinelake.recommend.report import metric_named
+from cinelake.recommend.protocols import PROTOCOLS
+from cinelake.recommend.report import length_judged, models_measured
+from cinelake.recommend.scoreboard import scoreboard
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.landing import importers
+from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, RECOMMENDATIONS
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
+
+if TYPE_CHECKING:
+    from cinelake.recommend.training import Comparison
+    from cinelake.recommend.trial import Protocol
 
 # Ids of this form are taken for pseudonyms.
 PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
-MEASURES = (
-    "ndcg",
-    "recall",
-    "precision",
-    "average_precision",
-    "coverage",
-    "popularity",
-    "gini",
-)
 NO_MODEL = (
     "No model has been trained yet; `cinelake run` trains one on Mondays of the data, and its run in "
     "`cinelake mlflow` says why if there was nothing to train on."
@@ -42,6 +43,7 @@ NO_MODEL = (
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
+    _register_evaluate(app, context)
 
     @app.command()
     def recommend(
@@ -93,6 +95,58 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         versions = tracking.versions(ALS)
         # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
         Console().print(board(tracking.report(versions[0])) if versions else NO_MODEL)
+
+
+def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    @app.command()
+    def evaluate(
+        kind: Annotated[
+            str | None,
+            typer.Argument(help="What the folder holds, such as movielens; none: the lake itself."),
+        ] = None,
+        folder: Annotated[Path | None, typer.Argument(help="The folder to read.")] = None,
+        protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "temporal",
+        test: Annotated[float, typer.Option(help="The share that is held out.")] = 0.1,
+        seed: Annotated[int, typer.Option(help="Of the random protocol.")] = 42,
+        k: Annotated[int, typer.Option(min=1, max=500, help="Length of the lists.")] = 10,
+        like_from: Annotated[float, typer.Option(help="Ratings from here on are likes.")] = 4.0,
+        json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Measure every kind of model on a data set, with settings as they come."""
+        from cinelake.recommend.trial import NothingToMeasure, Protocol, as_json, table
+
+        if protocol not in PROTOCOLS or not 0 < test < 1:
+            raise typer.BadParameter(
+                f"--protocol is one of {', '.join(PROTOCOLS)}, and --test a share between 0 and 1"
+            )
+        if (kind is None) != (folder is None) or kind not in {None, *importers()}:
+            raise typer.BadParameter(
+                f"say what the folder holds ({', '.join(importers())}), and where it is"
+            )
+        how = Protocol(protocol, test, seed, k, like_from)
+        try:
+            if kind is None or folder is None:
+                found = _evaluated(context().lake, how)
+            else:
+                needed = (TITLE_SIGNALS, TITLES, PROFILE_INDEX, TITLE_INDEX)
+                notices = Console(stderr=True)
+                with passing_lake(context(), kind, folder, needed, notices) as passing:
+                    found = _evaluated(passing.lake, how)
+        except NothingToMeasure as nothing:
+            raise typer.BadParameter(str(nothing)) from nothing
+        if json_:
+            typer.echo(json.dumps(as_json(found, how)))
+        else:
+            Console().print(table(found, how))
+
+
+def _evaluated(lake: Lake, how: Protocol) -> Comparison:
+    # What trains models takes a second to import, and other commands need none of it.
+    from cinelake.recommend.training import indexed
+    from cinelake.recommend.trial import evaluated
+
+    told = indexed(*(lake.read(table) for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)))
+    return evaluated(told, lake.read(TITLES), how)
 
 
 def recent_titles(signals: DataFrame, n: int) -> DataFrame:
@@ -179,34 +233,12 @@ def board(run: ModelRun) -> RenderableType:
     """The metrics of a training beside the baseline's, and the gate's words."""
     version = run.version
     heading = f"{version.name} version {version.version}, trained through {version.trained_through}"
-    grid = Grid()
-    models = [
-        m
-        for m in (CHALLENGER, CHAMPION, POPULAR)
-        if any(k.startswith(f"{m}.") for k in run.metrics)
-    ]
-    grid.add_column("measure")
-    for model in models:
-        grid.add_column(model, justify="right")
-    for measure in MEASURES:
-        names = {m: metric_named(run.metrics, f"{m}.{measure}_at_") for m in models}
-        cells = [_cell(run, names[model]) for model in models]
-        label = next((name.partition(".")[2] for name in names.values() if name), measure)
-        if any(cells):
-            grid.add_row(label, *cells)
+    shown = scoreboard(run.metrics, models_measured(run.metrics), length_judged(run.metrics))
     gate = (
         {True: "passed", False: "failed"}[version.approved] if version.judged else "not judged yet"
     )
     decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
-    return Group(Text(heading), grid, Text(decision))
-
-
-def _cell(run: ModelRun, name: str | None) -> str:
-    if name is None:
-        return ""
-    low, high = run.metrics.get(f"{name}.low"), run.metrics.get(f"{name}.high")
-    interval = f" [{low:.4f}, {high:.4f}]" if low is not None and high is not None else ""
-    return f"{run.metrics[name]:.4f}{interval}"
+    return Group(Text(heading), shown, Text(decision))
 
 
 def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:

@@ -12,12 +12,12 @@ from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.recommend import ALS
 
-# Measures that are drawn, by the beginning of a metric's name, and what they are called.
+# Measures that are drawn, by name, and what they are called.
 DRAWN = {
-    "ndcg_at_": "nDCG",
-    "recall_at_": "recall",
-    "average_precision_at_": "average precision",
-    "coverage_at_": "coverage of the catalogue",
+    "ndcg": "nDCG",
+    "recall": "recall",
+    "coverage": "coverage of the catalogue",
+    "miscalibration": "miscalibration",
 }
 COLOURS = {CHALLENGER: WARM, CHAMPION: COLD, POPULAR: QUIET}
 _SHOWN_VERSIONS = 10
@@ -76,27 +76,36 @@ def _gate(run: ModelRun) -> tuple[str, str]:
 def _measures(metrics: Mapping[str, float]) -> Figure:
     figure = Figure(figsize=(11, 2.6), layout="constrained")
     columns = figure.subplots(1, len(DRAWN), squeeze=False)[0]
-    models = [m for m in COLOURS if any(name.startswith(f"{m}.") for name in metrics)]
-    for axes, (beginning, title) in zip(columns, DRAWN.items(), strict=True):
+    models, k = models_measured(metrics), length_judged(metrics)
+    for axes, (measure, title) in zip(columns, DRAWN.items(), strict=True):
         for place, model in enumerate(models):
-            name = metric_named(metrics, f"{model}.{beginning}")
-            if name is None:
+            name = f"{model}.{measure}_at_{k}"
+            if name not in metrics:
                 continue
             value = metrics[name]
-            axes.bar(place, value, color=COLOURS[model], width=0.7)
+            axes.bar(place, value, color=COLOURS.get(model, QUIET), width=0.7)
             if f"{name}.low" in metrics:
                 span = [metrics[f"{name}.low"], metrics[f"{name}.high"]]
                 axes.plot([place, place], span, color=INK, lw=1.4)
-        axes.set_xticks(range(len(models)), models)
+        axes.set_xticks(range(len(models)), models, rotation=30, ha="right")
         axes.set_title(title, loc="left", fontsize=10, color=INK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=INK, labelsize=8.5)
     return figure
 
 
-def metric_named(metrics: Mapping[str, float], beginning: str) -> str | None:
-    """The metric whose name begins so, and is no bound of an interval."""
-    ends = (".low", ".high")
-    return next(
-        (n for n in sorted(metrics) if n.startswith(beginning) and not n.endswith(ends)), None
-    )
+def models_measured(metrics: Mapping[str, float]) -> list[str]:
+    """The models that metrics are of: the challenger, its rivals by name, and the baseline last."""
+    of = {
+        name.partition(".")[0] for name in metrics if ".ndcg_at_" in name and "_minus_" not in name
+    }
+    first = [model for model in (CHALLENGER, CHAMPION) if model in of]
+    last = [POPULAR] if POPULAR in of else []
+    return [*first, *sorted(of - {CHALLENGER, CHAMPION, POPULAR}), *last]
+
+
+def length_judged(metrics: Mapping[str, float]) -> int:
+    """The length of lists that the gate looked at: others are measured, but not what lists show together."""
+    found = [name.rpartition("_at_")[2] for name in metrics if ".gini_at_" in name]
+    found += [name.rpartition("_at_")[2] for name in metrics if ".ndcg_at_" in name]
+    return next((int(length) for length in found if length.isdigit()), 0)

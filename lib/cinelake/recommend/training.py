@@ -71,7 +71,7 @@ class Comparison:
             name = f"{row['model']}.{row['measure']}"
             if row["measure"] == "lead":
                 name = f"{CHALLENGER}_minus_{row['model']}.{named('ndcg', self.k)}"
-                if row["model"] == CHALLENGER:
+                if row["model"] == CHALLENGER or row["mean"] is None:
                     continue
             if row["mean"] is not None:
                 flat |= {name: row["mean"], f"{name}.low": row["low"], f"{name}.high": row["high"]}

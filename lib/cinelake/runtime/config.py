@@ -288,6 +288,17 @@ class Settings(BaseSettings):
         """Whether the lake is on a file system of this machine rather than in an object store."""
         return is_local(self.lake.root)
 
+    def with_lake(self, root: str) -> Settings:
+        """The same settings for a lake in a local folder, with all that stands beside it."""
+        lake = {"root": root, "landing": None, "catalog": None, "key_file": None}
+        beside = {"tracking_uri": None, "artifact_root": None}
+        return self.model_copy(
+            update={
+                "lake": self.lake.model_copy(update=lake),
+                "mlflow": self.mlflow.model_copy(update=beside),
+            }
+        )
+
     @property
     def landing(self) -> str:
         """Where records land."""

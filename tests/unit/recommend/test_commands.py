@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -117,15 +118,20 @@ def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason(
         "challenger.ndcg_at_10": 0.25,
         "challenger.ndcg_at_10.low": 0.2,
         "challenger.ndcg_at_10.high": 0.3,
+        "challenger.ndcg_at_5": 0.5,
+        "ease.ndcg_at_10": 0.24,
         "popular.ndcg_at_10": 0.125,
+        "popular.coverage_at_10": 0.01,
         "popular.gini_at_10": 0.99,
     }
 
     shown = _text(board(ModelRun(version, metrics, {})))
 
     assert "version 3, trained through 2026-03-02" in shown
-    assert "0.2500 [0.2000, 0.3000]" in shown
-    assert "0.1250" in shown
-    assert "gini_at_10" in shown
+    assert "challenger: 0.2500 [0.2000, 0.3000]" in shown
+    assert re.search(r"@10 +┃ +challenger ┃ +ease ┃ +popular", shown)
+    assert re.search(r"nDCG +│ +0\.25 │ +0\.24 │ +0\.125 ", shown)
+    assert re.search(r"Gini +│ +│ +│ +0\.99 ", shown)
+    assert "recall" not in shown
     assert "champion" not in shown
     assert "gate: passed: it beats popularity" in shown

@@ -1,0 +1,48 @@
+"""Models side by side, for a terminal: a row a measure, a column a model, and below them the intervals of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+# What measures are called; those that are not measured of a model stay out.
+LABELS = {
+    "ndcg": "nDCG",
+    "recall": "recall",
+    "precision": "precision",
+    "average_precision": "MAP",
+    "reciprocal_rank": "MRR",
+    "hit_rate": "hit rate",
+    "coverage": "coverage",
+    "gini": "Gini",
+    "popularity": "popularity",
+    "novelty": "novelty (bits)",
+    "diversity": "diversity",
+    "miscalibration": "miscalibration (nats)",
+    "serendipity": "serendipity",
+}
+
+
+def scoreboard(
+    metrics: Mapping[str, float], models: Sequence[str], k: int, deciding: str = "ndcg"
+) -> RenderableType:
+    """Metrics named `als.ndcg_at_10`, and `.low` and `.high` of the deciding one."""
+    grid = Grid()
+    grid.add_column(f"@{k}")
+    for model in models:
+        grid.add_column(model, justify="right")
+    for measure, label in LABELS.items():
+        found = [metrics.get(f"{model}.{measure}_at_{k}") for model in models]
+        if any(value is not None for value in found):
+            grid.add_row(label, *("" if value is None else f"{value:.4g}" for value in found))
+    lines = []
+    for model in models:
+        name = f"{model}.{deciding}_at_{k}"
+        low, high = metrics.get(f"{name}.low"), metrics.get(f"{name}.high")
+        if low is not None and high is not None:
+            lines.append(Text(f"  {model}: {metrics[name]:.4f} [{low:.4f}, {high:.4f}]"))
+    heading = [Text(f"{LABELS[deciding]}@{k} with 95 % intervals")] if lines else []
+    return Group(grid, *heading, *lines)
