@@ -14,13 +14,11 @@ plainly, and they are a seventh of the size. They are split, for Spark reads eac
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import pkgutil
 import shutil
-import time
 import zipfile
 import zlib
 from collections import Counter
@@ -34,6 +32,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cinelake import sources
+from cinelake.runtime.lock import locked
 from cinelake.sources.importer import Importer, ImportFailed, Lines
 
 # Large enough to keep Arrow busy, small enough that many lines that must be read singly do no harm.
@@ -42,7 +41,7 @@ BLOCK_BYTES = 4 * 2**20
 FILE_BYTES = 128 * 2**20
 IMPORTS = ".imports"
 # To finish a delivery is to move its files, which takes moments; to write one may take an hour.
-FINISHED_WITHIN_SECONDS, POLL_SECONDS = 10, 0.05
+FINISHED_WITHIN_SECONDS = 10
 REPORT = "report.json"
 
 
@@ -282,18 +281,13 @@ def _alone(landing: Path, wait_seconds: float = 0) -> Iterator[Path]:
     """The folder of imports, with no other import at work; the kernel frees the lock of a killed one."""
     imports = landing / IMPORTS
     imports.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
     with (imports / "lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise ImportFailed(
-                        f"another import into {landing} is at work; wait for it to end, then start again"
-                    ) from None
-                time.sleep(POLL_SECONDS)
+        try:
+            locked(lock, wait_seconds)
+        except BlockingIOError:
+            raise ImportFailed(
+                f"another import into {landing} is at work; wait for it to end, then start again"
+            ) from None
         yield imports
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 POLL_SECONDS = 0.2
 
@@ -28,16 +29,11 @@ def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
     """Hold the lake's lock; raises LakeBusy naming the holder when it is not free within `wait`."""
     root.mkdir(parents=True, exist_ok=True)
     path = root / "lake.lock"
-    deadline = time.monotonic() + wait.total_seconds()
     with path.open("a+", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise LakeBusy(_refusal(path)) from None
-                time.sleep(POLL_SECONDS)
+        try:
+            locked(file, wait.total_seconds())
+        except BlockingIOError:
+            raise LakeBusy(_refusal(path)) from None
         file.truncate(0)
         file.write(
             json.dumps(
@@ -53,6 +49,20 @@ def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def locked(file: IO[str], wait_seconds: float) -> None:
+    """Lock an open file until it is closed; raises BlockingIOError when it is not free in time."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 def _refusal(path: Path) -> str:
