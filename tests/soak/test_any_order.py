@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -24,7 +25,9 @@ from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Kind, Layer
 
 JOBS_FOLDER = Path(__file__).parents[2] / "jobs"
-START, DAYS = day("2026-01-05"), 3
+# Four weeks: `DAYS` makes it fewer.
+START, DAYS = day("2026-01-05"), int(os.environ.get("DAYS", "28"))
+ACCOUNTS = 6
 SIMULATED = Settings.model_validate(
     {"world": {"titles": 60, "markets": ["US", "DE"], "reference": START}}
 )
@@ -88,7 +91,7 @@ class Service:
 @pytest.fixture(scope="module")
 def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     delivery = Delivery(spark, str(tmp_path_factory.mktemp("delivered") / "service"))
-    deliver(delivery, new_service(SIMULATED, 12, START, DAYS), DAYS, 2)
+    deliver(delivery, new_service(SIMULATED, ACCOUNTS, START, DAYS), DAYS, 2)
     return Path(delivery.landing)
 
 
