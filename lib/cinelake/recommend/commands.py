@@ -1,10 +1,10 @@
-"""`cinelake recommend [PROFILE …]`, `leaderboard` and `evaluate`: what people ask the recommender first."""
+"""`cinelake recommend`, `similar`, `leaderboard` and `evaluate`: what people ask the recommender first."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,13 @@ from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
+from cinelake.tables.recommend import (
+    ALS,
+    PROFILE_INDEX,
+    RECOMMENDATIONS,
+    SIMILAR_TITLES,
+    TITLE_INDEX,
+)
 
 if TYPE_CHECKING:
     from cinelake.recommend.training import Comparison
@@ -43,6 +49,7 @@ NO_MODEL = (
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
+    _register_similar(app, context)
     _register_evaluate(app, context)
 
     @app.command()
@@ -95,6 +102,31 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         versions = tracking.versions(ALS)
         # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
         Console().print(board(tracking.report(versions[0])) if versions else NO_MODEL)
+
+
+def _register_similar(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    @app.command()
+    def similar(
+        title: Annotated[str, typer.Argument(help="A title's name, or its id.")],
+        titles: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    ) -> None:
+        """Show the titles most like one, and why."""
+        lake, console = context().lake, Console()
+        if not lake.exists(SIMILAR_TITLES):
+            raise typer.BadParameter(
+                "nobody has related titles yet; `cinelake run` does, on Mondays of the data"
+            )
+        named = latest(lake.read(TITLES), ["title_id"], "name", "release_year")
+        found = called(named, title).toArrow().to_pylist()
+        if not found:
+            near = near_names(named, title).toArrow().to_pylist()
+            others = ", ".join(repr(row["name"]) for row in near)
+            raise typer.BadParameter(
+                f"there is no title {title!r}" + (f"; the nearest are {others}" if near else "")
+            )
+        for one in found:
+            listed = newest_similar(lake.read(SIMILAR_TITLES), one["title_id"], titles)
+            console.print(alike(one, _rows(listed, lake.read(TITLES))))
 
 
 def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -196,6 +228,51 @@ def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
     )
 
 
+def called(named: DataFrame, text: str) -> DataFrame:
+    """The titles of this id, or of this name in any case: `title_id, name, release_year`."""
+    is_it = (F.col("title_id") == text) | (F.lower("name") == text.strip().lower())
+    return named.where(is_it).orderBy("release_year", "title_id").limit(10)
+
+
+def near_names(named: DataFrame, text: str, n: int = 5) -> DataFrame:
+    """The names most like what was typed."""
+    distance = F.levenshtein(F.lower("name"), F.lit(text.strip().lower()))
+    names = named.select("name").distinct()
+    return names.orderBy(distance, "name").limit(n)
+
+
+def newest_similar(similar: DataFrame, title: str, n: int) -> DataFrame:
+    """The newest list of one title: `place, title_id` and what speaks for each."""
+    own = similar.where(F.col("title_id") == title)
+    newest = own.agg(F.max("as_of").alias("as_of"))
+    return (
+        own.join(newest, on="as_of", how="left_semi")
+        .where(F.col("rank") <= n)
+        .select(
+            F.col("rank").alias("place"),
+            F.col("similar_id").alias("title_id"),
+            *("score", "by_factors", "by_watching", "by_content", "shared", "as_of"),
+        )
+    )
+
+
+def alike(title: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """A title, and those like it with the reasons."""
+    grid = Grid()
+    for heading in ("", "title", "score", "model", "watched by the same", "content", "both"):
+        grid.add_column(heading, justify="left" if heading in ("title", "both") else "right")
+    for row in listed:
+        numbers = (
+            f"{row[name]:.3f}" for name in ("score", "by_factors", "by_watching", "by_content")
+        )
+        cells = (str(row["place"]), _name(row), *numbers, ", ".join(row["shared"]))
+        grid.add_row(*(Text(cell) for cell in cells))
+    since = (
+        f"as of {listed[0]['as_of']}" if listed else "has no list yet: it is new, or like no other"
+    )
+    return Group(Text(f"{_name(title)}, {since}"), grid if listed else Text(""))
+
+
 def near_ids(signals: DataFrame, profile: str, n: int = 5) -> DataFrame:
     """The profile ids most like what was typed."""
     return (
@@ -249,7 +326,7 @@ def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Mapping[str, Any]) -> str:
     year = f" ({row['release_year']})" if row["release_year"] else ""
     return f"{row['name']}{year}" if row["name"] else f"title {row['title_id']}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql.types import DateType, DoubleType, IntegerType, StringType
+from pyspark.sql.types import ArrayType, DateType, DoubleType, IntegerType, StringType
 
 from cinelake.tables.contract import (
     Column,
@@ -108,6 +108,43 @@ RECOMMENDATIONS = Table(
             "model_version",
             "source",
         ),
+    ),
+)
+
+SIMILAR_TITLES = Table(
+    name="similar_titles",
+    area="recommend",
+    layer=Layer.GOLD,
+    grain="one row per day, title and place in the list of what is like it",
+    columns=(
+        Column("as_of", DateType(), "day at whose end the list was made", required=True),
+        Column("title_id", StringType(), "title that others are like", required=True),
+        Column("rank", IntegerType(), "place in the list, from 1", required=True),
+        Column("similar_id", StringType(), "title that is like it", required=True),
+        Column("score", DoubleType(), "weighted sum of the next three", required=True),
+        Column("by_factors", DoubleType(), "cosine of the model's factors, 0 to 1", required=True),
+        Column(
+            "by_watching", DoubleType(), "shrunk cosine of who likes both, 0 to 1", required=True
+        ),
+        Column(
+            "by_content", DoubleType(), "cosine of what the catalogue says, 0 to 1", required=True
+        ),
+        Column(
+            "shared",
+            ArrayType(StringType()),
+            "what the catalogue says of both, as `facet value`, the rarest first; at most three",
+            required=True,
+        ),
+    ),
+    key=("as_of", "title_id", "rank"),
+    window="as_of",
+    partition=Partition.DAY,
+    checks=(
+        between("rank", 1),
+        between("by_factors", 0, 1.000001),
+        between("by_watching", 0, 1.000001),
+        between("by_content", 0, 1.000001),
+        satisfies("it_is_another_title", "similar_id <> title_id", "similar_id", "title_id"),
     ),
 )
 

@@ -20,7 +20,13 @@ from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECOMMENDATIONS, TITLE_INDEX
+from cinelake.tables.recommend import (
+    ALS,
+    PROFILE_INDEX,
+    RECOMMENDATIONS,
+    SIMILAR_TITLES,
+    TITLE_INDEX,
+)
 
 JOBS = {
     job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
@@ -212,3 +218,38 @@ def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
     assert not version.approved
     assert "nothing could be held out" in version.reason
     assert service.lists().isEmpty()
+
+
+def test_titles_are_related_as_of_the_day(service: Service) -> None:
+    titles = rows(
+        service.spark,
+        TITLES,
+        *(
+            {
+                "title_id": f"t{n:02}",
+                "name": f"Title {n}",
+                "effective_from": FIRST - timedelta(days=1),
+                "effective_date": FIRST.date() - timedelta(days=1),
+                "genres": ["Even" if n % 2 == 0 else "Odd"],
+                "synopsis": f"word{n // 6}",
+            }
+            for n in range(24)
+        ),
+    )
+    tracker = service.tracking.start("recommend", "relate_titles", Window.of_day(MONDAY), "run")
+    approved = service.tracking.newest_approved(ALS, MONDAY)
+    out = rehearse(
+        JOBS["relate_titles"],
+        {TITLE_SIGNALS: service.signals, TITLES: titles},
+        MONDAY,
+        params=JOBS["relate_titles"].params.model_validate({"titles": 4}),
+        models={ALS.name: approved} if approved else {},
+        tracker=tracker,
+    )
+    tracker.finish()
+    found = out[SIMILAR_TITLES].collect()
+    assert {row.as_of for row in found} == {MONDAY}
+    assert len(found) == 24 * 4
+    # Nobody likes an even title and an odd one.
+    assert all(int(row.title_id[1:]) % 2 == int(row.similar_id[1:]) % 2 for row in found)
+    assert out.quarantined(SIMILAR_TITLES).isEmpty()

@@ -14,7 +14,16 @@ from pyspark.sql import SparkSession
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
-from cinelake.recommend.commands import board, near_ids, newest_list, register, side_by_side
+from cinelake.recommend.commands import (
+    alike,
+    board,
+    called,
+    near_ids,
+    near_names,
+    newest_list,
+    register,
+    side_by_side,
+)
 from cinelake.runtime.tracking import ModelRun, ModelVersion
 
 TODAY = date(2026, 3, 2)
@@ -135,3 +144,29 @@ def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason(
     assert "recall" not in shown
     assert "champion" not in shown
     assert "gate: passed: it beats popularity" in shown
+
+
+def test_titles_are_found_by_name_in_any_case_and_near_ones_are_offered(
+    spark: SparkSession,
+) -> None:
+    named = spark.createDataFrame(
+        [("t1", "Heat", 1995), ("t2", "HEAT", 1986), ("t3", "The Heat", 2013), ("t4", "Up", 2009)],
+        "title_id string, name string, release_year int",
+    )
+    assert [row.title_id for row in called(named, " heat").collect()] == ["t2", "t1"]
+    assert [row.title_id for row in called(named, "t4").collect()] == ["t4"]
+    assert [row.name for row in near_names(named, "The Haet", 1).collect()] == ["The Heat"]
+
+
+def test_similar_titles_stand_with_their_reasons() -> None:
+    one = {"title_id": "t1", "name": "Heat", "release_year": 1995}
+    reasons = {
+        "place": 1, "score": 0.5, "by_factors": 0.75, "by_watching": 0.25, "by_content": 0.5,
+        "shared": ["genre Crime", "cast Al Pacino"], "as_of": TODAY,
+    }  # fmt: skip
+    shown = _text(alike(one, [{"title_id": "t3", "name": "Ronin", "release_year": 1998} | reasons]))
+    assert "Heat (1995), as of 2026-03-02" in shown
+    assert "Ronin (1998)" in shown
+    assert "0.750" in shown
+    assert "genre Crime, cast Al Pacino" in shown
+    assert "has no list yet" in _text(alike(one, []))
