@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType
 
-from cinelake.recommend.model import Fitted
+from cinelake.recommend.explain import with_reasons
+from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.models.popular import PopularRecipe
+from cinelake.tables.recommend import REASONS
 
 
 def numbered(*frames: DataFrame) -> DataFrame:
@@ -38,9 +41,11 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
 
 
 def lists_for_everyone(
-    interactions: DataFrame, model: Fitted | None, n: int, *, source: str
+    interactions: DataFrame, model: FoldedIn | None, n: int, *, source: str, reasons: int
 ) -> DataFrame:
     """The lists of all profiles of `interactions` (strengths with title numbers), with `source` or `popular`.
+
+    `because` are the titles of the history, `reasons` at most, that add most to a score; null where it is popular.
 
     Without a model everyone gets the popular titles, as does who is unknown to it. Titles that a profile has seen,
     liked or not, are on no list of its own.
@@ -49,8 +54,15 @@ def lists_for_everyone(
     history = histories(interactions.drop("title_idx"), numbers)
     popular = PopularRecipe().fit(interactions)
     if model is None:
-        return popular.lists(history, n).withColumn("source", F.lit("popular"))
+        return _unexplained(popular.lists(history, n))
     known = model.profiles(history)
     unknown = history.join(known.select("profile_id"), on="profile_id", how="left_anti")
-    personal = model.lists(history, n).withColumn("source", F.lit(source))
-    return personal.unionByName(popular.lists(unknown, n).withColumn("source", F.lit("popular")))
+    personal = with_reasons(model.lists(history, n), history, model, reasons).select(
+        "*", F.lit(source).alias("source")
+    )
+    return personal.unionByName(_unexplained(popular.lists(unknown, n)))
+
+
+def _unexplained(lists: DataFrame) -> DataFrame:
+    none = F.lit(None).cast(ArrayType(REASONS))
+    return lists.select("*", F.lit("popular").alias("source"), none.alias("because"))

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pyspark.sql.types import ArrayType, DateType, DoubleType, IntegerType, StringType
+from pyspark.sql.types import (
+    ArrayType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from cinelake.tables.contract import (
     Column,
@@ -13,6 +21,11 @@ from cinelake.tables.contract import (
     between,
     one_of,
     satisfies,
+)
+
+# What a title of the history adds to a score.
+REASONS = StructType(
+    [StructField("title_id", StringType()), StructField("contribution", DoubleType())]
 )
 
 PROFILE_INDEX = Table(
@@ -94,6 +107,11 @@ RECOMMENDATIONS = Table(
             "model_version",
             IntegerType(),
             "version of the model als in the registry; null for popular",
+        ),
+        Column(
+            "because",
+            ArrayType(REASONS),
+            "the titles of the profile's history that add most to the score, most first; null for popular",
         ),
     ),
     key=("as_of", "profile_id", "rank"),

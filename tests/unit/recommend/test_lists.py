@@ -5,8 +5,8 @@ from __future__ import annotations
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
+from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import lists_for_everyone, numbered
-from cinelake.recommend.models.als import NamedFactors
 from cinelake.recommend.models.popular import popular_titles
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
@@ -27,16 +27,9 @@ def _interactions(spark: SparkSession) -> DataFrame:
     )
 
 
-def _factors(spark: SparkSession) -> NamedFactors:
-    return NamedFactors(
-        spark.createDataFrame(
-            [("ann", [1.0]), ("bob", [-1.0]), ("gone", [1.0])],
-            "profile_id string, factors array<float>",
-        ),
-        spark.createDataFrame(
-            [("heat", [3.0]), ("up", [2.0]), ("old", [1.0])],
-            "title_id string, factors array<float>",
-        ),
+def _titles(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(
+        [("heat", [3.0]), ("up", [2.0]), ("old", [1.0])], "title_id string, factors array<float>"
     )
 
 
@@ -54,13 +47,17 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
         EXPECTED,
     )
 
-    model = _factors(spark)
-    numbers = numbered(_interactions(spark), model.of_titles)
+    numbers = numbered(_interactions(spark), _titles(spark))
     known = _interactions(spark).join(numbers, on="title_id")
-    model = NamedFactors(model.of_profiles, model.of_titles.join(numbers, on="title_id"))
-    lists = lists_for_everyone(known, model, 2, source="als")
+    model = FoldedIn(_titles(spark).join(numbers, on="title_id"), Ridge(2.0, 0.1))
+    lists = lists_for_everyone(known, model, 2, source="als", reasons=1).localCheckpoint()
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+    because = {(row.profile_id, row.title_id): row.because for row in lists.collect()}
+    assert [reason.title_id for reason in because["ann", "up"]] == ["heat"]
+    # Of the two that Bob likes, heat adds more.
+    assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
+    assert because["new", "heat"] is None
 
 
 def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -> None:
@@ -77,7 +74,7 @@ def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -
 
     known = _interactions(spark)
     known = known.join(numbered(known), on="title_id")
-    lists = lists_for_everyone(known, None, 2, source="als")
+    lists = lists_for_everyone(known, None, 2, source="als", reasons=1)
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
 

@@ -1,0 +1,106 @@
+"""Why a title is recommended: what each title of the history adds to its score.
+
+A profile's factors are `x = A⁻¹ (1 + α) Σ yᵢ` over its history (fold_in.py), so the score of title `j` is a sum over
+the history, of which title `i` adds `(1 + α) yⱼᵀ A⁻¹ yᵢ` (Hu, Koren and Volinsky 2008, section 5). A title may take
+away, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType
+
+from cinelake.recommend.fold_in import FoldedIn, Ridge, known
+from cinelake.recommend.scoring import Factored, Matrix
+from cinelake.recommend.top_n import Catalogue
+from cinelake.tables.recommend import REASONS
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def contributions(titles: Matrix, liked: Matrix, gram: Matrix, ridge: Ridge) -> Matrix:
+    """What each liked title adds to the score of each title: `(titles, liked)`, all given by their factors."""
+    added: Matrix = titles @ ridge.solved(gram, liked, liked.T)
+    return added
+
+
+def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int) -> DataFrame:
+    """`profile_id, rank, title_id, score` with `because`: the `n` titles of the history that add most, most first.
+
+    `histories` holds `profile_id, liked array<int>`. Titles that the model does not know add nothing.
+    """
+    shared, ridge = lists.sparkSession.sparkContext.broadcast(model.catalogue()), model.ridge
+    place = F.struct("rank", "title_id", "score")
+    gathered = (
+        lists.groupBy("profile_id")
+        .agg(F.sort_array(F.collect_list(place)).alias("listed"))
+        .join(histories.select("profile_id", "liked"), on="profile_id", how="inner")
+    )
+    found = gathered.select("profile_id", "listed", "liked").mapInArrow(
+        lambda batches: _explained(batches, shared.value, ridge, n),
+        _schema(lists),
+    )
+    return found.select("profile_id", F.inline("explained"))
+
+
+def _schema(lists: DataFrame) -> str:
+    profile, title = (
+        lists.schema[name].dataType.simpleString() for name in ("profile_id", "title_id")
+    )
+    reasons = ArrayType(REASONS).simpleString()
+    row = f"rank:int,title_id:{title},score:double,because:{reasons}"
+    return f"profile_id {profile}, explained array<struct<{row}>>"
+
+
+def _explained(batches: Batches, held: Catalogue, ridge: Ridge, n: int) -> Batches:
+    assert isinstance(held.scoring, Factored)
+    factors = held.scoring.factors.astype(np.float64)
+    gram = factors.T @ factors
+    ids = held.ids.to_pylist()
+    position = {title: at for at, title in enumerate(ids)}
+    for batch in batches:
+        rows = []
+        for listed, history in zip(
+            batch.column("listed").to_pylist(), known(held, batch.column("liked")), strict=True
+        ):
+            places = np.array([position[row["title_id"]] for row in listed], np.int64)
+            added = contributions(factors[places], factors[history], gram, ridge)
+            order = np.argsort(-added, axis=1, kind="stable")[:, :n]
+            rows.append(
+                [
+                    row | {"because": _reasons(ids, history, added[at], order[at])}
+                    for at, row in enumerate(listed)
+                ]
+            )
+        columns = [batch.column("profile_id"), pa.array(rows, _row_type(batch))]
+        yield pa.RecordBatch.from_arrays(columns, names=["profile_id", "explained"])
+
+
+def _reasons(ids: list[Any], history: Matrix, added: Matrix, order: Matrix) -> list[dict[str, Any]]:
+    """Of those that add anything."""
+    return [
+        {"title_id": str(ids[history[at]]), "contribution": float(added[at])}
+        for at in order
+        if added[at] > 0
+    ]
+
+
+def _row_type(batch: pa.RecordBatch) -> pa.DataType:
+    title = batch.schema.field("listed").type.value_type.field("title_id").type
+    reason = pa.struct([("title_id", pa.string()), ("contribution", pa.float64())])
+    return pa.list_(
+        pa.struct(
+            [
+                ("rank", pa.int32()),
+                ("title_id", title),
+                ("score", pa.float64()),
+                ("because", pa.list_(reason)),
+            ]
+        )
+    )

@@ -1,0 +1,86 @@
+"""What the titles of a history add to a score sums to the score, and the reasons are those that add most."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.recommend.explain import contributions, with_reasons
+from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.lists import histories
+from cinelake.recommend.models.als import AlsRecipe
+
+RECIPE = AlsRecipe(rank=4, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
+RIDGE = Ridge(RECIPE.alpha, RECIPE.reg_param)
+
+
+@pytest.fixture(scope="module")
+def interactions(spark: SparkSession) -> DataFrame:
+    random = np.random.default_rng(2)
+    told = [
+        (f"p{p:02}", p, f"t{t:02}", 40 - t, 1.0, True)
+        for p in range(20)
+        for t in random.choice(np.arange(p % 2, 24, 2), 6, replace=False).tolist()
+    ]
+    schema = "profile_id string, profile_idx int, title_id string, title_idx int, strength float, is_seen boolean"
+    return spark.createDataFrame(told, schema).localCheckpoint()
+
+
+def test_contributions_are_those_of_the_equation() -> None:
+    random = np.random.default_rng(1)
+    titles = random.normal(size=(30, 5))
+    liked = titles[[3, 8, 21]]
+    added = contributions(titles, liked, titles.T @ titles, RIDGE)
+    system = titles.T @ titles + 2.0 * liked.T @ liked + 0.1 * 3 * np.eye(5)
+    profile = np.linalg.solve(system, 3.0 * liked.sum(axis=0))
+    np.testing.assert_allclose(added.sum(axis=1), titles @ profile, rtol=1e-12)
+    assert added.shape == (30, 3)
+
+
+def test_reasons_add_up_to_the_score_and_the_most_comes_first(interactions: DataFrame) -> None:
+    model = FoldedIn(RECIPE.fit(interactions).of_titles, RIDGE)
+    numbers = interactions.select("title_id", "title_idx").distinct()
+    history = histories(interactions.drop("title_idx"), numbers)
+    lists = model.lists(history, 5)
+    liked = {
+        (row.profile_id, row.title_id)
+        for row in interactions.select("profile_id", "title_id").collect()
+    }
+    everything = with_reasons(lists, history, model, 100).collect()
+    assert len(everything) == 20 * 5
+    for row in everything:
+        given = [reason.contribution for reason in row.because]
+        assert given == sorted(given, reverse=True)
+        assert {(row.profile_id, reason.title_id) for reason in row.because} <= liked
+        # What takes away is no reason, so they may sum to more; where nothing does, to the score.
+        assert sum(given) >= row.score - 1e-9
+        if len(given) == 6:
+            assert sum(given) == pytest.approx(row.score, abs=1e-9)
+    assert sum(len(row.because) == 6 for row in everything) > 10
+    kept = {(r.profile_id, r.rank, r.title_id): r.score for r in everything}
+    assert kept == {(r.profile_id, r.rank, r.title_id): r.score for r in lists.collect()}
+    few = with_reasons(lists, history, model, 2).where("rank = 1").collect()
+    first = {row.profile_id: row.because for row in everything if row.rank == 1}
+    assert all(row.because == first[row.profile_id][:2] for row in few)
+
+
+def test_a_history_folded_in_has_the_factors_of_the_fit(interactions: DataFrame) -> None:
+    model = RECIPE.fit(interactions)
+    numbers = interactions.select("title_id", "title_idx").distinct()
+    history = histories(interactions.drop("title_idx"), numbers)
+    folded = FoldedIn(model.of_titles, RIDGE).profiles(history)
+    fitted = {row.profile_id: row.factors for row in model.of_profiles.collect()}
+    assert folded.count() == len(fitted) == 20
+    for row in folded.collect():
+        np.testing.assert_allclose(row.factors, fitted[row.profile_id], atol=1e-4)
+
+
+def test_who_likes_nothing_that_the_model_knows_is_left_out(interactions: DataFrame) -> None:
+    model = FoldedIn(RECIPE.fit(interactions).of_titles, RIDGE)
+    told = [("new", [], [39]), ("odd", [], [7]), ("none", [], []), ("mixed", [], [39, 7])]
+    columns = "profile_id string, seen array<int>, liked array<int>"
+    history = interactions.sparkSession.createDataFrame(told, columns)
+    found = {row.profile_id: row.factors for row in model.profiles(history).collect()}
+    assert found.keys() == {"new", "mixed"}
+    assert found["new"] == found["mixed"]
