@@ -93,7 +93,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                     f"no profile {asked!r} has watched or rated anything; {known}"
                 )
             listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
-            console.print(side_by_side(asked, recent, _rows(listed, lake.read(TITLES))))
+            rows = _with_reasons(_rows(listed, lake.read(TITLES)), lake.read(TITLES))
+            console.print(side_by_side(asked, recent, rows))
 
     @app.command()
     def leaderboard() -> None:
@@ -224,6 +225,7 @@ def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
             F.col("source").alias("note"),
             "as_of",
             "model_version",
+            F.col("because")["title_id"].alias("because"),
         )
     )
 
@@ -293,14 +295,15 @@ def side_by_side(
     """What a profile played or rated lately beside its list."""
     newest_first = list(recent)[::-1]
     grid = Grid()
-    for heading in ("played or rated lately", "how, day", "", "recommended"):
+    for heading in ("played or rated lately", "how, day", "", "recommended", "because of"):
         grid.add_column(heading, justify="right" if heading == "" else "left")
     for place in range(max(len(newest_first), len(listed))):
-        left, right = ("", ""), ("", "")
+        left, right = ("", ""), ("", "", "")
         if place < len(newest_first):
             left = (_name(newest_first[place]), newest_first[place]["note"])
         if place < len(listed):
-            right = (str(listed[place]["place"]), _name(listed[place]))
+            because = "; ".join(listed[place]["because"] or ())
+            right = (str(listed[place]["place"]), _name(listed[place]), because)
         # Text, for a title in square brackets is no markup.
         grid.add_row(*(Text(cell) for cell in (*left, *right)))
     return Group(Text(f"Profile {profile}"), grid, Text(_origin(listed)))
@@ -324,6 +327,17 @@ def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
     joined = listed.join(named, on="title_id", how="left")
     rows: list[dict[str, Any]] = joined.orderBy("place", "title_id").toArrow().to_pylist()
     return rows
+
+
+def _with_reasons(rows: list[dict[str, Any]], titles: DataFrame) -> list[dict[str, Any]]:
+    """The rows of a list with the names of the titles that are its reasons."""
+    wanted = sorted({title for row in rows for title in row["because"] or ()})
+    named = latest(titles.where(F.col("title_id").isin(wanted)), ["title_id"], "name")
+    names = {row["title_id"]: row["name"] for row in named.toArrow().to_pylist()}
+    return [
+        row | {"because": [names.get(title, f"title {title}") for title in row["because"] or ()]}
+        for row in rows
+    ]
 
 
 def _name(row: Mapping[str, Any]) -> str:

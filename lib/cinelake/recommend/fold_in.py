@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,10 @@ class FoldedIn(Fitted):
     ridge: Ridge
 
     def catalogue(self) -> Catalogue:
+        return self._held
+
+    @cached_property
+    def _held(self) -> Catalogue:
         return catalogue(self.titles)
 
     def profiles(self, histories: DataFrame) -> DataFrame:

@@ -44,6 +44,7 @@ def _listed(place: int, name: str | None, source: str = "als") -> dict[str, obje
         "note": source,
         "as_of": TODAY,
         "model_version": 3,
+        "because": ["Ronin", "Up"] if source == "als" else [],
     }
 
 
@@ -64,6 +65,7 @@ def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -
     rows = [line for line in lines if "│" in line]
     assert "[REC]" in rows[0]
     assert "Heat (1995)" in rows[0]
+    assert "Ronin; Up" in rows[0]
     assert "Older" in rows[1]
     assert "title 2" in rows[1]
     assert lines[-1] == "From ALS version 3, as of 2026-03-02."
@@ -78,20 +80,21 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
     schema = (
-        "as_of date, profile_id string, rank int, title_id string, source string, model_version int"
+        "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
+        "because array<struct<title_id: string, contribution: double>>"
     )
     recommendations = spark.createDataFrame(
         [
-            (date(2026, 3, 1), "42", 1, "old", "als", 1),
-            (TODAY, "42", 1, "heat", "als", 2),
-            (TODAY, "42", 2, "up", "als", 2),
-            (TODAY, "43", 1, "jaws", "als", 2),
+            (date(2026, 3, 1), "42", 1, "old", "als", 1, []),
+            (TODAY, "42", 1, "heat", "als", 2, [("ronin", 0.5), ("up", 0.25)]),
+            (TODAY, "42", 2, "up", "als", 2, []),
+            (TODAY, "43", 1, "jaws", "als", 2, []),
         ],
         schema,
     )
     expected = spark.createDataFrame(
-        [(1, "heat", "als", TODAY, 2)],
-        "place int, title_id string, note string, as_of date, model_version int",
+        [(1, "heat", "als", TODAY, 2, ["ronin", "up"])],
+        "place int, title_id string, note string, as_of date, model_version int, because array<string>",
     )
 
     assert_df_equality(newest_list(recommendations, "42", 1), expected, ignore_nullable=True)
