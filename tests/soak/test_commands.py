@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from soak.conftest import Service
@@ -54,3 +55,20 @@ def test_the_report_shows_jobs_tables_and_the_model(
     for heading in ("Recommender", "Pipeline", "Tables", "Data quality"):
         assert f"<h2>{heading}</h2>" in page
     assert '<td class="">title_signals</td>' in page
+
+
+def test_similar_titles_are_shown_with_their_reasons(undisturbed: tuple[Service, float]) -> None:
+    page = told(undisturbed[0], "similar", "film 4")
+    assert "Film 4" in page
+    assert "genre Drama" in page
+
+
+def test_every_kind_of_model_is_evaluated_on_a_folder(
+    undisturbed: tuple[Service, float], folder: Path
+) -> None:
+    how = ["--protocol", "random", "--test", "0.25", "--json"]
+    page = told(undisturbed[0], "evaluate", "movielens", str(folder), *how)
+    models = json.loads(page.strip().splitlines()[-1])["models"]
+    assert models.keys() == {"als", "blend", "ease", "item_item", "popular"}
+    # The four tastes are there to be found.
+    assert models["blend"]["ndcg_at_10"]["low"] > models["popular"]["ndcg_at_10"]["high"]
