@@ -22,6 +22,7 @@ from rich.console import Console
 import cinelake
 from cinelake.runtime.areas import modules
 from cinelake.runtime.mendable import mendable
+from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -310,6 +311,7 @@ def main() -> None:
     """The console script. Errors that a person can mend are shown as one message, not as a trace."""
     for module in modules("commands"):
         module.register(app, workspace)
+    app.add_typer(model_app(workspace), name="model")
     _discover_importers()
     try:
         _run_each(sys.argv[1:])

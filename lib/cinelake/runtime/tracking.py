@@ -219,6 +219,11 @@ class Tracking:
         with self._explained():
             self.client.set_registered_model_alias(version.name, alias, str(version.version))
 
+    def drop_alias(self, model: Model, alias: str) -> None:
+        """Point `alias` at no version."""
+        with self._explained():
+            self.client.delete_registered_model_alias(registered_name(model), alias)
+
     def advance(self, model: Model, version: ModelVersion, alias: str) -> bool:
         """Point an alias at a version unless it points at one trained on newer data.
 

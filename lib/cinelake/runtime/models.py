@@ -1,0 +1,94 @@
+"""What people do with registered models: look, compare, promote by hand, and roll back.
+
+Jobs use the newest approved version, so to take one back is to write down that it did not pass after all, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.table import Table as Grid
+from rich.text import Text
+
+from cinelake.runtime.tracking import CHAMPION, ModelRun, ModelVersion, Tracking, TrackingError
+from cinelake.tables.contract import Model
+
+# Bounds of intervals stand beside what they bound, and would double a page.
+_BOUNDS = (".low", ".high")
+
+
+def version_of(tracking: Tracking, model: Model, number: int) -> ModelVersion:
+    """Raises TrackingError naming the versions there are."""
+    known = tracking.versions(model)
+    for version in known:
+        if version.version == number:
+            return version
+    there = ", ".join(str(version.version) for version in known) or "none yet"
+    raise TrackingError(f"model {model.name!r} has no version {number}; there are {there}")
+
+
+def promoted(tracking: Tracking, model: Model, number: int, by: str, why: str) -> ModelVersion:
+    """Approve a version by hand and make it champion; who and why is written on it."""
+    version = version_of(tracking, model, number)
+    version = tracking.judge(version, passed=True, reason=f"promoted by {by}: {why}")
+    tracking.set_alias(version, CHAMPION)
+    return version
+
+
+def rolled_back(
+    tracking: Tracking, model: Model, by: str, why: str
+) -> tuple[ModelVersion, ModelVersion | None]:
+    """Take the newest approved version back; returns it, and the one that is champion in its place, if any.
+
+    Raises TrackingError where there is none.
+    """
+    approved = [version for version in tracking.versions(model) if version.approved]
+    ranked = sorted(approved, key=lambda v: (v.trained_through, v.version), reverse=True)
+    if not ranked:
+        raise TrackingError(
+            f"no version of model {model.name!r} is approved, so there is nothing to take back"
+        )
+    withdrawn = tracking.judge(ranked[0], passed=False, reason=f"rolled back by {by}: {why}")
+    if len(ranked) == 1:
+        tracking.drop_alias(model, CHAMPION)
+        return withdrawn, None
+    tracking.set_alias(ranked[1], CHAMPION)
+    return withdrawn, ranked[1]
+
+
+def version_list(tracking: Tracking, models: Iterable[Model]) -> Grid:
+    """Every version of every model, newest first."""
+    grid = Grid()
+    for heading in ("model", "version", "trained through", "gate", "why"):
+        grid.add_column(heading, justify="right" if heading == "version" else "left")
+    for model in models:
+        champion = tracking.at_alias(model, CHAMPION)
+        for version in tracking.versions(model):
+            is_champion = champion is not None and champion.version == version.version
+            gate = {True: "passed", False: "failed"}[version.approved] if version.judged else "open"
+            cells = (
+                model.name,
+                f"{version.version}{' (champion)' if is_champion else ''}",
+                f"{version.trained_through}",
+                gate,
+                version.reason,
+            )
+            grid.add_row(*(Text(cell) for cell in cells))
+    return grid
+
+
+def comparison(one: ModelRun, other: ModelRun) -> Grid:
+    """The metrics that two versions' trainings have in common, and how far they are apart."""
+    grid = Grid()
+    grid.add_column("metric")
+    for run in (one, other):
+        grid.add_column(f"version {run.version.version}", justify="right")
+    grid.add_column("difference", justify="right")
+    for name in _shared(one.metrics, other.metrics):
+        before, after = one.metrics[name], other.metrics[name]
+        grid.add_row(name, f"{before:.4g}", f"{after:.4g}", f"{after - before:+.4g}")
+    return grid
+
+
+def _shared(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+    return sorted(name for name in one.keys() & other.keys() if not name.endswith(_BOUNDS))
