@@ -34,6 +34,7 @@ from datetime import date
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -114,12 +115,17 @@ class ModelRun:
 class Tracking:
     """A tracking store. Making one costs nothing; MLflow is imported, and its store made, at first
     use.
+
+    Who knows that nobody else runs jobs on the store says `sole`: runs that are open then were killed, and are closed
+    before the first one of their area starts.
     """
 
-    def __init__(self, uri: str, artifact_root: str | None = None) -> None:
+    def __init__(self, uri: str, artifact_root: str | None = None, *, sole: bool = False) -> None:
         self.uri = uri
         self.artifact_root = artifact_root
         self._experiments: dict[str, str] = {}
+        # Areas whose abandoned runs are closed.
+        self._sole, self._closed, self._starting = sole, set[str](), Lock()
 
     @classmethod
     def beside_lake(
@@ -166,6 +172,11 @@ class Tracking:
 
         Ingest jobs have no window.
         """
+        # Jobs start side by side, and none may take another's run for a dead one.
+        with self._starting:
+            if self._sole and area not in self._closed:
+                self.close_abandoned(area)
+                self._closed.add(area)
         own = {"job": job, "run_id": run_id}
         if window is not None:
             own |= {

@@ -57,7 +57,9 @@ class Workspace:
         if token is not None:
             # MLflow's client takes it from nowhere else.
             os.environ["MLFLOW_TRACKING_TOKEN"] = token.get_secret_value()
-        return Tracking(self.settings.tracking_uri, self.settings.artifact_root)
+        # Beside a local lake only its lock's holder runs jobs.
+        sole = self.settings.lake_is_local and self.settings.mlflow.tracking_uri is None
+        return Tracking(self.settings.tracking_uri, self.settings.artifact_root, sole=sole)
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -148,6 +148,20 @@ def test_a_killed_run_is_closed_by_the_next_holder_of_the_lake(tracking: Trackin
     assert tracking.client.get_run(killed.mlflow_run_id).info.status == "KILLED"
 
 
+def test_who_is_alone_closes_what_was_killed_before_the_first_start_of_an_area(
+    tracking: Tracking,
+) -> None:
+    killed = tracking.start("qoe", "score_sessions", MONDAY, "run-2")
+    alone = Tracking(tracking.uri, tracking.artifact_root, sole=True)
+    first, second = (alone.start("qoe", "score_sessions", MONDAY, f"run-{n}") for n in (3, 4))
+    states = [
+        tracking.client.get_run(each.mlflow_run_id).info.status for each in (killed, first, second)
+    ]
+    assert states == ["KILLED", "RUNNING", "RUNNING"]
+    for each in (first, second):
+        each.finish()
+
+
 def test_a_registered_model_has_signature_example_requirements_and_origin(
     tracking: Tracking, tracker: Tracker, model: Model, doubling: Path
 ) -> None:
