@@ -12,11 +12,14 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.history import latest
 from cinelake.recommend.fold_in import FoldedIn, Ridge
-from cinelake.recommend.lists import lists_for_everyone, numbered
+from cinelake.recommend.lists import Arrangement, lists_for_everyone, numbered
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.rerank import Taste
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
+from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, RECOMMENDATIONS
 
@@ -27,16 +30,18 @@ class RecommendTitlesParams(JobParams):
         3, ge=1, le=20, description="titles of the history that are named as reasons"
     )
     weights: Weights = Weights()
+    taste: Taste = Taste()
 
 
 @job(
-    reads=[history(TITLE_SIGNALS), ALS],
+    reads=[history(TITLE_SIGNALS), history(TITLES), ALS],
     writes=[RECOMMENDATIONS],
     params=RecommendTitlesParams,
     catchup=False,
 )
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     signals = run.read(TITLE_SIGNALS)
+    said = latest(run.read(TITLES), ["title_id"], "genres", "release_date")
     version = run.approved_or_none(ALS)
     factors = ridge = None
     if version is not None:
@@ -58,6 +63,7 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
             run.params.titles,
             source="als",
             reasons=run.params.reasons,
+            arrangement=Arrangement(run.params.taste, said, until),
         )
         return made.select(
             F.lit(day).alias("as_of"),

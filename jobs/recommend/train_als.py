@@ -117,6 +117,8 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
+        if comparison.trade_off:
+            tracker.log_figure(pictures.trade_off(comparison), "trade_off.png")
         proposal = {
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,

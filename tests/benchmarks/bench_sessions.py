@@ -31,10 +31,10 @@ ENVELOPE = "event_id string, event_time timestamp, event_date date, received_at 
 
 # One statement for both engines: what a careful person writes who knows that heartbeats come twice.
 BY_HAND = """
-SELECT play_id, min(at) AS started, max(at) AS last_beat, sum(played) AS watched, max(position) AS furthest,
-       count(*) AS beats, max_by(state, at) AS last_state
+SELECT play_id, min(moment) AS started, max(moment) AS last_beat, sum(played) AS watched, max(position) AS furthest,
+       count(*) AS beats, max_by(state, moment) AS last_state
 FROM (
-  SELECT play_id, event_id, min(event_time) AS at, min_by(played_s, received_at) AS played,
+  SELECT play_id, event_id, min(event_time) AS moment, min_by(played_s, received_at) AS played,
          min_by(position_s, received_at) AS position, min_by(state, received_at) AS state
   FROM {beats} GROUP BY play_id, event_id
 ) GROUP BY play_id

@@ -177,7 +177,7 @@ def test_an_account_of_a_million_events_costs_at_most_three_times_the_even_load(
     def drain(inputs: Mapping[Table, DataFrame]) -> None:
         rehearsed(job, inputs)[TARGETS[job]].write.format("noop").mode("overwrite").save()
 
-    even, one = in_turn(lambda: drain(sides[0]), lambda: drain(sides[1]), repetitions=3)
+    even, one = in_turn(lambda: drain(sides[0]), lambda: drain(sides[1]), repetitions=2)
     rows = [rehearsed(job, side)[TARGETS[job]].count() for side in sides]
     ratio = one.median / even.median
     print(

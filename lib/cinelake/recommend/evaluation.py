@@ -28,12 +28,16 @@ from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, 
 from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
 
 RESAMPLES = 400
-# Cumulative probabilities of a Poisson variable of mean 1, as far as anything is left above.
+# A Poisson variable of mean 1 by 16 random bits: as likely as it should be to one part in 65,536, and looked up.
 POISSON = np.cumsum([math.exp(-1) / math.factorial(n) for n in range(12)])
+DRAWS = np.searchsorted(POISSON, (np.arange(1 << 16) + 0.5) / (1 << 16), side="right").astype(
+    np.float64
+)
 # Lists judged at a time: their genres are a block of this many × length × genres.
 ROWS = 1024
 # A list's place in one number: model, rank, title.
-_MODEL, _RANK = 1 << 52, 1 << 32
+_MODEL_BITS, _RANK_BITS = 52, 32
+_RANKS, _TITLES = (1 << 20) - 1, (1 << 32) - 1
 
 Batches = Iterator[pa.RecordBatch]
 Matrix = npt.NDArray[Any]
@@ -71,7 +75,9 @@ def per_profile(
         *(F.lit(part) for pair in zip(models, range(len(models)), strict=True) for part in pair)
     )
     place = (
-        number[F.col("model")] * F.lit(_MODEL) + F.col("rank") * F.lit(_RANK) + F.col("title_idx")
+        number[F.col("model")] * F.lit(1 << _MODEL_BITS)
+        + F.col("rank") * F.lit(1 << _RANK_BITS)
+        + F.col("title_idx")
     )
     gathered = (
         lists.where(F.col("rank") <= max(ks))
@@ -106,13 +112,12 @@ def _judged(
     schema: StructType,
 ) -> Batches:
     row, place = _cells(batch.column("_places"))
-    model, place = np.divmod(place, _MODEL)
-    rank, title = np.divmod(place, _RANK)
+    model, rank = place >> _MODEL_BITS, (place >> _RANK_BITS) & _RANKS
     relevant = batch.column("relevant").to_numpy(zero_copy_only=False).astype(np.int64)
-    title = np.searchsorted(catalogue.numbers, title)
+    title = catalogue.at(place & _TITLES)
     wanted_row, wanted = _cells(batch.column("wanted"))
-    wanted = np.searchsorted(catalogue.numbers, wanted)
-    tastes = _tastes(batch.column("liked"), catalogue)
+    wanted = catalogue.at(wanted)
+    tastes = catalogue.shares(*_cells(batch.column("liked")), batch.num_rows)
     for number, name in enumerate(models):
         lists = np.full((batch.num_rows, max(ks)), -1, np.int64)
         own = model == number
@@ -134,16 +139,6 @@ def _cells(lists: pa.Array) -> tuple[Matrix, Matrix]:
     lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
     return np.repeat(np.arange(len(lists)), lengths), values
-
-
-def _tastes(liked: pa.Array, catalogue: Traits) -> Matrix:
-    """The genres of each history as shares."""
-    row, title = _cells(liked)
-    summed = np.zeros((len(liked), catalogue.genres.shape[1]))
-    np.add.at(summed, row, catalogue.genres[np.searchsorted(catalogue.numbers, title)])
-    total = summed.sum(axis=1, keepdims=True)
-    np.divide(summed, total, out=summed, where=total > 0)
-    return summed
 
 
 def with_lead(judged: DataFrame, model: str, measure: str) -> DataFrame:
@@ -234,9 +229,9 @@ def _drawn(
         )
         is_there = ~np.isnan(values)
         pairs = np.stack([np.where(is_there, values, 0.0), is_there.astype(np.float64)], axis=2)
-        keys = list(zip(*(batch.column(name).to_pylist() for name in groups), strict=True))
-        for key in dict.fromkeys(keys):
-            mine = np.fromiter((other == key for other in keys), bool, len(keys))
+        codes, keys = _coded([batch.column(name) for name in groups])
+        for code, key in enumerate(keys):
+            mine = codes == code
             drawn = weights[:, mine] @ pairs[mine].reshape(int(mine.sum()), -1)
             totals[key] = totals[key] + drawn if key in totals else drawn
     for key, drawn in totals.items():
@@ -244,6 +239,16 @@ def _drawn(
         columns.append(pa.array(np.arange(RESAMPLES, dtype=np.int32)))
         columns += [pa.array(drawn[:, n]) for n in range(drawn.shape[1])]
         yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+
+
+def _coded(columns: Sequence[pa.Array]) -> tuple[Matrix, list[tuple[Any, ...]]]:
+    """Rows of equal values under one number, and what the numbers stand for."""
+    encoded = [column.dictionary_encode() for column in columns]
+    indices = np.stack([each.indices.to_numpy(zero_copy_only=False) for each in encoded])
+    distinct, codes = np.unique(indices, axis=1, return_inverse=True)
+    values = [each.dictionary.to_pylist() for each in encoded]
+    keys = [tuple(v[i] for v, i in zip(values, column, strict=True)) for column in distinct.T]
+    return codes.reshape(-1), keys
 
 
 def _weights(hashes: Matrix) -> Matrix:
@@ -254,8 +259,8 @@ def _weights(hashes: Matrix) -> Matrix:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed ^= mixed >> np.uint64(31)
-    uniform = (mixed >> np.uint64(11)).astype(np.float64) / (1 << 53)
-    return np.searchsorted(POISSON, uniform, side="right").astype(np.float64)
+    drawn: Matrix = DRAWS[mixed >> np.uint64(48)]
+    return drawn
 
 
 def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:

@@ -4,6 +4,9 @@ others.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
@@ -11,7 +14,39 @@ from pyspark.sql.types import ArrayType
 from cinelake.recommend.explain import with_reasons
 from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.models.popular import PopularRecipe
+from cinelake.recommend.rerank import Taste, rearranged
 from cinelake.tables.recommend import REASONS
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How lists are re-ranked, what is said of titles (`title_id, genres, release_date`), and on what day."""
+
+    taste: Taste
+    titles: DataFrame
+    as_of: date
+
+    def of(
+        self,
+        candidates: DataFrame,
+        history: DataFrame,
+        interactions: DataFrame,
+        listed: DataFrame,
+        n: int,
+    ) -> DataFrame:
+        """The lists of `n` titles taken from the candidates."""
+        liked = F.count_if(F.col("strength") > 0)
+        likes = interactions.groupBy("title_idx").agg(liked.alias("likes"))
+        every = interactions.select("title_id", "title_idx").union(
+            listed.select("title_id", "title_idx")
+        )
+        described = (
+            every.distinct()
+            .join(likes, on="title_idx", how="left")
+            .join(self.titles, on="title_id", how="left")
+            .na.fill({"likes": 0})
+        )
+        return rearranged(candidates, history, described, self.taste, self.as_of, n)
 
 
 def numbered(*frames: DataFrame) -> DataFrame:
@@ -41,7 +76,13 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
 
 
 def lists_for_everyone(
-    interactions: DataFrame, model: FoldedIn | None, n: int, *, source: str, reasons: int
+    interactions: DataFrame,
+    model: FoldedIn | None,
+    n: int,
+    *,
+    source: str,
+    reasons: int,
+    arrangement: Arrangement | None = None,
 ) -> DataFrame:
     """The lists of all profiles of `interactions` (strengths with title numbers), with `source` or `popular`.
 
@@ -57,7 +98,11 @@ def lists_for_everyone(
         return _unexplained(popular.lists(history, n))
     known = model.profiles(history)
     unknown = history.join(known.select("profile_id"), on="profile_id", how="left_anti")
-    personal = with_reasons(model.lists(history, n), history, model, reasons).select(
+    lists = model.lists(history, n)
+    if arrangement is not None and not arrangement.taste.is_plain:
+        candidates = model.lists(history, max(n, arrangement.taste.candidates))
+        lists = arrangement.of(candidates, history, interactions, model.titles, n)
+    personal = with_reasons(lists, history, model, reasons).select(
         "*", F.lit(source).alias("source")
     )
     return personal.unionByName(_unexplained(popular.lists(unknown, n)))

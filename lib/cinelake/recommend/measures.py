@@ -31,10 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 ACCURACY = (
     "ndcg",
@@ -68,6 +70,27 @@ class Traits:
     def __len__(self) -> int:
         return len(self.likes)
 
+    def at(self, numbers: Matrix) -> Matrix:
+        """The positions of titles by their numbers."""
+        found: Matrix = self._positions[numbers]
+        return found
+
+    @cached_property
+    def _positions(self) -> Matrix:
+        # Numbers are dense, and there are millions to look up.
+        found = np.full(int(self.numbers.max(initial=-1)) + 1, -1)
+        found[self.numbers] = np.arange(len(self))
+        return found
+
+    def shares(self, rows: Matrix, numbers: Matrix, count: int) -> Matrix:
+        """The genres of `count` sets of titles, as shares: `numbers` are those of the titles, `rows` say whose."""
+        shape = (count, len(self))
+        held = csr_array((np.ones(len(rows)), (rows, self.at(numbers))), shape=shape)
+        summed = np.asarray(held @ self.genres)
+        total = summed.sum(axis=1, keepdims=True)
+        np.divide(summed, total, out=summed, where=total > 0)
+        return summed
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -98,51 +121,44 @@ class _Lists:
     """Running sums along the lists, from which every measure at every `k` follows."""
 
     judged: Judged
+    traits: Traits
     length: Matrix
     hits: Matrix
     gain: Matrix
     precisions: Matrix
     first: Matrix
     sums: dict[str, Matrix]
-    genres: Matrix
 
     @classmethod
     def of(cls, judged: Judged, traits: Traits) -> _Lists:
         lists = judged.lists
         rows, width = lists.shape
+        size = max(len(traits), 1)
         filled = lists >= 0
         titles = np.where(filled, lists, 0)
-        row = np.arange(rows)[:, None]
-        size = max(len(traits), 1)
-        wanted = np.unique(judged.wanted[0] * size + judged.wanted[1])
-        hit = np.isin(row * size + titles, wanted) & filled
+        likes = traits.likes if len(traits) else np.zeros(1)
+        # Looked up by title: to compute these per place of a list would cost a hundred times as much.
+        expected = np.where(likes > 0, 1 - (_popularity_rank(likes) - 1) / size, 0.0)
+        information = np.log2(max(traits.profiles, 1)) - np.log2(np.maximum(likes, 1))
+        hit = _hits(judged, titles, size) & filled
         ranks = np.arange(1, width + 1)
         hits = np.cumsum(hit, axis=1)
-        likes = traits.likes[titles] if len(traits) else np.zeros(lists.shape)
-        genres = traits.genres[titles] if len(traits) else np.zeros((*lists.shape, 0))
-        genres = np.where(filled[:, :, None], genres, 0.0)
-        norms = np.linalg.norm(genres, axis=2, keepdims=True)
-        directions = np.divide(genres, norms, out=np.zeros_like(genres), where=norms > 0)
-        together = np.cumsum(directions, axis=1)
-        alone = np.cumsum((norms[:, :, 0] > 0).astype(np.float64), axis=1)
-        expected = 1 - (_popularity_rank(traits.likes)[titles] - 1) / size if len(traits) else likes
-        surprise = np.maximum(1 - (ranks - 1) / size - np.where(likes > 0, expected, 0.0), 0.0)
-        information = np.log2(max(traits.profiles, 1)) - np.log2(np.maximum(likes, 1))
+        surprise = np.maximum(1 - (ranks - 1) / size - expected[titles], 0.0)
         return cls(
             judged,
+            traits,
             np.cumsum(filled, axis=1),
             hits,
             np.cumsum(hit / np.log2(ranks + 1), axis=1),
             np.cumsum(hit * hits / ranks, axis=1),
-            np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, np.inf),
+            np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, np.inf)
+            if width
+            else np.full(rows, np.inf),
             {
-                "novelty": np.cumsum(np.where(filled, information, 0.0), axis=1),
-                "popularity": np.cumsum(np.where(filled, likes, 0.0), axis=1),
+                "novelty": np.cumsum(np.where(filled, information[titles], 0.0), axis=1),
+                "popularity": np.cumsum(np.where(filled, likes[titles], 0.0), axis=1),
                 "serendipity": np.cumsum(np.where(hit, surprise, 0.0), axis=1),
-                # Twice the sum of the cosines of all pairs.
-                "cosines": (together**2).sum(axis=2) - alone,
             },
-            np.cumsum(genres, axis=1),
         )
 
     def accuracy(self, k: int) -> dict[str, Matrix]:
@@ -161,19 +177,34 @@ class _Lists:
 
     def beyond(self, k: int) -> dict[str, Matrix]:
         length = self._at(self.length, k)
-        means = {
-            name: _ratio(self._at(self.sums[name], k), length)
-            for name in ("novelty", "popularity", "serendipity")
-        }
-        pairs = length * (length - 1)
+        means = {name: _ratio(self._at(sums, k), length) for name, sums in self.sums.items()}
+        pairs, shown = length * (length - 1), self._chosen(k)
+        directions, is_known = self._directions()
+        together = shown @ directions
+        # Twice the sum of the cosines of all pairs: the square of their sum, less each with itself.
+        cosines = (together**2).sum(axis=1) - shown @ is_known
         return means | {
-            "diversity": _ratio(pairs - self._at(self.sums["cosines"], k), pairs),
-            "miscalibration": self._miscalibration(k),
+            "diversity": _ratio(pairs - cosines, pairs),
+            "miscalibration": self._miscalibration(shown @ self.traits.genres),
         }
 
-    def _miscalibration(self, k: int) -> Matrix:
-        tastes, shown = self.judged.tastes, self._at(self.genres, k)
-        total = shown.sum(axis=1, keepdims=True)
+    def _chosen(self, k: int) -> csr_array:
+        """Which titles are in each list `(b, titles)`: few of many, so that products cost what lists hold."""
+        lists = self.judged.lists[:, :k]
+        row, _ = np.nonzero(lists >= 0)
+        title = lists[lists >= 0]
+        shape = (len(lists), len(self.traits))
+        return csr_array((np.ones(len(row)), (row, title)), shape=shape)
+
+    def _directions(self) -> tuple[Matrix, Matrix]:
+        """The titles' genres as unit vectors, zeros where none is known; and where one is."""
+        genres = self.traits.genres
+        norms = np.linalg.norm(genres, axis=1, keepdims=True)
+        units = np.divide(genres, norms, out=np.zeros_like(genres), where=norms > 0)
+        return units, (norms[:, 0] > 0).astype(np.float64)
+
+    def _miscalibration(self, shown: Matrix) -> Matrix:
+        tastes, total = self.judged.tastes, shown.sum(axis=1, keepdims=True)
         shares = np.divide(shown, total, out=np.zeros_like(shown), where=total > 0)
         mixed = (1 - SMOOTHING) * shares + SMOOTHING * tastes
         ratio = np.divide(tastes, mixed, out=np.ones_like(tastes), where=tastes > 0)
@@ -185,8 +216,20 @@ class _Lists:
         """A running sum after `k` places, or after the last if there are fewer."""
         width = running.shape[1]
         if width == 0:
-            return np.zeros((running.shape[0], *running.shape[2:]))
+            return np.zeros(running.shape[0])
         return running[:, min(k, width) - 1].astype(np.float64)
+
+
+def _hits(judged: Judged, titles: Matrix, size: int) -> Matrix:
+    """Whether each place of each list holds a title that its profile wanted."""
+    row, title = judged.wanted
+    wanted = np.unique(row * size + title)
+    if not len(wanted):
+        return np.zeros(titles.shape, bool)
+    cells = np.arange(len(titles))[:, None] * size + titles
+    found = wanted[np.minimum(np.searchsorted(wanted, cells), len(wanted) - 1)]
+    is_hit: Matrix = found == cells
+    return is_hit
 
 
 def _popularity_rank(likes: Matrix) -> Matrix:

@@ -56,3 +56,24 @@ def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) ->
     axes.set_xlabel("titles liked before the cut")
     axes.set_ylabel(f"recall@{comparison.k}")
     axes.legend()
+
+
+def trade_off(comparison: Comparison) -> Figure:
+    """nDCG against calibration and coverage, as lists are re-ranked by the genres of the history."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    k, rows = comparison.k, comparison.trade_off
+    gains = ((left, "miscalibration", "KL from the history's genres (nats; less is better)"),
+             (right, "coverage", "share of the catalogue that is shown to anyone"))  # fmt: skip
+    for axes, gain, label in gains:
+        axes.plot([row[gain] for row in rows], [row["ndcg"] for row in rows], "o-", color="#1b6ca8")
+        for row in rows:
+            axes.annotate(
+                f"{row['calibration']:g}", (row[gain], row["ndcg"]),
+                textcoords="offset points", xytext=(6, 5), fontsize=8,
+            )  # fmt: skip
+        axes.set_xlabel(label)
+        axes.set_ylim(bottom=0)
+    left.set_ylabel(f"nDCG@{k} in the newest holdout")
+    figure.suptitle("What it costs to calibrate: numbers are weights", fontsize=10)
+    return figure

@@ -7,9 +7,9 @@ that is registered is fitted on everything afterwards.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from importlib.metadata import version
@@ -28,15 +28,18 @@ from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
 from cinelake.recommend.holdout import cold, relevant
 from cinelake.recommend.lists import histories
-from cinelake.recommend.measures import MEASURES
+from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe, NamedFactors
 from cinelake.recommend.models.popular import PopularRecipe, popular_titles
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
+from cinelake.recommend.rerank import Taste, rerank
 from cinelake.recommend.strengths import Weights, strengths
 
 Row = dict[str, Any]
+# Weights of calibration at which the trade-off is drawn.
+CALIBRATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Comparison:
     segments: list[Row]
     shown: list[Row]
     cold: list[Row]
+    # The challenger's lists in the newest holdout, the more calibrated the further down: `calibration, ndcg,
+    # miscalibration, coverage`.
+    trade_off: list[Row] = field(default_factory=list)
 
     def measured(self, measure: str) -> dict[str, Measured]:
         """By model, as the gate wants it."""
@@ -140,7 +146,7 @@ def compare(
             test = stack.enter_context(persisted(strengths(split.test, weights, split.test_until)))
             if not train.where("strength > 0").isEmpty():
                 folds.append(
-                    _fold(stack, _Days(number, train, test, genres, groups), recipes, lengths)
+                    _fold(stack, _Days(number, train, test, genres, groups), recipes, lengths, k)
                 )
         if not folds:
             return Comparison(k, [], [], [], [])
@@ -154,6 +160,7 @@ def compare(
             segments=_by_segment(judged, newest.segments, k),
             shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
+            trade_off=newest.trade_off(),
         )
 
 
@@ -220,10 +227,11 @@ class _Fold:
     lists: DataFrame
     titles: DataFrame
     cold: DataFrame
+    trade_off: Callable[[], list[Row]]
 
 
 def _fold(
-    stack: ExitStack, days: _Days, recipes: Mapping[str, Recipe], lengths: Sequence[int]
+    stack: ExitStack, days: _Days, recipes: Mapping[str, Recipe], lengths: Sequence[int], k: int
 ) -> _Fold:
     train = days.train
     numbers = train.select("title_id", "title_idx").distinct()
@@ -249,6 +257,14 @@ def _fold(
         segments += [name for name in days.groups.columns if name != "profile_id"]
         truths = truths.join(days.groups, on="profile_id", how="left")
     judged = evaluation.per_profile(lists, truths, traits, lengths, list(recipes))
+
+    def trade_off() -> list[Row]:
+        if CHALLENGER not in recipes or not traits.genres.size:
+            return []
+        candidates = fits.of(recipes[CHALLENGER]).lists(warm, Taste().candidates)
+        told = candidates.join(F.broadcast(numbers), on="title_id", how="inner").drop("title_id")
+        return _calibrated(told, warm, truths, traits, k)
+
     fold = F.lit(days.number).alias("fold")
     return _Fold(
         judged=judged.select(fold, "*"),
@@ -256,6 +272,43 @@ def _fold(
         lists=lists,
         titles=titles,
         cold=cold(train, days.test).select(fold, "*"),
+        trade_off=trade_off,
+    )
+
+
+def _calibrated(
+    candidates: DataFrame, histories: DataFrame, truths: DataFrame, traits: Traits, k: int
+) -> list[Row]:
+    """What it costs in nDCG, and gains, to calibrate lists more and more."""
+    with persisted(candidates) as given:
+        unchanged = np.zeros(len(traits))
+        names = [f"{weight:g}" for weight in CALIBRATIONS]
+        lists = _all(
+            [
+                rerank(given, histories, traits, unchanged, Taste(calibration=weight), k).select(
+                    F.lit(name).alias("model"), "*"
+                )
+                for weight, name in zip(CALIBRATIONS, names, strict=True)
+            ]
+        )
+        with persisted(lists) as made:
+            judged = evaluation.per_profile(made, truths, traits, [k], names)
+            means = judged.groupBy("model").agg(
+                F.avg(named("ndcg", k)).alias("ndcg"),
+                F.avg(named("miscalibration", k)).alias("miscalibration"),
+            )
+            titles = made.sparkSession.createDataFrame(
+                [(int(number),) for number in traits.numbers], "title_idx int"
+            )
+            together = evaluation.shown(made, titles, k)
+            rows = _rows(means.join(together, on="model", how="inner"))
+    return sorted(
+        (
+            {"calibration": float(row["model"])}
+            | {name: row[name] for name in ("ndcg", "miscalibration", "coverage")}
+            for row in rows
+        ),
+        key=lambda row: float(row["calibration"]),
     )
 
 

@@ -107,7 +107,7 @@ class Service:
         approved = self.tracking.newest_approved(ALS, day)
         outputs = rehearse(
             JOBS["recommend_titles"],
-            {TITLE_SIGNALS: self.signals},
+            {TITLE_SIGNALS: self.signals, TITLES: self.spark.createDataFrame([], TITLES.schema)},
             day,
             params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
             models={ALS.name: approved} if approved else {},

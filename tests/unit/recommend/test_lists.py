@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from cinelake.recommend.fold_in import FoldedIn, Ridge
-from cinelake.recommend.lists import lists_for_everyone, numbered
+from cinelake.recommend.lists import Arrangement, lists_for_everyone, numbered
 from cinelake.recommend.models.popular import popular_titles
+from cinelake.recommend.rerank import Taste
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
 COLUMNS = ["profile_id", "rank", "title_id", "source"]
@@ -58,6 +61,32 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     # Of the two that Bob likes, heat adds more.
     assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
     assert because["new", "heat"] is None
+
+
+def test_lists_are_arranged_by_what_the_catalogue_says(spark: SparkSession) -> None:
+    numbers = numbered(_interactions(spark), _titles(spark))
+    known = _interactions(spark).join(numbers, on="title_id")
+    model = FoldedIn(_titles(spark).join(numbers, on="title_id"), Ridge(2.0, 0.1))
+    said = spark.createDataFrame(
+        [
+            ("heat", ["crime"], None),
+            ("up", ["family"], date(1990, 1, 1)),
+            ("old", ["crime"], date(2026, 3, 1)),
+        ],
+        "title_id string, genres array<string>, release_date date",
+    )
+
+    def first(**weights: float) -> dict[str, str]:
+        arrangement = Arrangement(Taste(**weights), said, date(2026, 3, 2))
+        lists = lists_for_everyone(
+            known, model, 1, source="als", reasons=1, arrangement=arrangement
+        )
+        return {row.profile_id: row.title_id for row in lists.collect()}
+
+    assert first() == {"ann": "up", "bob": "old", "new": "heat"}
+    # She liked a crime film; and the other is new.
+    assert first(calibration=0.9)["ann"] == "old"
+    assert first(freshness=1.0, popularity=0.5) == {"ann": "old", "bob": "old", "new": "heat"}
 
 
 def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -> None:

@@ -123,6 +123,15 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
     assert labels[0] in {POPULAR, CHAMPION}
 
 
+def test_what_calibration_costs_is_measured_and_drawn(comparison: Comparison) -> None:
+    rows = comparison.trade_off
+    assert [row["calibration"] for row in rows] == [0.0, 0.2, 0.4, 0.6, 0.8, 0.95]
+    assert rows[0]["ndcg"] == pytest.approx(comparison.measured("ndcg")[CHALLENGER].mean)
+    told = [row["miscalibration"] for row in rows]
+    assert told == sorted(told, reverse=True)
+    assert len(pictures.trade_off(comparison).axes) == 2
+
+
 def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
     nothing = compare([], {CHALLENGER: AlsRecipe()}, weights=Weights(), k=4)
 
