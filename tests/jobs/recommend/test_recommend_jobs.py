@@ -38,7 +38,7 @@ SMALL: dict[str, Any] = {
     "holdout_share": 0.3,
     "top": 4,
     "ks": [2],
-    "rivals": ["ease"],
+    "rivals": [],
     "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
 }
 Rating = tuple[str, str, float, datetime]

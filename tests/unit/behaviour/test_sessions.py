@@ -247,6 +247,7 @@ def around(spark: SparkSession) -> Surroundings:
     )
 
 
+@pytest.mark.thorough
 def test_each_record_of_the_window_is_accounted_for(spark: SparkSession) -> None:
     records = scenes()
     for day in range(3):

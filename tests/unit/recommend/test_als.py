@@ -42,6 +42,7 @@ def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSes
         np.testing.assert_allclose(factor, np.linalg.solve(left, right), atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_fitting_twice_gives_the_same_factors_however_the_rows_lie(spark: SparkSession) -> None:
     recipe = AlsRecipe(rank=2, iterations=2, blocks=2)
 

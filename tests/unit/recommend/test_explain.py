@@ -38,6 +38,7 @@ def test_contributions_are_those_of_the_equation() -> None:
     assert added.shape == (30, 3)
 
 
+@pytest.mark.thorough
 def test_reasons_add_up_to_the_score_and_the_most_comes_first(interactions: DataFrame) -> None:
     model = FoldedIn(RECIPE.fit(interactions).of_titles, RIDGE)
     numbers = interactions.select("title_id", "title_idx").distinct()

@@ -132,7 +132,9 @@ def test_a_kill_before_the_end_leaves_nothing_and_one_after_is_made_good(
     assert sum(len(lines) for files in landed(delivery).values() for lines in files) == 6
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+)
 def test_whoever_interrupts_finds_the_folder_as_it_was(
     spark: SparkSession, delivery: Delivery, number: signal.Signals
 ) -> None:
@@ -150,6 +152,7 @@ def test_whoever_interrupts_finds_the_folder_as_it_was(
     assert not Path(delivery.folder).exists() or list(Path(delivery.folder).iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_what_fails_leaves_nothing_behind(spark: SparkSession, delivery: Delivery) -> None:
     broken = [*ROWS, ("truth", "counts", "-", "-", b"no Arrow stream")]
     with pytest.raises(Exception, match="no Arrow stream|Incorrect padding|Invalid|Error"):
