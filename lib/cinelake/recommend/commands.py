@@ -295,7 +295,11 @@ def side_by_side(
     """What a profile played or rated lately beside its list."""
     newest_first = list(recent)[::-1]
     grid = Grid()
-    for heading in ("played or rated lately", "how, day", "", "recommended", "because of"):
+    headings = ["played or rated lately", "how, day", "", "recommended"]
+    # What is popular is so because of nothing in the history.
+    if any(row["because"] for row in listed):
+        headings.append("because of")
+    for heading in headings:
         grid.add_column(heading, justify="right" if heading == "" else "left")
     for place in range(max(len(newest_first), len(listed))):
         left, right = ("", ""), ("", "", "")
@@ -305,7 +309,7 @@ def side_by_side(
             because = "; ".join(listed[place]["because"] or ())
             right = (str(listed[place]["place"]), _name(listed[place]), because)
         # Text, for a title in square brackets is no markup.
-        grid.add_row(*(Text(cell) for cell in (*left, *right)))
+        grid.add_row(*(Text(cell) for cell in (*left, *right)[: len(headings)]))
     return Group(Text(f"Profile {profile}"), grid, Text(_origin(listed)))
 
 

@@ -75,6 +75,7 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
     popular = _text(side_by_side("42", [], [_listed(1, "Heat", "popular")]))
 
     assert "no approved model knows this profile" in popular
+    assert "because of" not in popular
     assert "No list: either `cinelake run`" in _text(side_by_side("42", [], []))
 
 
