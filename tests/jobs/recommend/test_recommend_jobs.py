@@ -220,6 +220,7 @@ def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
     assert service.lists().isEmpty()
 
 
+@pytest.mark.thorough
 def test_titles_are_related_as_of_the_day(service: Service) -> None:
     titles = rows(
         service.spark,

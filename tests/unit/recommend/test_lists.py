@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
@@ -63,6 +64,7 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     assert because["new", "heat"] is None
 
 
+@pytest.mark.thorough
 def test_lists_are_arranged_by_what_the_catalogue_says(spark: SparkSession) -> None:
     numbers = numbered(_interactions(spark), _titles(spark))
     known = _interactions(spark).join(numbers, on="title_id")
