@@ -215,19 +215,20 @@ def busiest(signals: DataFrame, n: int) -> DataFrame:
 def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
     """The newest list of one profile: `place, title_id, note`."""
     own = recommendations.where(F.col("profile_id") == profile)
-    newest = own.agg(F.max("as_of").alias("as_of"))
-    return (
-        own.join(newest, on="as_of", how="left_semi")
-        .where(F.col("rank") <= n)
-        .select(
-            F.col("rank").alias("place"),
-            "title_id",
-            F.col("source").alias("note"),
-            "as_of",
-            "model_version",
-            F.col("because")["title_id"].alias("because"),
-        )
+    return _newest(own, n).select(
+        F.col("rank").alias("place"),
+        "title_id",
+        F.col("source").alias("note"),
+        "as_of",
+        "model_version",
+        F.col("because")["title_id"].alias("because"),
     )
+
+
+def _newest(lists: DataFrame, n: int) -> DataFrame:
+    """The first `n` rows of the newest of the lists."""
+    newest = lists.agg(F.max("as_of").alias("as_of"))
+    return lists.join(newest, on="as_of", how="left_semi").where(F.col("rank") <= n)
 
 
 def called(named: DataFrame, text: str) -> DataFrame:
@@ -246,15 +247,10 @@ def near_names(named: DataFrame, text: str, n: int = 5) -> DataFrame:
 def newest_similar(similar: DataFrame, title: str, n: int) -> DataFrame:
     """The newest list of one title: `place, title_id` and what speaks for each."""
     own = similar.where(F.col("title_id") == title)
-    newest = own.agg(F.max("as_of").alias("as_of"))
-    return (
-        own.join(newest, on="as_of", how="left_semi")
-        .where(F.col("rank") <= n)
-        .select(
-            F.col("rank").alias("place"),
-            F.col("similar_id").alias("title_id"),
-            *("score", "by_factors", "by_watching", "by_content", "shared", "as_of"),
-        )
+    return _newest(own, n).select(
+        F.col("rank").alias("place"),
+        F.col("similar_id").alias("title_id"),
+        *("score", "by_factors", "by_watching", "by_content", "shared", "as_of"),
     )
 
 

@@ -26,6 +26,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
 from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
+from cinelake.recommend.scoring import cells
 
 RESAMPLES = 400
 # A Poisson variable of mean 1 by 16 random bits: as likely as it should be to one part in 65,536, and looked up.
@@ -33,7 +34,7 @@ POISSON = np.cumsum([math.exp(-1) / math.factorial(n) for n in range(12)])
 DRAWS = np.searchsorted(POISSON, (np.arange(1 << 16) + 0.5) / (1 << 16), side="right").astype(
     np.float64
 )
-# Lists judged at a time: their genres are a block of this many × length × genres.
+# Profiles judged at a time: what is summed along their lists is to stay in the processor's cache.
 ROWS = 1024
 # A list's place in one number: model, rank, title.
 _MODEL_BITS, _RANK_BITS = 52, 32
@@ -135,10 +136,9 @@ def _judged(
 
 
 def _cells(lists: pa.Array) -> tuple[Matrix, Matrix]:
-    """Row and value of every element."""
-    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.repeat(np.arange(len(lists)), lengths), values
+    """Row and value of every element, which are whole numbers."""
+    row, values = cells(lists)
+    return row, values.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def with_lead(judged: DataFrame, model: str, measure: str) -> DataFrame:

@@ -96,10 +96,13 @@ def lists_for_everyone(
     popular = PopularRecipe().fit(interactions)
     if model is None:
         return _unexplained(popular.lists(history, n))
-    known = model.profiles(history)
-    unknown = history.join(known.select("profile_id"), on="profile_id", how="left_anti")
-    lists = model.lists(history, n)
-    if arrangement is not None and not arrangement.taste.is_plain:
+    # Found by their titles alone: to fold them in for this would double the work.
+    liked = history.select("profile_id", F.explode("liked").alias("title_idx"))
+    known = liked.join(model.titles, on="title_idx", how="left_semi")
+    unknown = history.join(known, on="profile_id", how="left_anti")
+    if arrangement is None or arrangement.taste.is_plain:
+        lists = model.lists(history, n)
+    else:
         candidates = model.lists(history, max(n, arrangement.taste.candidates))
         lists = arrangement.of(candidates, history, interactions, model.titles, n)
     personal = with_reasons(lists, history, model, reasons).select(

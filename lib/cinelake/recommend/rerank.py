@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,7 @@ from pyspark.sql import functions as F
 
 from cinelake.recommend.evaluation import traits
 from cinelake.recommend.measures import SMOOTHING, Traits
-from cinelake.recommend.scoring import Matrix
+from cinelake.recommend.scoring import Matrix, cells
 
 Batches = Iterator[pa.RecordBatch]
 # Profiles taken together: candidates × genres of them are one block.
@@ -151,17 +150,17 @@ def _taken(
     batch: pa.RecordBatch, catalogue: Traits, newness: Matrix, taste: Taste, n: int
 ) -> pa.RecordBatch:
     listed = batch.column("_listed")
-    row, cells = _cells(listed)
+    row, rows = cells(listed)
     column = np.arange(len(row)) - np.repeat(
         np.cumsum(np.bincount(row)) - np.bincount(row), np.bincount(row)
     )
-    numbers = cells.field("title_idx").to_numpy(zero_copy_only=False)
+    numbers = rows.field("title_idx").to_numpy(zero_copy_only=False)
     width = int(column.max(initial=-1)) + 1
     titles = np.full((batch.num_rows, width), -1)
     scores = np.zeros((batch.num_rows, width))
     titles[row, column] = catalogue.at(numbers)
-    scores[row, column] = cells.field("score").to_numpy(zero_copy_only=False)
-    liked_row, liked = _cells(batch.column("liked"))
+    scores[row, column] = rows.field("score").to_numpy(zero_copy_only=False)
+    liked_row, liked = cells(batch.column("liked"))
     tastes = catalogue.shares(liked_row, liked.to_numpy(zero_copy_only=False), batch.num_rows)
     places = reranked(Candidates(titles, scores, tastes), catalogue, newness, taste, n)
     at, rank = np.nonzero(places >= 0)
@@ -175,11 +174,6 @@ def _taken(
         ],
         names=["profile_id", "rank", "title_idx", "score"],
     )
-
-
-def _cells(lists: pa.Array) -> tuple[Matrix, Any]:
-    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    return np.repeat(np.arange(len(lists)), lengths), lists.flatten()
 
 
 def _relevance(scores: Matrix, there: Matrix) -> Matrix:

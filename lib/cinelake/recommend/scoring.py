@@ -250,6 +250,12 @@ class _BlendedScores(Scores):
 # ---- Arrow
 
 
+def cells(lists: pa.Array) -> tuple[Matrix, pa.Array]:
+    """Row and value of every element of a column of arrays, ordered by row; a null array has none."""
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    return np.repeat(np.arange(len(lists)), lengths), lists.flatten()
+
+
 def matrix(factors: pa.Array, rank: int | None) -> Matrix:
     """Lists of equal length as a matrix without copying. Raises ValueError where they are not equal
     or finite.

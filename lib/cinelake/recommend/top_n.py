@@ -31,7 +31,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cinelake.recommend.scoring import Factored, Matrix, Scores, Scoring, matrix
+from cinelake.recommend.scoring import Factored, Matrix, Scores, Scoring, cells, matrix
 
 # Scores of one tile: 8 MB of single-precision numbers, so that every pass over them stays in the
 # cache.
@@ -159,9 +159,8 @@ class Scorer:
 
     def _cells(self, titles: pa.Array) -> tuple[Matrix, Matrix]:
         """Row and position of every title of arrays of title indexes, ordered by row."""
-        lengths = titles.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        rows = np.repeat(np.arange(len(titles)), lengths)
-        idx = titles.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+        rows, values = cells(titles)
+        idx = values.to_numpy(zero_copy_only=False).astype(np.int64)
         known = (idx >= 0) & (idx < len(self.position))
         rows, position = rows[known], self.position[idx[known]]
         listed = position >= 0
