@@ -212,11 +212,13 @@ class Blended(Scoring):
         return self.parts[0].scoring.titles
 
     def of(self, batch: pa.RecordBatch, cells: Cells) -> Scores:
-        return _BlendedScores([(p.weight, p.scoring.of(batch, cells)) for p in self.parts])
+        parts = [(part.weight, part.scoring.of(batch, cells)) for part in self.parts]
+        return _BlendedScores(parts, self.titles)
 
 
 class _BlendedScores(Scores):
-    def __init__(self, parts: Sequence[tuple[float, Scores]]) -> None:
+    def __init__(self, parts: Sequence[tuple[float, Scores]], titles: int) -> None:
+        self.titles = titles
         self.parts = []
         for weight, scores in parts:
             mean, spread = scores.moments()
@@ -244,7 +246,10 @@ class _BlendedScores(Scores):
         return found
 
     def moments(self) -> tuple[Matrix, Matrix]:
-        raise NotImplementedError("a blend of blends is a blend: give its parts instead")
+        # Standardised scores have no moments that could be known from their parts': these go together.
+        profiles, everything = len(self.parts[0][2]), np.arange(self.titles)[None, :]
+        scores = [self.exact(np.array([row]), everything)[0] for row in range(profiles)]
+        return np.array([one.mean() for one in scores]), np.array([one.std() for one in scores])
 
 
 # ---- Arrow

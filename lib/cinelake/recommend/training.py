@@ -196,10 +196,8 @@ def registrable(factors: NamedFactors, known: DataFrame, recipe: AlsRecipe) -> R
     return {
         "python_model": Path(serving.__file__),
         "artifacts": {serving.FILE: packed},
-        "frames": {
-            "profiles": factors.of_profiles,
-            "titles": factors.of_titles.select("title_id", "factors"),
-        },
+        # Those of profiles follow from their histories, and nobody's are kept.
+        "frames": {"titles": factors.of_titles.select("title_id", "factors")},
         "input_example": example,
         "signature": infer_signature(example, answer, params={"k": 10}),
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],

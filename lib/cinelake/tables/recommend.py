@@ -170,5 +170,5 @@ ALS = Model(
     name="als",
     area="recommend",
     description="Implicit-feedback ALS on binary strengths. Predicts the best titles for a history of "
-    "title ids, known profile or not; the factors of profiles and titles stand beside it as Parquet.",
+    "title ids, known profile or not; the factors of titles stand beside it as Parquet.",
 )

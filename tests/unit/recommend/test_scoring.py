@@ -118,3 +118,18 @@ def test_who_finds_all_titles_equal_has_no_say_in_a_blend() -> None:
     rows = pa.RecordBatch.from_arrays(columns, names=["profile_id", "factors", "liked", "seen"])
     (listed,) = lists_of(Blended([Part(0.5, dense), Part(0.5, indifferent)]), rows, 2)
     assert [title for title, _ in listed] == [7, 0]
+
+
+def test_a_blend_may_be_part_of_a_blend() -> None:
+    rows, factors, liked = batch()
+    inner, outer = models()["blended"], models()["sparse"]
+    mixed = by_the_book("blended", factors, liked), by_the_book("sparse", factors, liked)
+    scores = np.zeros((PROFILES, TITLES))
+    for weight, part in zip((0.5, 0.5), mixed, strict=True):
+        spread = part.std(axis=1, keepdims=True)
+        centred = part - part.mean(axis=1, keepdims=True)
+        scores += weight * np.divide(centred, spread, out=np.zeros_like(part), where=spread > 0)
+    found = lists_of(Blended([Part(0.5, inner), Part(0.5, outer)]), rows)
+    for own, row, listed in zip(liked, scores, found, strict=True):
+        row[own] = -np.inf
+        np.testing.assert_allclose([s for _, s in listed], np.sort(row)[::-1][:10], atol=1e-9)
