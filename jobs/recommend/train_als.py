@@ -10,23 +10,24 @@ from pydantic import Field, field_validator
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend import gate, pictures
+from cinelake.recommend.eligibility import Limits, in_force, windows
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
+from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import (
     audience,
     compare,
     indexed,
     interactions,
-    registrable,
     rivals,
 )
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
-from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
@@ -38,6 +39,7 @@ class TrainAlsParams(JobParams):
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
     recipe: AlsRecipe = AlsRecipe()
     weights: Weights = Weights()
+    limits: Limits = Limits()
     ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
     rivals: tuple[str, ...] = Field(
         ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
@@ -62,6 +64,7 @@ def _before(table: Table) -> Reading:
         _before(PROFILE_INDEX),
         _before(TITLE_INDEX),
         _before(TITLES),
+        _before(AVAILABILITY),
         _before(PROFILES),
         _before(ACCOUNTS),
     ],
@@ -129,8 +132,16 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
                 trained_through=run.end - timedelta(days=1),
                 fingerprint=run.inputs_fingerprint,
                 tags=proposal | {"recipe": params.recipe.model_dump_json()},
-                **registrable(params.recipe.fit(known), known, params.recipe),
+                **registrable(params.recipe.fit(known), known, params.recipe, _shown(run)),
             )
+
+
+def _shown(run: Run[TrainAlsParams]) -> Shown:
+    """What keeps titles from profiles, as it was known before the day."""
+    availability, profiles = run.read(AVAILABILITY), run.read(PROFILES)
+    rules = in_force(run.params.limits, availability, profiles)
+    ages = latest(run.read(TITLES), ["title_id"], "maturity")
+    return Shown(ages if rules.age else None, windows(availability) if rules.market else None)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def test_recommend_shows_lists_of_the_profiles_that_are_asked_for(
     nobody = service.command("recommend", "4711")
     _, err = nobody.communicate(timeout=300)
     assert nobody.returncode != 0
-    assert "no profile '4711' has watched or rated anything" in " ".join(err.split())
+    assert "no profile '4711' has a list" in " ".join(err.split())
 
 
 def test_leaderboard_shows_the_model_beside_popularity(

@@ -63,14 +63,28 @@ def genre_hours(sessions: DataFrame, titles: DataFrame) -> DataFrame:
 
 
 def title_audiences(sessions: DataFrame, profiles: DataFrame) -> DataFrame:
-    """By whom, where and on what each film or series was watched on each day."""
-    plays = _started(sessions, "profile_id", known("country"), known("device_kind"))
+    """By whom, where, on what and at what part of the day each film or series was watched on each day."""
+    plays = _started(
+        sessions, "profile_id", known("country"), known("device_kind"), daypart("local_hour")
+    )
     kinds = profiles.select("profile_id", EFFECTIVE_FROM, F.col("kind").alias("profile_kind"))
     seen = as_of(plays.select("*", end_of("play_date").alias("_at")), kinds, ("profile_id",), "_at")
     return (
         seen.select(*plays.columns, known("profile_kind"))
-        .groupBy("title_id", "play_date", "country", "profile_kind", "device_kind")
+        .groupBy("title_id", "play_date", "country", "profile_kind", "device_kind", "daypart")
         .agg(F.count("*").alias("starts"), sum_of_seconds("seconds_watched"))
+    )
+
+
+def daypart(hour: str) -> Column:
+    """`daypart`: the quarter of the day that an hour, 0 to 23, lies in; null where nobody knows the hour."""
+    value = F.col(hour)
+    return (
+        F.when(value < 6, "night")
+        .when(value < 12, "morning")
+        .when(value < 18, "afternoon")
+        .when(value < 24, "evening")
+        .alias("daypart")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +18,14 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.behaviour.identity import LENGTH, IdKind
+from cinelake.recommend.eligibility import Limits
+from cinelake.recommend.newcomer import Newcomer, popular_for
+from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.protocols import PROTOCOLS
 from cinelake.recommend.report import length_judged, models_measured
 from cinelake.recommend.scoreboard import scoreboard
+from cinelake.recommend.service import TOLD, Records, Service
+from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
@@ -41,6 +47,8 @@ if TYPE_CHECKING:
 
 # Ids of this form are taken for pseudonyms.
 PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
+# An age that no title is meant for.
+ANY_AGE = 99
 NO_MODEL = (
     "No model has been trained yet; `cinelake run` trains one on Mondays of the data, and its run in "
     "`cinelake mlflow` says why if there was nothing to train on."
@@ -50,6 +58,7 @@ NO_MODEL = (
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
     _register_similar(app, context)
+    _register_popular(app, context)
     _register_evaluate(app, context)
 
     @app.command()
@@ -64,7 +73,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     ) -> None:
         """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
-        signals = lake.read(TITLE_SIGNALS)
+        signals, told = lake.read(TITLE_SIGNALS), _told(context())
         if not profiles:
             keenest = busiest(signals, 2).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
@@ -82,7 +91,9 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             profile = known_by[asked]
             own = signals.where(F.col("profile_id") == profile)
             recent = _rows(recent_titles(own, titles), lake.read(TITLES))
-            if not recent:
+            listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles, told)
+            rows = _with_reasons(_rows(listed, lake.read(TITLES)), lake.read(TITLES))
+            if not recent and not rows:
                 # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
                 near = near_ids(signals, profile).toArrow().to_pylist()
                 known = "nobody has done anything"
@@ -90,10 +101,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                     others = ", ".join(row["profile_id"] for row in near)
                     known = f"the nearest are {others}" if asked == profile else "check the id"
                 raise typer.BadParameter(
-                    f"no profile {asked!r} has watched or rated anything; {known}"
+                    f"no profile {asked!r} has a list, or has watched or rated anything; {known}"
                 )
-            listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles)
-            rows = _with_reasons(_rows(listed, lake.read(TITLES)), lake.read(TITLES))
             console.print(side_by_side(asked, recent, rows))
 
     @app.command()
@@ -128,6 +137,42 @@ def _register_similar(app: typer.Typer, context: Callable[[], Workspace]) -> Non
         for one in found:
             listed = newest_similar(lake.read(SIMILAR_TITLES), one["title_id"], titles)
             console.print(alike(one, _rows(listed, lake.read(TITLES))))
+
+
+def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    @app.command()
+    def popular(
+        market: Annotated[str, typer.Argument(help="A market, as DE (ISO 3166-1).")],
+        kind: Annotated[str, typer.Option(help="Kind of profile: adult or kid.")] = "adult",
+        age_limit: Annotated[
+            int | None,
+            typer.Option(min=0, help="Age of titles at most (years); none: any, or that of kids."),
+        ] = None,
+        device: Annotated[
+            str | None, typer.Option(help="tv, console, phone, tablet or laptop.")
+        ] = None,
+        hour: Annotated[
+            int | None, typer.Option(min=0, max=23, help="Hour by the viewer's clock.")
+        ] = None,
+        titles: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    ) -> None:
+        """Show what a new profile gets: what is popular in its market, on its device, at the hour."""
+        lake, console = context().lake, Console()
+        newest = lake.read(TITLE_SIGNALS).agg(F.max("signal_date")).first()
+        if newest is None or newest[0] is None:
+            raise typer.BadParameter("nobody has watched anything yet; run `cinelake run` first")
+        until = newest[0] + timedelta(days=1)
+        service = _told(context())(until)
+        oldest = _limits(context()).kids_up_to if kind == "kid" else ANY_AGE
+        asked = Newcomer(market, kind, oldest if age_limit is None else age_limit, device, hour)
+        known = strengths(lake.read(TITLE_SIGNALS), Weights(), until)
+        listed = _rows(popular_for(asked, known, service, titles), lake.read(TITLES))
+        if not listed:
+            raise typer.BadParameter(
+                f"no title is on offer in {market!r} to a profile of kind {kind!r} and that age; "
+                "`cinelake tables availability` says how titles come on offer"
+            )
+        console.print(popularity(listed))
 
 
 def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -212,17 +257,54 @@ def busiest(signals: DataFrame, n: int) -> DataFrame:
     return counted.where("told > 0").orderBy(F.desc("told"), "profile_id").limit(n)
 
 
-def newest_list(recommendations: DataFrame, profile: str, n: int) -> DataFrame:
-    """The newest list of one profile: `place, title_id, note`."""
+def newest_list(
+    recommendations: DataFrame, profile: str, n: int, told: Callable[[date], Service]
+) -> DataFrame:
+    """The newest list of one profile, without what it may no longer be shown: `place, title_id, note`.
+
+    `told` describes the service as it is known now, for a list made at the end of the day before.
+    """
     own = recommendations.where(F.col("profile_id") == profile)
-    return _newest(own, n).select(
-        F.col("rank").alias("place"),
-        "title_id",
-        F.col("source").alias("note"),
-        "as_of",
-        "model_version",
-        F.col("because")["title_id"].alias("because"),
+    made = own.agg(F.max("as_of")).first()
+    newest = own.where(F.col("as_of") == F.lit(made and made[0]))
+    if made and made[0]:
+        newest = told(made[0] + timedelta(days=1)).still_shown(newest)
+    return (
+        newest.orderBy("rank")
+        .limit(n)
+        .select(
+            F.col("rank").alias("place"),
+            "title_id",
+            F.col("source").alias("note"),
+            "as_of",
+            "model_version",
+            F.col("because")["title_id"].alias("because"),
+        )
     )
+
+
+def popularity(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """What is popular, with its shares of starts."""
+    grid = Grid()
+    for heading in ("", "title", "share of starts"):
+        grid.add_column(heading, justify="left" if heading == "title" else "right")
+    for row in listed:
+        cells = (str(row["place"]), _name(row), f"{row['score']:.2%}")
+        grid.add_row(*(Text(cell) for cell in cells))
+    return grid
+
+
+def _told(workspace: Workspace) -> Callable[[date], Service]:
+    """What the lake tells of the service by now."""
+    records = Records(*map(workspace.lake.read, TOLD))
+    limits = _limits(workspace)
+    return lambda until: records.describe(until, limits, Popularity())
+
+
+def _limits(workspace: Workspace) -> Limits:
+    """Those that the day's lists are made with."""
+    settings = workspace.settings.jobs.get("recommend_titles", {})
+    return Limits.model_validate(settings.get("limits", {}))
 
 
 def _newest(lists: DataFrame, n: int) -> DataFrame:
@@ -354,4 +436,5 @@ def _origin(listed: Sequence[dict[str, Any]]) -> str:
     first = listed[0]
     if first["note"] == "popular":
         return f"Popular titles as of {first['as_of']}: no approved model knows this profile."
-    return f"From ALS version {first['model_version']}, as of {first['as_of']}."
+    basis = " from the titles picked at first" if first["note"] == "picks" else ""
+    return f"From ALS version {first['model_version']}{basis}, as of {first['as_of']}."

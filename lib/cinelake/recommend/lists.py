@@ -1,52 +1,25 @@
-"""Lists for everyone: personal ones where a model knows the profile, the popular titles for all
-others.
+"""Lists for everyone: personal ones where a model knows what the profile liked or picked, and for all others what is
+popular where they are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
+from cinelake.recommend.eligibility import offer
 from cinelake.recommend.explain import with_reasons
-from cinelake.recommend.fold_in import FoldedIn
-from cinelake.recommend.models.popular import PopularRecipe
+from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.model import Fitted
+from cinelake.recommend.models.popular import popular_titles
+from cinelake.recommend.popular_here import PopularHere
 from cinelake.recommend.rerank import Taste, rearranged
+from cinelake.recommend.service import Service
+from cinelake.recommend.viewers import untold
 from cinelake.tables.recommend import REASONS
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """How lists are re-ranked, what is said of titles (`title_id, genres, release_date`), and on what day."""
-
-    taste: Taste
-    titles: DataFrame
-    as_of: date
-
-    def of(
-        self,
-        candidates: DataFrame,
-        history: DataFrame,
-        interactions: DataFrame,
-        listed: DataFrame,
-        n: int,
-    ) -> DataFrame:
-        """The lists of `n` titles taken from the candidates."""
-        liked = F.count_if(F.col("strength") > 0)
-        likes = interactions.groupBy("title_idx").agg(liked.alias("likes"))
-        every = interactions.select("title_id", "title_idx").union(
-            listed.select("title_id", "title_idx")
-        )
-        described = (
-            every.distinct()
-            .join(likes, on="title_idx", how="left")
-            .join(self.titles, on="title_id", how="left")
-            .na.fill({"likes": 0})
-        )
-        return rearranged(candidates, history, described, self.taste, self.as_of, n)
 
 
 def numbered(*frames: DataFrame) -> DataFrame:
@@ -75,40 +48,126 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is kept of an approved model: `titles (title_id, factors)`, and what a fit weighs a history by."""
+
+    titles: DataFrame
+    ridge: Ridge
+
+
 def lists_for_everyone(
     interactions: DataFrame,
-    model: FoldedIn | None,
+    service: Service,
+    approved: Known | None,
     n: int,
     *,
-    source: str,
     reasons: int,
-    arrangement: Arrangement | None = None,
+    taste: Taste,
 ) -> DataFrame:
-    """The lists of all profiles of `interactions` (strengths with title numbers), with `source` or `popular`.
+    """`profile_id, rank, title_id, score, source, because`: the lists of all viewers, from strengths.
 
-    `because` are the titles of the history, `reasons` at most, that add most to a score; null where it is popular.
+    Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
-    Without a model everyone gets the popular titles, as does who is unknown to it. Titles that a profile has seen,
-    liked or not, are on no list of its own.
+    `source` is `als` where the model knows a title that the profile liked, `picks` where it only knows some that were
+    picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at most,
+    that add most to a score; null where it is popular. Titles that a profile has seen, liked or not, are on no list of
+    its own, nor are those that it may not be shown.
     """
-    numbers = interactions.select("title_id", "title_idx").distinct()
-    history = histories(interactions.drop("title_idx"), numbers)
-    popular = PopularRecipe().fit(interactions)
-    if model is None:
-        return _unexplained(popular.lists(history, n))
+    numbers = numbered(interactions, service.shown, *([approved.titles] if approved else []))
+    told = _still_seen(interactions, service)
+    history = _of_viewers(histories(told, numbers), numbers, service.viewers)
+    offered = offer(service.shown, service.rules)
+    popular = popular_around(interactions, numbers, service)
+    if approved is None:
+        return _unexplained(popular.lists(history, n, offered))
+    model = FoldedIn(approved.titles.join(numbers, on="title_id", how="inner"), approved.ridge)
     # Found by their titles alone: to fold them in for this would double the work.
     liked = history.select("profile_id", F.explode("liked").alias("title_idx"))
     known = liked.join(model.titles, on="title_idx", how="left_semi")
     unknown = history.join(known, on="profile_id", how="left_anti")
-    if arrangement is None or arrangement.taste.is_plain:
-        lists = model.lists(history, n)
+    if taste.is_plain:
+        lists = model.lists(history, n, offered)
     else:
-        candidates = model.lists(history, max(n, arrangement.taste.candidates))
-        lists = arrangement.of(candidates, history, interactions, model.titles, n)
-    personal = with_reasons(lists, history, model, reasons).select(
-        "*", F.lit(source).alias("source")
+        candidates = model.lists(history, max(n, taste.candidates), offered)
+        described = _described(interactions, numbers, service.said)
+        lists = rearranged(candidates, history, described, taste, service.until, n)
+    source = history.select(
+        "profile_id", F.when(F.col("has_liked"), "als").otherwise("picks").alias("source")
     )
-    return personal.unionByName(_unexplained(popular.lists(unknown, n)))
+    personal = with_reasons(lists, history, model, reasons).join(
+        source, on="profile_id", how="inner"
+    )
+    return personal.select(
+        "profile_id", "rank", "title_id", "score", "source", "because"
+    ).unionByName(_unexplained(popular.lists(unknown, n, offered)))
+
+
+def _still_seen(interactions: DataFrame, service: Service) -> DataFrame:
+    """The strengths, of which titles that may be watched again do not count as seen."""
+    if not service.rewatchable:
+        return interactions
+    stays = F.col("kind").isin(*service.rewatchable)
+    kinds = service.shown.where(stays).select("title_id", F.lit(True).alias("_stays"))
+    is_seen = F.col("is_seen") & F.col("_stays").isNull()
+    return interactions.join(F.broadcast(kinds), on="title_id", how="left").select(
+        "profile_id", "title_id", "strength", is_seen.alias("is_seen")
+    )
+
+
+def _of_viewers(history: DataFrame, numbers: DataFrame, viewers: DataFrame | None) -> DataFrame:
+    """The histories with `has_liked` and, where viewers are told of, one for each of them with what is known of it.
+
+    Until a profile has liked as many titles as it picked when it was made, its picks count as liked.
+    """
+    has_liked = F.size("liked") > 0
+    if viewers is None:
+        return untold(history.select("*", has_liked.alias("has_liked")))
+    picked = (
+        viewers.select("profile_id", F.explode("onboarding_picks").alias("title_id"))
+        .join(F.broadcast(numbers), on="title_id", how="inner")
+        .groupBy("profile_id")
+        .agg(F.collect_list("title_idx").alias("_picked"))
+    )
+    nothing = F.array().cast("array<int>")
+    told = (
+        viewers.join(history, on="profile_id", how="left")
+        .join(picked, on="profile_id", how="left")
+        .select(
+            *(name for name in viewers.columns if name != "onboarding_picks"),
+            *(
+                F.coalesce(F.col(name), nothing).alias(name)
+                for name in ("seen", "liked", "_picked")
+            ),
+        )
+    )
+    counted = F.when(
+        F.size("liked") < F.size("_picked"), F.array_union("liked", "_picked")
+    ).otherwise(F.col("liked"))
+    return (
+        told.select("*", has_liked.alias("has_liked")).withColumn("liked", counted).drop("_picked")
+    )
+
+
+def popular_around(interactions: DataFrame, numbers: DataFrame, service: Service) -> Fitted:
+    """What is popular in the profile's circles, of all titles that may be on a list."""
+    # A title that nobody has met stands behind all others, and is on a list that would be short without it.
+    none = F.array(F.lit(0.0))
+    likes = numbers.join(popular_titles(interactions), on="title_id", how="left").select(
+        "title_id", "title_idx", F.coalesce("factors", none).alias("factors")
+    )
+    return PopularHere(likes, service.circles, service.prior)
+
+
+def _described(interactions: DataFrame, numbers: DataFrame, said: DataFrame) -> DataFrame:
+    """What re-ranking reads of titles: how many like each, and what the catalogue says."""
+    liked = F.count_if(F.col("strength") > 0)
+    likes = interactions.groupBy("title_id").agg(liked.alias("likes"))
+    return (
+        numbers.join(likes, on="title_id", how="left")
+        .join(said, on="title_id", how="left")
+        .na.fill({"likes": 0})
+    )
 
 
 def _unexplained(lists: DataFrame) -> DataFrame:

@@ -16,6 +16,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import DataFrame
 
+from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.top_n import Catalogue, top_n
 
 
@@ -37,9 +38,12 @@ class Fitted(ABC):
         A profile that the model can say nothing of is left out, or has nulls there.
         """
 
-    def lists(self, histories: DataFrame, n: int) -> DataFrame:
-        """`profile_id, rank, title_id, score`: the best `n` titles that each profile has not seen."""
-        return top_n(self.profiles(histories), self.catalogue(), n)
+    def lists(self, histories: DataFrame, n: int, offer: Offer | None = None) -> DataFrame:
+        """`profile_id, rank, title_id, score`: the best `n` titles that each profile has not seen.
+
+        With an offer, those that may be shown to it; `histories` then says of which market and age it is.
+        """
+        return top_n(self.profiles(histories), self.catalogue().offering(offer), n)
 
 
 NO_PARTS: Mapping[str, Fitted] = MappingProxyType({})

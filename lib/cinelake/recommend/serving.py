@@ -1,10 +1,13 @@
-"""The registered ALS model as others load it: titles for a history, whether its profile is known or
-not.
+"""The registered ALS model as others load it: titles for a history, whether its profile is known or not.
 
-The history is folded in: with the factors `Y` of the titles fixed, the profile's factors are one
-ridge regression, `(YᵀY + α Σ y yᵀ + λ·n·I) x = (1 + α) Σ y` over the `n` titles of the history,
-which is the step that MLlib takes for every profile. Nobody's history is in the artefact, only the
-titles' factors and how many liked each; a history of unknown titles gets the most liked ones.
+The history is folded in: with the factors `Y` of the titles fixed, the profile's factors are one ridge regression,
+`(YᵀY + α Σ y yᵀ + λ·n·I) x = (1 + α) Σ y` over the `n` titles of the history, which is the step that MLlib takes for
+every profile. A history of unknown titles gets the most liked ones.
+
+Nobody's history is in the artefact, only what is known of titles: their factors, how many liked each, for which age
+each is meant, and from when until when each is on offer in which market, as far as that was known when the model was
+trained. Where there are such limits they fail closed, as in the day's lists: a request without a market or an age is
+answered with no titles.
 
 MLflow keeps a copy of this file as the model's code, so it imports nothing of this package.
 """
@@ -12,28 +15,97 @@ MLflow keeps a copy of this file as the model's code, so it imports nothing of t
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
 
 FILE = "titles.npz"
 Vector = npt.NDArray[Any]
 
+SIGNATURE = ModelSignature(
+    inputs=Schema(
+        [
+            ColSpec(Array(DataType.string), "history"),  # ids of titles that the profile liked
+            ColSpec(Array(DataType.string), "seen", required=False),  # others that it has seen
+            ColSpec(DataType.string, "market", required=False),  # ISO 3166-1
+            ColSpec(DataType.long, "age_limit", required=False),  # years
+        ]
+    ),
+    outputs=Schema(
+        [ColSpec(Array(DataType.string), "titles"), ColSpec(Array(DataType.double), "scores")]
+    ),
+    params=ParamSchema(
+        [
+            ParamSpec("k", DataType.long, 10),  # length of the list
+            ParamSpec(
+                "at", DataType.string, ""
+            ),  # moment, ISO 8601; needed where titles are on offer for a time
+        ]
+    ),
+)
 
-def pack(ids: Vector, factors: Vector, likes: Vector, *, alpha: float, reg_param: float) -> bytes:
-    """The content of the artefact `titles.npz`."""
+
+@dataclass(frozen=True)
+class Windows:
+    """From when until when titles are on offer where: one entry a title and market, times in seconds since 1970, UTC.
+
+    `title` is the position among the model's titles.
+    """
+
+    title: Vector
+    market: Vector
+    since: Vector
+    until: Vector
+
+
+def pack(
+    ids: Vector,
+    factors: Vector,
+    likes: Vector,
+    *,
+    alpha: float,
+    reg_param: float,
+    least_age: Vector | None = None,
+    windows: Windows | None = None,
+) -> bytes:
+    """The content of the artefact `titles.npz`.
+
+    `least_age` is NaN where nobody knows it. Without it, or without windows, that limit does not hold.
+    """
+    held: dict[str, Any] = {
+        "ids": np.asarray(ids, dtype=np.str_),
+        "factors": np.asarray(factors, dtype=np.float32),
+        "likes": np.asarray(likes, dtype=np.float64),
+        "weights": np.array([alpha, reg_param]),
+    }
+    if least_age is not None:
+        held["least_age"] = least_age
+    if windows is not None:
+        held |= {f"offer_{name}": values for name, values in vars(windows).items()}
+        held["offer_market"] = windows.market.astype(np.str_)
     content = io.BytesIO()
-    np.savez(
-        content,
-        ids=np.asarray(ids, dtype=np.str_),
-        factors=np.asarray(factors, dtype=np.float32),
-        likes=np.asarray(likes, dtype=np.float64),
-        weights=np.array([alpha, reg_param]),
-    )
+    np.savez(content, **held)
     return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: titles liked, others seen, and what limits what may be shown; `at` in seconds since 1970, UTC."""
+
+    history: Sequence[str]
+    seen: Sequence[str] = ()
+    market: str | None = None
+    age_limit: float | None = None
+    at: float = 0.0
 
 
 class FoldIn:
@@ -41,16 +113,23 @@ class FoldIn:
 
     def __init__(self, content: Any) -> None:
         with np.load(content, allow_pickle=False) as packed:
-            self.ids: Vector = packed["ids"]
-            self.factors = packed["factors"].astype(np.float64)
-            self.likes: Vector = packed["likes"]
-            self.alpha, self.reg_param = packed["weights"]
+            held: Mapping[str, Vector] = {name: packed[name] for name in packed.files}
+        self.ids = held["ids"]
+        self.factors = held["factors"].astype(np.float64)
+        self.likes = held["likes"]
+        self.alpha, self.reg_param = held["weights"]
+        self.least_age = held.get("least_age")
+        self.windows: Windows | None = None
+        if "offer_title" in held:
+            self.windows = Windows(
+                *(held[f"offer_{name}"] for name in ("title", "market", "since", "until"))
+            )
         self.position = {title: at for at, title in enumerate(self.ids.tolist())}
         self.gram = self.factors.T @ self.factors
 
-    def factors_of(self, history: list[str]) -> Vector | None:
+    def factors_of(self, history: Sequence[str]) -> Vector | None:
         """The factors of a profile that liked these titles; None where none of them is known."""
-        known = sorted({self.position[title] for title in history if title in self.position})
+        known = self._positions(history)
         if not known:
             return None
         liked = self.factors[known]
@@ -60,18 +139,46 @@ class FoldIn:
         )
         return solution
 
-    def top(self, history: list[str], k: int) -> tuple[list[str], list[float]]:
-        """The k best titles outside the history, with their scores; ties in the order of their ids."""
-        factors = self.factors_of(history)
+    def may_be_shown(self, asked: Asked) -> Vector:
+        """Which titles are on offer there and then, and meant for that age."""
+        is_shown: Vector = np.ones(len(self.ids), bool)
+        if self.least_age is not None:
+            limit = np.nan if asked.age_limit is None else asked.age_limit
+            # Comparisons with what is not known are false.
+            is_shown &= self.least_age <= limit
+        if self.windows is not None:
+            own = (
+                (self.windows.market == asked.market)
+                & (self.windows.since <= asked.at)
+                & (asked.at < self.windows.until)
+            )
+            here = np.zeros(len(self.ids), bool)
+            here[self.windows.title[own]] = True
+            is_shown &= here
+        return is_shown
+
+    def top(self, asked: Asked, k: int) -> tuple[list[str], list[float]]:
+        """The k best titles for a request, outside its history, with their scores; ties in the order of their ids."""
+        factors = self.factors_of(asked.history)
         scores = self.likes.copy() if factors is None else self.factors @ factors
-        scores[[self.position[title] for title in history if title in self.position]] = -np.inf
+        scores[self._positions([*asked.history, *asked.seen])] = -np.inf
+        scores[~self.may_be_shown(asked)] = -np.inf
         best = np.lexsort((self.ids, -scores))[:k]
         best = best[np.isfinite(scores[best])]
         return self.ids[best].tolist(), scores[best].tolist()
 
+    def _positions(self, titles: Sequence[str]) -> list[int]:
+        return sorted({self.position[title] for title in titles if title in self.position})
+
+
+def seconds(moment: str) -> float:
+    """A moment in ISO 8601, UTC where it names no zone, as seconds since 1970. Raises ValueError on anything else."""
+    told = datetime.fromisoformat(moment)
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+
 
 class TitlesForHistory(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """`history` (title ids) in each row → `titles` and `scores`; `params={"k": 10}`."""
+    """`history, seen, market, age_limit` in each row → `titles` and `scores`; `params={"k": 10}`."""
 
     def load_context(self, context: Any) -> None:
         self.model = FoldIn(context.artifacts[FILE])
@@ -80,9 +187,29 @@ class TitlesForHistory(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-de
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         del context
-        k = int((params or {}).get("k", 10))
-        lists = [self.model.top(list(history), k) for history in model_input["history"]]
+        wish = params or {}
+        moment = str(wish.get("at") or "")
+        if self.model.windows is not None and not moment:
+            raise ValueError(
+                "titles are on offer from a moment to a moment; say for which one the list is, as "
+                'params={"k": 10, "at": "2026-03-01T20:00:00Z"}'
+            )
+        at = seconds(moment) if moment else 0.0
+        k = int(wish.get("k", 10))
+        lists = [self.model.top(_asked(row, at), k) for row in model_input.to_dict("records")]
         return pd.DataFrame(lists, columns=["titles", "scores"])
+
+
+def _asked(row: Mapping[Any, Any], at: float) -> Asked:
+    """A row of the request; what is missing there, or null, is not known."""
+    seen, market, limit = (row.get(name) for name in ("seen", "market", "age_limit"))
+    return Asked(
+        history=list(row["history"]),
+        seen=[] if seen is None or isinstance(seen, float) else list(seen),
+        market=market if isinstance(market, str) else None,
+        age_limit=None if limit is None or pd.isna(limit) else float(limit),
+        at=at,
+    )
 
 
 mlflow.models.set_model(TitlesForHistory())

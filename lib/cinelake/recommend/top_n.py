@@ -1,9 +1,9 @@
 """The best N titles for every profile, without those it has seen.
 
 Profiles stay where they are: each partition scores its profiles with the broadcast model, tile by
-tile, sets seen titles to −inf and keeps the best. MLlib's `recommendForAllUsers` is
-a cross join with a shuffle, cannot leave titles out, and has to be asked for N plus the longest
-history.
+tile, sets titles that are seen or may not be shown (eligibility.py) to −inf and keeps the best.
+MLlib's `recommendForAllUsers` is a cross join with a shuffle, cannot leave titles out, and has to
+be asked for N plus the longest history.
 
 The result depends on the model only, not on tiles, partitions or the BLAS in use:
 
@@ -18,8 +18,8 @@ Exact for any catalogue whose factors fit into a worker's memory, some 200,000 t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.scoring import Factored, Matrix, Scores, Scoring, cells, matrix
 
 # Scores of one tile: 8 MB of single-precision numbers, so that every pass over them stays in the
@@ -52,15 +53,21 @@ Exactly = Callable[[Matrix, Matrix], Matrix]
 class Catalogue:
     """The titles that can be recommended, ordered by id: a title's position breaks ties.
 
-    `idx` are the dense integers under which histories name them.
+    `idx` are the dense integers under which histories name them; `offer`, of the same titles, says to whom they may be
+    shown, if that is limited.
     """
 
     ids: pa.Array
     idx: npt.NDArray[np.int64]
     scoring: Scoring
+    offer: Offer | None = None
 
     def __len__(self) -> int:
         return len(self.idx)
+
+    def offering(self, offer: Offer | None) -> Catalogue:
+        """The same titles, each shown only to whom the offer lets it be."""
+        return replace(self, offer=offer and offer.among(self.ids))
 
 
 def catalogue(titles: DataFrame) -> Catalogue:
@@ -85,12 +92,15 @@ def top_n(profiles: DataFrame, titles: Catalogue, n: int) -> DataFrame:
 
     `seen` holds title indexes and may be null; those unknown to the catalogue are ignored. A
     profile gets fewer than `n` rows where fewer titles are left, and none where it has seen them
-    all. Rows with a null in a column that the model reads get none.
+    all. Rows with a null in a column that the model reads get none. Where the catalogue has an offer, `profiles` has
+    the columns that it reads, `market string` and `age_limit int`; null means that nothing may be shown.
     """
     if n < 1:
         raise ValueError(f"a list of {n} titles; ask for at least 1")
     columns = titles.scoring.columns
-    source = profiles.select("profile_id", "seen", *columns).na.drop(subset=list(columns))
+    limits = titles.offer.columns if titles.offer else ()
+    needed = dict.fromkeys(("profile_id", "seen", *columns, *limits))
+    source = profiles.select(*needed).na.drop(subset=list(columns))
     profile_type = source.schema["profile_id"].dataType
     title_type = _spark_type(titles.ids.type)
     schema = StructType(
@@ -128,6 +138,30 @@ def _ranking(titles: Callable[[], Catalogue], n: int) -> Callable[[Batches], Bat
     return rank_batches
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a batch of profiles is not shown: titles seen, by row, and by audience what is added to scores.
+
+    Rows of one audience stand together.
+    """
+
+    seen_rows: Matrix
+    seen_positions: Matrix
+    audiences: Matrix | None
+    added: Sequence[Matrix]
+
+    def close(self, scores: Matrix, start: int, stop: int) -> None:
+        """Set the scores `(rows, titles)` of the profiles from `start` on to −inf where nothing may be shown."""
+        first, last = np.searchsorted(self.seen_rows, [start, stop])
+        scores[self.seen_rows[first:last] - start, self.seen_positions[first:last]] = -np.inf
+        if self.audiences is None:
+            return
+        own = self.audiences[start:stop]
+        ends = [*(np.flatnonzero(np.diff(own)) + 1).tolist(), len(own)]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            scores[begin:end] += self.added[own[begin]]
+
+
 class Scorer:
     """Ranks batches of profiles against one catalogue; holds the buffers that all tiles share."""
 
@@ -146,13 +180,17 @@ class Scorer:
 
     def rank(self, batch: pa.RecordBatch) -> Batches:
         """One record batch of ranked titles per tile of profiles."""
+        offer = self.titles.offer
+        audiences, added = (None, []) if offer is None else offer.kept_from(batch)
+        if audiences is not None:
+            # Profiles of one audience side by side: what is kept from them is kept from them together.
+            order = np.argsort(audiences, kind="stable")
+            batch, audiences = batch.take(pa.array(order)), audiences[order]
         scored = self.titles.scoring.of(batch, self._cells)
-        seen_row, seen_position = self._cells(batch.column("seen"))
+        kept = Kept(*self._cells(batch.column("seen")), audiences, added)
         for start in range(0, batch.num_rows, self.rows):
             stop = min(start + self.rows, batch.num_rows)
-            first, last = np.searchsorted(seen_row, [start, stop])
-            seen = seen_row[first:last] - start, seen_position[first:last]
-            row, position, score = self._tile(scored, start, stop, seen)
+            row, position, score = self._tile(scored, start, stop, kept)
             yield self._as_batch(
                 batch.column("profile_id").slice(start, stop - start), row, position, score
             )
@@ -167,13 +205,13 @@ class Scorer:
         return rows[listed], position[listed]
 
     def _tile(
-        self, scored: Scores, start: int, stop: int, seen: tuple[Matrix, Matrix]
+        self, scored: Scores, start: int, stop: int, kept: Kept
     ) -> tuple[Matrix, Matrix, Matrix]:
         """Row, position and score of the best titles, ordered by row and rank."""
         scores = self.scores[: stop - start]
         slack = scored.fast(start, stop, scores)
         scores[:, len(self.titles) :] = -np.inf
-        scores[seen] = -np.inf
+        kept.close(scores[:, : len(self.titles)], start, stop)
 
         best = scores.reshape(len(scores), self.group, self.groups).max(axis=1)
         nth = np.partition(best, self.groups - self.n, axis=1)[:, self.groups - self.n]

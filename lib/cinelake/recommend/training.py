@@ -6,32 +6,27 @@ that is registered is fitted on everything afterwards.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from mlflow.models import infer_signature
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
-from cinelake.recommend import evaluation, serving
+from cinelake.recommend import evaluation
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
 from cinelake.recommend.holdout import cold, relevant
 from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
-from cinelake.recommend.models.als import AlsRecipe, NamedFactors
-from cinelake.recommend.models.popular import PopularRecipe, popular_titles
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.rerank import Taste, rerank
@@ -177,32 +172,6 @@ def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]
         for segment in segments
     ]
     return _rows(_all(found))
-
-
-def registrable(factors: NamedFactors, known: DataFrame, recipe: AlsRecipe) -> Row:
-    """Arguments of `Tracker.register` that follow from a model trained on `known` (strengths): its
-    code, artefacts, frames, signature with a real example of use, and requirements.
-    """
-    likes = popular_titles(known).select("title_id", F.col("factors")[0].alias("likes"))
-    rows = factors.of_titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
-    ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
-    matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
-    liked = rows.column("likes").to_numpy()
-    packed = serving.pack(ids, matrix, liked, alpha=recipe.alpha, reg_param=recipe.reg_param)
-    favourites = ids[np.argsort(-liked, kind="stable")[:2]].tolist()
-    best, scores = serving.FoldIn(io.BytesIO(packed)).top(favourites, 3)
-    example = pd.DataFrame({"history": [favourites]})
-    answer = pd.DataFrame({"titles": [best], "scores": [scores]})
-    return {
-        "python_model": Path(serving.__file__),
-        "artifacts": {serving.FILE: packed},
-        # Those of profiles follow from their histories, and nobody's are kept.
-        "frames": {"titles": factors.of_titles.select("title_id", "factors")},
-        "input_example": example,
-        "signature": infer_signature(example, answer, params={"k": 10}),
-        "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
-        "params": recipe.model_dump(),
-    }
 
 
 @dataclass(frozen=True)

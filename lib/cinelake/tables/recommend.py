@@ -88,7 +88,7 @@ RECOMMENDATIONS = Table(
         Column(
             "title_id",
             StringType(),
-            "title recommended, never one the profile has seen",
+            "title recommended, never one the profile has seen or may not be shown",
             required=True,
         ),
         Column(
@@ -100,7 +100,8 @@ RECOMMENDATIONS = Table(
         Column(
             "source",
             StringType(),
-            "als: personal; popular: for profiles the model does not know",
+            "als: from what the profile liked; picks: from what it picked when it was made; popular: what is "
+            "popular where it is, for profiles of whom the model knows nothing",
             required=True,
         ),
         Column(
@@ -119,10 +120,10 @@ RECOMMENDATIONS = Table(
     partition=Partition.DAY,
     checks=(
         between("rank", 1),
-        one_of("source", "als", "popular"),
+        one_of("source", "als", "picks", "popular"),
         satisfies(
             "model_version_is_of_its_source",
-            "(model_version IS NOT NULL) = (source = 'als')",
+            "(model_version IS NOT NULL) = (source <> 'popular')",
             "model_version",
             "source",
         ),

@@ -76,21 +76,31 @@ TITLE_AUDIENCES = Table(
     name="title_audiences",
     area="behaviour",
     layer=Layer.GOLD,
-    grain="one film or series, day, country, kind of profile and kind of device, in which somebody started to watch",
+    grain=(
+        "one film or series, day, country, kind of profile, kind of device and part of the day, in which somebody "
+        "started to watch"
+    ),
     columns=(
         Column("title_id", StringType(), "The film or series", required=True),
         PLAY_DATE,
         Column("country", StringType(), "Country of the address (ISO 3166-1), or unknown", required=True),
         Column("profile_kind", StringType(), "adult, kid, or unknown", required=True),
         DEVICE_KIND,
+        Column(
+            "daypart",
+            StringType(),
+            "By the viewer's clock: night from 0, morning from 6, afternoon from 12, evening from 18",
+            required=True,
+        ),
         STARTS,
         SECONDS_WATCHED,
     ),
-    key=("title_id", "play_date", "country", "profile_kind", "device_kind"),
+    key=("title_id", "play_date", "country", "profile_kind", "device_kind", "daypart"),
     window="play_date",
     partition=Partition.MONTH,
     checks=(
         one_of("profile_kind", "adult", "kid", "unknown"),
+        one_of("daypart", "night", "morning", "afternoon", "evening"),
         between("starts", 1),
         between("seconds_watched", 0),
     ),

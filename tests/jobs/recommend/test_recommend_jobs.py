@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
+from cinelake.recommend.service import TOLD
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
@@ -93,21 +94,21 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        nothing = {
-            table: self.spark.createDataFrame([], table.schema)
-            for table in (TITLES, PROFILES, ACCOUNTS)
-        }
+        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS)
         inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing}
         rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         tracker.finish()
         return tracker
+
+    def _untold(self, *tables: Table) -> dict[Table, DataFrame]:
+        return {table: self.spark.createDataFrame([], table.schema) for table in tables}
 
     def lists(self, day: date = MONDAY) -> DataFrame:
         tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
         approved = self.tracking.newest_approved(ALS, day)
         outputs = rehearse(
             JOBS["recommend_titles"],
-            {TITLE_SIGNALS: self.signals, TITLES: self.spark.createDataFrame([], TITLES.schema)},
+            {TITLE_SIGNALS: self.signals, **self._untold(*TOLD)},
             day,
             params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
             models={ALS.name: approved} if approved else {},
@@ -239,15 +240,27 @@ def test_titles_are_related_as_of_the_day(service: Service) -> None:
     )
     tracker = service.tracking.start("recommend", "relate_titles", Window.of_day(MONDAY), "run")
     approved = service.tracking.newest_approved(ALS, MONDAY)
+    before = [
+        (MONDAY - timedelta(days=7), one, 1, other, 1.0, 1.0, 1.0, 1.0, [])
+        for one, other in (("t00", "t14"), ("t14", "t00"))
+    ]
+    inputs = {
+        TITLE_SIGNALS: service.signals,
+        TITLES: titles,
+        SIMILAR_TITLES: service.spark.createDataFrame(before, SIMILAR_TITLES.schema),
+    }
     out = rehearse(
         JOBS["relate_titles"],
-        {TITLE_SIGNALS: service.signals, TITLES: titles},
+        inputs,
         MONDAY,
         params=JOBS["relate_titles"].params.model_validate({"titles": 4}),
         models={ALS.name: approved} if approved else {},
         tracker=tracker,
     )
     tracker.finish()
+    metrics = service.tracking.client.get_run(tracker.mlflow_run_id).data.metrics
+    # The only two that had lists, of one title each, and both right.
+    assert metrics == {"precision_at_10": 0.1, "precision_at_10.at_random": 1, "titles_judged": 2}
     found = out[SIMILAR_TITLES].collect()
     assert {row.as_of for row in found} == {MONDAY}
     assert len(found) == 24 * 4

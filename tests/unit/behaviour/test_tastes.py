@@ -35,7 +35,7 @@ def sessions(spark: SparkSession) -> DataFrame:
         play(40, device_kind="tv", country="DE"),
         play(9, session_date=NEXT, device_kind="phone", country="FR"),
         # Of a title that nobody knows, by a profile that nobody knows, from nowhere.
-        play(5, profile_id="p9", title_id="t9", kind="episode", episode_id="e9"),
+        play(5, profile_id="p9", title_id="t9", kind="episode", episode_id="e9", local_hour=5),
         # Never came to a picture.
         play(0, first_frame_at=None),
     )
@@ -95,7 +95,7 @@ def test_genres_have_hours_and_devices_and_what_is_not_known_is_said(
         week | {"play_date": NEXT, "genre": "Comedy", "device_kind": "phone", "starts": 1,
                 "seconds_watched": Decimal(9)},
         week | {"play_date": DAY, "genre": "unknown", "kind": "episode", "device_kind": "unknown",
-                "starts": 1, "seconds_watched": Decimal(5)},
+                "local_hour": 5, "starts": 1, "seconds_watched": Decimal(5)},
     )  # fmt: skip
     same(genre_hours(sessions, titles), expected)
 
@@ -114,10 +114,10 @@ def test_an_audience_is_told_by_kind_of_profile_country_and_device(
         spark,
         TITLE_AUDIENCES,
         {"title_id": "t1", "play_date": DAY, "country": "DE", "profile_kind": "kid",
-         "device_kind": "tv", "starts": 2, "seconds_watched": Decimal(100)},
+         "device_kind": "tv", "daypart": "evening", "starts": 2, "seconds_watched": Decimal(100)},
         {"title_id": "t1", "play_date": NEXT, "country": "FR", "profile_kind": "adult",
-         "device_kind": "phone", "starts": 1, "seconds_watched": Decimal(9)},
+         "device_kind": "phone", "daypart": "evening", "starts": 1, "seconds_watched": Decimal(9)},
         {"title_id": "t9", "play_date": DAY, "country": "unknown", "profile_kind": "unknown",
-         "device_kind": "unknown", "starts": 1, "seconds_watched": Decimal(5)},
+         "device_kind": "unknown", "daypart": "night", "starts": 1, "seconds_watched": Decimal(5)},
     )  # fmt: skip
     same(title_audiences(sessions, profiles), expected)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import typer
@@ -13,6 +14,7 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
+from unit.tables.rows import rows
 
 from cinelake.recommend.commands import (
     alike,
@@ -24,9 +26,25 @@ from cinelake.recommend.commands import (
     register,
     side_by_side,
 )
+from cinelake.recommend.eligibility import Limits
+from cinelake.recommend.popular_here import Popularity
+from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.runtime.tracking import ModelRun, ModelVersion
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
+from cinelake.tables.contract import Table
 
 TODAY = date(2026, 3, 2)
+LISTS = (
+    "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
+    "because array<struct<title_id: string, contribution: double>>"
+)
+
+
+def _service(
+    spark: SparkSession, told: Mapping[Table, Sequence[dict[str, Any]]] = MappingProxyType({})
+) -> Callable[[date], Service]:
+    records = Records(*(rows(spark, table, *told.get(table, ())) for table in TOLD))
+    return lambda until: records.describe(until, Limits(), Popularity())
 
 
 def _text(shown: RenderableType) -> str:
@@ -80,10 +98,6 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 
 
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
-    schema = (
-        "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
-        "because array<struct<title_id: string, contribution: double>>"
-    )
     recommendations = spark.createDataFrame(
         [
             (date(2026, 3, 1), "42", 1, "old", "als", 1, []),
@@ -91,14 +105,44 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
             (TODAY, "42", 2, "up", "als", 2, []),
             (TODAY, "43", 1, "jaws", "als", 2, []),
         ],
-        schema,
+        LISTS,
     )
     expected = spark.createDataFrame(
         [(1, "heat", "als", TODAY, 2, ["ronin", "up"])],
         "place int, title_id string, note string, as_of date, model_version int, because array<string>",
     )
 
-    assert_df_equality(newest_list(recommendations, "42", 1), expected, ignore_nullable=True)
+    listed = newest_list(recommendations, "42", 1, _service(spark))
+
+    assert_df_equality(listed, expected, ignore_nullable=True)
+
+
+def test_what_may_no_longer_be_shown_is_on_no_list(spark: SparkSession) -> None:
+    recommendations = spark.createDataFrame(
+        [(TODAY, "42", rank, title, "als", 2, []) for rank, title in enumerate(("heat", "up"), 1)],
+        LISTS,
+    )
+    told = {"effective_date": TODAY, "effective_from": datetime(2026, 3, 2)}
+    profile = {"profile_id": "42", "account_id": "a", "kind": "kid", "status": "active"}
+    service = _service(
+        spark,
+        {
+            PROFILES: [profile | told | {"maturity_limit": 7}],
+            ACCOUNTS: [told | {"account_id": "a", "market": "DE"}],
+            TITLES: [
+                told | {"title_id": "heat", "maturity": 16},
+                told | {"title_id": "up", "maturity": 0},
+            ],
+            AVAILABILITY: [
+                told | {"title_id": t, "market": "DE", "available_from": datetime(2026, 1, 1)}
+                for t in ("heat", "up")
+            ],
+        },
+    )
+
+    listed = newest_list(recommendations, "42", 5, service)
+
+    assert [(row.place, row.title_id) for row in listed.collect()] == [(2, "up")]
 
 
 def test_an_unknown_profile_is_met_with_the_nearest_ids(spark: SparkSession) -> None:

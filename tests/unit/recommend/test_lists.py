@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from cinelake.recommend.fold_in import FoldedIn, Ridge
-from cinelake.recommend.lists import Arrangement, lists_for_everyone, numbered
+from cinelake.recommend.eligibility import InForce
+from cinelake.recommend.fold_in import Ridge
+from cinelake.recommend.lists import Known, lists_for_everyone
 from cinelake.recommend.models.popular import popular_titles
+from cinelake.recommend.newcomer import Newcomer, popular_for
 from cinelake.recommend.rerank import Taste
+from cinelake.recommend.service import Service
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
 COLUMNS = ["profile_id", "rank", "title_id", "source"]
+PLAIN = Taste()
 EXPECTED = "profile_id string, rank int, title_id string, source string"
 
 
@@ -37,6 +42,36 @@ def _titles(spark: SparkSession) -> DataFrame:
     )
 
 
+def _service(spark: SparkSession, **told: Any) -> Service:
+    """A service that tells of nothing but what is said."""
+    nothing: dict[str, Any] = {
+        "until": date(2026, 3, 2),
+        "viewers": None,
+        "shown": spark.createDataFrame(
+            [], "title_id string, kind string, least_age int, markets array<string>"
+        ),
+        "rules": InForce(market=False, age=False),
+        "rewatchable": (),
+        "said": spark.createDataFrame(
+            [], "title_id string, genres array<string>, release_date date"
+        ),
+        "circles": spark.createDataFrame(
+            [], "circle array<string>, title_id string, starts double, total double"
+        ),
+        "prior": 1.0,
+    }
+    return Service(**nothing | told)
+
+
+def _lists(
+    spark: SparkSession, n: int, *, approved: bool = True, taste: Taste = PLAIN, **told: Any
+) -> DataFrame:
+    known = Known(_titles(spark), Ridge(2.0, 0.1)) if approved else None
+    return lists_for_everyone(
+        _interactions(spark), _service(spark, **told), known, n, reasons=1, taste=taste
+    )
+
+
 def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones(
     spark: SparkSession,
 ) -> None:
@@ -51,10 +86,7 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
         EXPECTED,
     )
 
-    numbers = numbered(_interactions(spark), _titles(spark))
-    known = _interactions(spark).join(numbers, on="title_id")
-    model = FoldedIn(_titles(spark).join(numbers, on="title_id"), Ridge(2.0, 0.1))
-    lists = lists_for_everyone(known, model, 2, source="als", reasons=1).localCheckpoint()
+    lists = _lists(spark, 2).localCheckpoint()
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
     because = {(row.profile_id, row.title_id): row.because for row in lists.collect()}
@@ -66,9 +98,6 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
 
 @pytest.mark.thorough
 def test_lists_are_arranged_by_what_the_catalogue_says(spark: SparkSession) -> None:
-    numbers = numbered(_interactions(spark), _titles(spark))
-    known = _interactions(spark).join(numbers, on="title_id")
-    model = FoldedIn(_titles(spark).join(numbers, on="title_id"), Ridge(2.0, 0.1))
     said = spark.createDataFrame(
         [
             ("heat", ["crime"], None),
@@ -78,15 +107,11 @@ def test_lists_are_arranged_by_what_the_catalogue_says(spark: SparkSession) -> N
         "title_id string, genres array<string>, release_date date",
     )
 
-    def first(**weights: float) -> dict[str, str]:
-        arrangement = Arrangement(Taste(**weights), said, date(2026, 3, 2))
-        lists = lists_for_everyone(
-            known, model, 1, source="als", reasons=1, arrangement=arrangement
-        )
-        return {row.profile_id: row.title_id for row in lists.collect()}
+    lists = _lists(spark, 1, taste=Taste(calibration=0.5, freshness=0.5), said=said)
 
     # By their scores it would be "up" for her, who liked a crime film; and the other is new.
-    assert first(calibration=0.5, freshness=0.5) == {"ann": "old", "bob": "old", "new": "heat"}
+    found = {row.profile_id: row.title_id for row in lists.collect()}
+    assert found == {"ann": "old", "bob": "old", "new": "heat"}
 
 
 def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -> None:
@@ -101,11 +126,61 @@ def test_without_a_model_everyone_gets_the_popular_titles(spark: SparkSession) -
         EXPECTED,
     )
 
-    known = _interactions(spark)
-    known = known.join(numbered(known), on="title_id")
-    lists = lists_for_everyone(known, None, 2, source="als", reasons=1)
+    lists = _lists(spark, 2, approved=False)
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_every_viewer_has_a_list_of_what_it_may_be_shown_from_its_picks_if_it_has_done_nothing(
+    spark: SparkSession,
+) -> None:
+    viewers = spark.createDataFrame(
+        [
+            ("ann", "adult", 18, None, "DE", "tv"),  # Bob has left
+            ("eve", "adult", 18, ["heat", "who knows"], "DE", "tv"),
+            ("kim", "kid", 7, None, "DE", "tv"),
+            ("pat", "adult", 18, ["heat"], None, None),  # in no market
+        ],
+        "profile_id string, kind string, age_limit int, onboarding_picks array<string>, market string, "
+        "device_kind string",
+    )
+    shown = spark.createDataFrame(
+        [
+            ("heat", "film", 16, ["DE"]),
+            ("up", "film", 0, ["DE"]),
+            ("jaws", "film", 12, ["FR"]),
+            ("old", "film", None, ["DE"]),  # whom is it for?
+            ("unmet", "film", 0, ["DE"]),
+        ],
+        "title_id string, kind string, least_age int, markets array<string>",
+    )
+    expected = spark.createDataFrame(
+        [
+            ("ann", 1, "up", "als"),
+            ("eve", 1, "heat", "picks"),  # picked, but not seen
+            ("eve", 2, "up", "picks"),
+            ("kim", 1, "up", "popular"),
+            ("kim", 2, "unmet", "popular"),
+        ],
+        EXPECTED,
+    )
+
+    lists = _lists(spark, 2, viewers=viewers, shown=shown, rules=InForce(market=True, age=True))
+
+    assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+
+
+@pytest.mark.thorough
+def test_titles_of_kinds_that_are_watched_again_stay_on_lists(spark: SparkSession) -> None:
+    shown = spark.createDataFrame(
+        [("heat", "series", 0, []), ("up", "film", 0, [])],
+        "title_id string, kind string, least_age int, markets array<string>",
+    )
+
+    lists = _lists(spark, 3, shown=shown, rewatchable=("series",))
+
+    of_bob = [row.title_id for row in lists.where("profile_id = 'bob'").orderBy("rank").collect()]
+    assert of_bob == ["heat", "old"]
 
 
 def test_popular_is_what_most_liked_and_then_what_most_know(spark: SparkSession) -> None:
@@ -127,3 +202,24 @@ def test_popular_is_what_most_liked_and_then_what_most_know(spark: SparkSession)
     assert_df_equality(
         popular_titles(interactions), expected, ignore_row_order=True, ignore_nullable=True
     )
+
+
+def test_a_newcomer_gets_what_is_popular_around_it_at_that_hour(spark: SparkSession) -> None:
+    shown = spark.createDataFrame(
+        [("heat", "film", 16, ["DE"]), ("up", "film", 0, ["DE"]), ("jaws", "film", 0, ["DE"])],
+        "title_id string, kind string, least_age int, markets array<string>",
+    )
+    circles = spark.createDataFrame(
+        [(["DE", "adult", "tv", "evening"], "jaws", 9.0, 9.0)],
+        "circle array<string>, title_id string, starts double, total double",
+    )
+    service = _service(spark, shown=shown, rules=InForce(market=True, age=True), circles=circles)
+
+    def first(*asked: Any) -> list[str]:
+        listed = popular_for(Newcomer(*asked), _interactions(spark), service, 3)
+        return [row.title_id for row in listed.orderBy("place").collect()]
+
+    assert first("DE", "adult", 18, "tv", 20) == ["jaws", "heat", "up"]
+    assert first("DE", "adult", 18, "tv", None) == ["heat", "up", "jaws"]
+    assert first("DE", "kid", 7, "tv", 9) == ["up", "jaws"]
+    assert first("FR", "adult", 18, "tv", 20) == []
