@@ -44,6 +44,7 @@ class TrainAlsParams(JobParams):
     rivals: tuple[str, ...] = Field(
         ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
     )
+    tolerances: gate.Tolerances = gate.Tolerances()
 
     @field_validator("rivals")
     @classmethod
@@ -111,7 +112,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             genres=latest(run.read(TITLES), ["title_id"], "genres"),
             groups=audience(run.read(PROFILES), run.read(ACCOUNTS)),
         )
-        decision = gate.decide(comparison.measured("ndcg"), f"nDCG@{params.top}", incumbent)
+        decision = gate.decide(comparison, params.tolerances, incumbent)
         tracker.log_params(
             params.recipe.model_dump()
             | {f"weights.{name}": value for name, value in params.weights}

@@ -42,7 +42,7 @@ class Comparison:
     """How models fared on the same holdouts, in plain numbers.
 
     `measures` holds one row per model and measure, among them `lead`, how far the challenger's nDCG
-    is ahead of the model's on the same profiles; `segments` nDCG and recall by groups of profiles;
+    is ahead of the model's on the same profiles; `segments` nDCG, recall and lead by groups of profiles;
     `shown` coverage and Gini index in the newest holdout, `cold` what could not be predicted from
     the past. Names of measures end in the length of the lists, `_at_10`; `k` is the length that counts.
     """
@@ -57,13 +57,24 @@ class Comparison:
     trade_off: list[Row] = field(default_factory=list)
 
     def measured(self, measure: str) -> dict[str, Measured]:
-        """By model, as the gate wants it."""
-        wanted = measure if measure == "lead" else named(measure, self.k)
+        """By model, as the gate wants it; what nobody has is not there."""
         return {
             row["model"]: Measured(row["mean"], row["low"], row["high"], row["profiles"])
             for row in self.measures
-            if row["measure"] == wanted
+            if row["measure"] == self._wanted(measure) and row["mean"] is not None
         }
+
+    def grouped(self, measure: str) -> dict[tuple[str, str], dict[str, Measured]]:
+        """By segment and group of profiles, and then by model."""
+        found: dict[tuple[str, str], dict[str, Measured]] = {}
+        for row in self.segments:
+            if row["measure"] == self._wanted(measure) and row["mean"] is not None:
+                one = Measured(row["mean"], row["low"], row["high"], row["profiles"])
+                found.setdefault((row["segment"], row["group"]), {})[row["model"]] = one
+        return found
+
+    def _wanted(self, measure: str) -> str:
+        return measure if measure == "lead" else named(measure, self.k)
 
     def metrics(self) -> dict[str, float]:
         """Flat names for MLflow: `challenger.ndcg_at_10`, and the bounds of its interval."""
@@ -145,14 +156,16 @@ def compare(
                 )
         if not folds:
             return Comparison(k, [], [], [], [])
-        judged = stack.enter_context(persisted(_all([fold.judged for fold in folds])))
-        led = evaluation.with_lead(judged, CHALLENGER, named("ndcg", k))
+        judged = _all([fold.judged for fold in folds])
+        led = stack.enter_context(
+            persisted(evaluation.with_lead(judged, CHALLENGER, named("ndcg", k)))
+        )
         measures = [named(name, length) for length in lengths for name in MEASURES]
         newest = folds[0]
         return Comparison(
             k=k,
             measures=_rows(evaluation.intervals(led, [*measures, "lead"])),
-            segments=_by_segment(judged, newest.segments, k),
+            segments=_by_segment(led, newest.segments, k),
             shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
             trade_off=newest.trade_off(),
@@ -161,7 +174,7 @@ def compare(
 
 def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]:
     """`model, segment, group, measure, profiles, mean, low, high`."""
-    measures = [named(name, k) for name in ("ndcg", "recall")]
+    measures = [*(named(name, k) for name in ("ndcg", "recall")), "lead"]
     found = [
         evaluation.intervals(judged, measures, by=[segment]).select(
             "model",

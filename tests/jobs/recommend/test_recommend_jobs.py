@@ -185,7 +185,7 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
 
     refused, champion = service.tracking.versions(ALS)
     assert not refused.approved
-    assert "does not beat" in refused.reason
+    assert "is below the champion's recipe" in refused.reason
     assert service.tracking.at_alias(ALS, CHAMPION) == champion
     assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
 

@@ -116,6 +116,9 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
         ("history", "1-9", 24)
     }
     assert metrics["challenger_minus_popular.ndcg_at_4.low"] > 0
+    lead = comparison.grouped("lead")["history", "1-9"]
+    assert lead[POPULAR].low > 0
+    assert lead[CHALLENGER].mean == 0
     assert metrics["holdout_1.cold_titles"] == 1
     labels = [label.get_text() for label in pictures.quality(comparison).axes[0].get_yticklabels()]
     assert set(labels) == {CHALLENGER, CHAMPION, POPULAR, "ease", "item_item", "blend"}
