@@ -105,7 +105,7 @@ def pipeline(entries: Sequence[Entry]) -> Section:
     rows = [
         (
             job,
-            Cell(line.newest.status, TONES.get(line.newest.status, "")),
+            _ended(line.newest),
             f"{line.newest.start} to {line.newest.end}" if line.newest.start else "all that landed",
             line.rows_in,
             line.rows_out,
@@ -132,6 +132,13 @@ def pipeline(entries: Sequence[Entry]) -> Section:
             Grid(headings, rows),
         ],
     )
+
+
+def _ended(newest: Entry) -> Cell:
+    """How a run ended, with what it warned of."""
+    if newest.warnings:
+        return Cell(f"{newest.status}: {' '.join(newest.warnings)}", "warn")
+    return Cell(newest.status, TONES.get(newest.status, ""))
 
 
 def _spent(spent: Mapping[str, float]) -> Figure:

@@ -1,6 +1,6 @@
 """A job file run by itself: `spark-submit --py-files cinelake.zip jobs/<area>/<job>.py --start … --end …`.
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments. The last line of the output is a JSON summary.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with a warning. The last line of the output is a JSON summary.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
         sys.exit(f"{job.name}: {error}")
     print(summary.to_json())  # noqa: T201 - the summary is the program's output
     sys.stdout.flush()
-    if not summary.succeeded:
-        sys.exit(1)
+    if summary.exit_code:
+        sys.exit(summary.exit_code)
 
 
 def _request(job: AnyJob, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Request:

@@ -49,6 +49,7 @@ class Entry:
     quarantined: dict[str, int] = field(default_factory=dict)
     days: tuple[DayEntry, ...] = ()
     balances: tuple[Balance, ...] = ()
+    warnings: tuple[str, ...] = ()
     received_through: datetime | None = None
     started_at: datetime | None = None
     seconds: float = 0.0

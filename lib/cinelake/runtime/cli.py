@@ -1,7 +1,7 @@
 """The command `cinelake`. Areas add commands of their own in `cinelake/<area>/commands.py`.
 
 The word `then` between commands runs them one after the other in one Spark session: to start one takes longer than
-many a command. The first that fails ends it.
+many a command. The first that fails ends it; after one that warns it goes on, and ends with the code of a warning.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import cinelake
 from cinelake.runtime.areas import modules
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
+from cinelake.runtime.pipeline import WARNED
 from cinelake.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def run(
 ) -> None:
     """Run the jobs: without dates, exactly the stale windows.
 
-    Exit code 0 when all went well, 1 when a job failed, 2 for wrong arguments. The last line is a JSON summary.
+    Exit code 0 when all went well, 1 when a job failed, 2 for wrong arguments, 3 when all jobs did their work and one
+    warns of something. The last line is a JSON summary.
     """
     from cinelake.runtime import arguments
     from cinelake.runtime.pipeline import Request, chosen
@@ -176,8 +178,8 @@ def run(
             summary = pipeline.run(request, PlainProgress(notices))
     closing(notices, summary)
     typer.echo(summary.to_json())
-    if not summary.succeeded:
-        raise typer.Exit(1)
+    if summary.exit_code:
+        raise typer.Exit(summary.exit_code)
 
 
 @app.command()
@@ -321,6 +323,7 @@ def main() -> None:
 
 
 def _run_each(arguments: list[str]) -> None:
+    warned = False
     commands: list[list[str]] = [[]]
     for argument in arguments:
         if argument == THEN:
@@ -334,11 +337,14 @@ def _run_each(arguments: list[str]) -> None:
             try:
                 app(command)
             except SystemExit as end:
-                if end.code:
+                warned = warned or end.code == WARNED
+                if end.code not in (None, 0, WARNED):
                     raise
             _State.settled = True
     finally:
         _State.settled = False
+    if warned:
+        sys.exit(WARNED)
 
 
 def _discover_importers() -> None:

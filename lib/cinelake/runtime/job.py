@@ -106,6 +106,14 @@ class Run(ABC, Generic[P]):
         self.window = window
         self.params = params
         self.code_version = code_version
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        """Say that somebody should look at something, though the work is done.
+
+        The job succeeds; the message is shown and kept in the ledger, and the command ends with a code of its own.
+        """
+        self.warnings.append(message)
 
     @property
     def start(self) -> date:
@@ -124,6 +132,11 @@ class Run(ABC, Generic[P]):
     @abstractmethod
     def inputs_fingerprint(self) -> str:
         """Identifies parameters, code version and content of all inputs: the same for the same training."""
+
+    @property
+    @abstractmethod
+    def input_versions(self) -> Mapping[str, int]:
+        """The versions at which tables are read, by name; none of tables that do not exist."""
 
     @abstractmethod
     def keys(self, kinds: Iterable[str]) -> DataFrame:
@@ -330,9 +343,10 @@ REHEARSAL_KEYS = Keyring(b"the secret of rehearsals, which everybody knows")
 
 @dataclass
 class Rehearsed:
-    """What a rehearsed job would have published, by table, and what it would have turned away."""
+    """What a rehearsed job would have published, by table, what it would have turned away, and what it warned of."""
 
     _judged: dict[str, DataFrame] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def __getitem__(self, table: Table) -> DataFrame:
         return accepted(self._of(table)).select(*table.names)
@@ -397,7 +411,7 @@ class _Rehearsal(Run[P]):
         self._inputs = {table.name: frame for table, frame in inputs.items()}
         self._models = models
         self._tracker = tracker
-        self.outputs = Rehearsed()
+        self.outputs = Rehearsed(warnings=self.warnings)
 
     @property
     def tracker(self) -> Tracker:
@@ -408,6 +422,10 @@ class _Rehearsal(Run[P]):
         return hash_of_content(
             [self.params.model_dump(mode="json"), self.job.version, str(self.window)]
         )
+
+    @property
+    def input_versions(self) -> Mapping[str, int]:
+        return {}
 
     def keys(self, kinds: Iterable[str]) -> DataFrame:
         spark = next(iter(self._inputs.values())).sparkSession

@@ -97,6 +97,7 @@ def _row(entry: Entry) -> dict[str, Any]:
             }
             for balance in entry.balances
         ],
+        "warnings": list(entry.warnings),
         "received_through": entry.received_through,
         "started_at": entry.started_at,
         "seconds": entry.seconds,
@@ -142,6 +143,7 @@ def _entry(row: dict[str, Any]) -> Entry:
             )
             for balance in row["balances"] or ()
         ),
+        warnings=tuple(row["warnings"] or ()),
         received_through=row["received_through"],
         started_at=row["started_at"],
         seconds=row["seconds"],

@@ -31,6 +31,8 @@ from cinelake.sources.catalog import all_sources
 # A job that reads its own past may change days that make later days of itself stale; it settles in two.
 PASSES = 5
 GOOD = ("succeeded", "up to date", "nothing landed", "yielded")
+# How a command ends; 2 is for wrong arguments.
+DONE, FAILED, WARNED = 0, 1, 3
 
 
 class WindowRefused(ValueError):
@@ -89,6 +91,7 @@ class JobReport:
     seconds: float = 0.0
     error: str | None = None
     balances: list[Balance] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         self.status = outcome.status
@@ -99,8 +102,14 @@ class JobReport:
         self.changed |= outcome.changed
         self.seconds += outcome.seconds
         self.balances = summed([*self.balances, *outcome.balances])
+        self.warnings += outcome.warnings
         if outcome.error is not None:
             self.error = said(outcome.error)
+
+    @property
+    def state(self) -> str:
+        """The status as people are told it."""
+        return "warned" if self.status == "succeeded" and self.warnings else self.status
 
     @property
     def good(self) -> bool:
@@ -138,6 +147,17 @@ class Summary:
         return all(report.good for report in self.reports)
 
     @property
+    def warnings(self) -> int:
+        return sum(len(report.warnings) for report in self.reports)
+
+    @property
+    def exit_code(self) -> int:
+        """What a scheduler is told."""
+        if not self.succeeded:
+            return FAILED
+        return WARNED if self.warnings else DONE
+
+    @property
     def balances(self) -> list[Balance]:
         return [balance for report in self.reports for balance in report.balances]
 
@@ -151,6 +171,7 @@ class Summary:
                 "rows_out": sum(r.rows_out for r in self.reports),
                 "quarantined": sum(r.quarantined for r in self.reports),
                 "quarantined_files": sum(sum(r.files.values()) for r in self.reports),
+                "warnings": self.warnings,
                 "missing": sum(abs(balance.missing) for balance in self.balances),
                 "unclaimed": self.unclaimed,
                 "jobs": {
@@ -161,6 +182,7 @@ class Summary:
                         "rows_out": r.rows_out,
                         "quarantined": r.quarantined,
                         **({"quarantined_files": r.files} if r.files else {}),
+                        **({"warnings": r.warnings} if r.warnings else {}),
                         "changed": r.changed,
                         "seconds": round(r.seconds, 1),
                         **({"error": r.error.splitlines()[0][:300]} if r.error else {}),

@@ -20,6 +20,7 @@ COLOURS = {
     "failed": "bold red",
     "refused": "bold red",
     "skipped": "yellow",
+    "warned": "yellow",
 }
 
 
@@ -39,10 +40,12 @@ class PlainProgress:
         """A log wants results only."""
 
     def ended(self, report: JobReport) -> None:
-        line = f"{report.job:<24} {report.status:<14} {_figures(report)}".rstrip()
+        line = f"{report.job:<24} {report.state:<14} {_figures(report)}".rstrip()
         self._console.print(line, **PLAIN)
         if report.files:
             self._console.print(f"  {turned_away(report)}", style="yellow", **PLAIN)
+        for warning in report.warnings:
+            self._console.print(f"  {warning}", style="yellow", **PLAIN)
         if report.error:
             self._console.print(f"  {report.error}", style="red", **PLAIN)
 
@@ -72,6 +75,8 @@ class LiveProgress:
         if report.files:
             said = f"{report.job}: {turned_away(report)}"
             self._live.console.print(said, style="yellow", **PLAIN)
+        for warning in report.warnings:
+            self._live.console.print(f"{report.job}: {warning}", style="yellow", **PLAIN)
         if report.error:
             self._live.console.print(
                 f"{report.job}: {report.error}", style="red", markup=False, highlight=False
@@ -85,11 +90,11 @@ class LiveProgress:
             table.add_column(name, justify="right")
         for report, doing in self._rows.values():
             running = bool(doing)
-            state = f"running {doing}" if running else report.status
+            state = f"running {doing}" if running else report.state
             quarantined = f"{report.quarantined:,}" if report.quarantined else ""
             table.add_row(
                 f"[dim]{report.area}/[/dim]{report.job}",
-                f"[{'blue' if running else COLOURS.get(report.status, 'white')}]{state}[/]",
+                f"[{'blue' if running else COLOURS.get(report.state, 'white')}]{state}[/]",
                 _thousands(report.rows_in),
                 _thousands(report.rows_out),
                 f"[yellow]{quarantined}[/yellow]",

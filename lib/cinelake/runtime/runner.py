@@ -54,6 +54,7 @@ class Outcome:
     seconds: float = 0.0
     error: BaseException | None = None
     balances: tuple[Balance, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -64,6 +65,7 @@ class Outcome:
             "quarantined_rows": float(self.quarantined),
             "quarantined_files": float(sum(sum(b.files.values()) for b in self.balances)),
             "missing_rows": float(sum(b.missing for b in self.balances)),
+            "warnings": float(len(self.warnings)),
             "seconds": self.seconds,
         }
 
@@ -112,6 +114,7 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
     tracker.set_tags(
         {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
         | {f"output.{name}": str(v) for name, v in entry.output_versions.items()}
+        | ({"warnings": "\n".join(entry.warnings)} if entry.warnings else {})
     )
     outcome = Outcome(
         job.name,
@@ -123,6 +126,7 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
         changed=bool(entry.output_versions),
         seconds=time.monotonic() - started,
         balances=entry.balances,
+        warnings=entry.warnings,
     )
     tracker.log_metrics(outcome.metrics)
     tracker.finish("FINISHED")
@@ -156,6 +160,7 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
         rows_out={name: p.rows for name, p in outputs.items()},
         quarantined={name: p.quarantined for name, p in outputs.items() if p.quarantined},
         balances=tuple(_balances(run, books)),
+        warnings=tuple(run.warnings),
         days=tuple(
             DayEntry(
                 entry.day, read_of(job, entry.day, books, context.model_version), entry.outputs
@@ -268,6 +273,10 @@ class LakeRun(Run[Any]):
             for day in self.window.days
         ]
         return hash_of_content([self.job.fingerprint(self.params), reads])
+
+    @property
+    def input_versions(self) -> Mapping[str, int]:
+        return self.pinned
 
     def keys(self, kinds: Iterable[str]) -> DataFrame:
         if self._context.keyring is None:

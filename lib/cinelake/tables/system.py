@@ -100,6 +100,11 @@ JOB_RUNS = Table(
             "what was given, kept, turned away by reason, as rows and as whole files; nothing should be missing",
         ),
         Column(
+            "warnings",
+            ArrayType(StringType()),
+            "what somebody should look at, though the run did its work",
+        ),
+        Column(
             "received_through",
             TimestampType(),
             "newest collector time among the records of a micro-batch",

@@ -39,11 +39,13 @@ def test_a_job_is_shown_as_it_last_ran_and_an_ingest_job_with_all_that_it_took_i
         entry("build", **ran, status="failed", seconds=2.0),
         entry("build", **ran, seconds=1.0, rows_in={"b": 8}, rows_out={"s": 7}, quarantined={"s": 1}),
         entry("forget", kind="reset"),
+        entry("watch", **ran, warnings=("recall fell",)),
     ]  # fmt: skip
     section = pipeline(entries)
     assert grid(section) == [
         ["ingest_ratings", "succeeded", "all that landed", 0, 8, "0", 3.0],
         ["build", "succeeded", "2026-01-01 to 2026-01-03", 8, 7, "1", 3.0],
+        ["watch", "succeeded: recall fell", "2026-01-01 to 2026-01-03", 0, 0, "0", 0.0],
     ]
     assert cards(section)["failed when they last ran"] == "0"
 

@@ -113,3 +113,23 @@ def test_commands_joined_by_then_run_in_one_workspace_until_one_fails(
     with pytest.raises(SystemExit) as end:
         cli._run_each(["config", "then", "--set", root, "config"])
     assert end.value.code == 2
+
+
+def test_commands_joined_by_then_go_on_after_a_warning_and_end_with_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+
+    def ends(command: list[str]) -> None:
+        said.append(command[0])
+        raise SystemExit({"run": 3, "report": 0, "reset": 1}[command[0]])
+
+    monkeypatch.setattr(cli, "app", ends)
+
+    with pytest.raises(SystemExit) as end:
+        cli._run_each(["run", "then", "report"])
+    assert (end.value.code, said) == (3, ["run", "report"])
+    # A failure weighs more, and ends it.
+    with pytest.raises(SystemExit) as end:
+        cli._run_each(["run", "then", "reset", "then", "report"])
+    assert (end.value.code, said[2:]) == (1, ["run", "reset"])

@@ -1,0 +1,88 @@
+"""A job that warns has done its work: it is published and entered, shown as warned, and told apart by the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date
+
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from cinelake.runtime.job import JobParams, Run, job
+from cinelake.runtime.pipeline import Request
+from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.windows import Window
+
+from .conftest import AMOUNTS, NOTES, TOTALS, Service, total_days
+
+DAY = date(2026, 1, 5)
+ODD = "a note of [2026-01-05] is odd"
+
+
+@job(reads=[NOTES], writes=[AMOUNTS])
+def sum_odd_notes(run: Run[JobParams]) -> None:
+    """Sum notes, and warn of them."""
+    run.write(AMOUNTS, run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount")))
+    run.warn(ODD)
+
+
+def test_a_job_that_warns_succeeds_and_what_builds_on_it_goes_on(service: Service) -> None:
+    service.jobs = (sum_odd_notes, total_days)
+    service.note(("2026-01-05", "tea", 3))
+
+    summary = service.run()
+
+    assert summary.succeeded
+    assert [report.state for report in summary.reports] == ["warned", "succeeded"]
+    assert [row.total for row in service.rows(TOTALS)] == [3]
+    told = json.loads(summary.to_json())
+    assert (told["status"], told["warnings"]) == ("succeeded", 1)
+    assert told["jobs"]["sum_odd_notes"]["warnings"] == [ODD]
+    assert "warnings" not in told["jobs"]["total_days"]
+    assert summary.exit_code == 3
+    entries = {entry.job: entry for entry in service.context().ledger.entries()}
+    assert entries["sum_odd_notes"].warnings == (ODD,)
+    assert entries["sum_odd_notes"].status == "succeeded"
+    assert entries["total_days"].warnings == ()
+
+
+def test_what_is_up_to_date_does_not_warn_again_and_what_is_asked_for_does(
+    service: Service,
+) -> None:
+    service.jobs = (sum_odd_notes, total_days)
+    service.note(("2026-01-05", "tea", 3))
+    service.run()
+
+    again = service.run()
+    forced = service.run(only=("sum_odd_notes",), window=Window.of_day(DAY))
+
+    assert (again.warnings, again.exit_code) == (0, 0)
+    assert [report.warnings for report in forced.reports] == [[ODD]]
+
+
+def test_a_log_says_what_is_warned_of(service: Service) -> None:
+    service.jobs = (sum_odd_notes, total_days)
+    service.note(("2026-01-05", "tea", 3))
+    page = io.StringIO()
+
+    service.pipeline().run(Request(), PlainProgress(Console(file=page, width=40)))
+
+    lines = page.getvalue().splitlines()
+    assert lines[0].startswith("sum_odd_notes            warned")
+    assert lines[1] == f"  {ODD}"
+    assert lines[2].startswith("total_days               succeeded")
+
+
+def test_a_failure_weighs_more_than_a_warning(service: Service) -> None:
+    @job(reads=[AMOUNTS], writes=[TOTALS])
+    def fail(run: Run[JobParams]) -> None:
+        """Fail."""
+        raise ValueError("no")
+
+    service.jobs = (sum_odd_notes, fail)
+    service.note(("2026-01-05", "tea", 3))
+
+    summary = service.run()
+
+    assert (summary.warnings, summary.exit_code) == (1, 1)
