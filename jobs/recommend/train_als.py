@@ -13,6 +13,7 @@ from cinelake.recommend import gate, pictures
 from cinelake.recommend.eligibility import Limits, in_force, windows
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
+from cinelake.recommend.model_card import Training, data_of, model_card
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
@@ -113,16 +114,19 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             groups=audience(run.read(PROFILES), run.read(ACCOUNTS)),
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
-        tracker.log_params(
-            params.recipe.model_dump()
-            | {f"weights.{name}": value for name, value in params.weights}
-        )
+        settings = params.recipe.model_dump() | {
+            f"weights.{name}": value for name, value in params.weights
+        }
+        tracker.log_params(settings)
         tracker.log_metrics(comparison.metrics())
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
         if comparison.trade_off:
             tracker.log_figure(pictures.trade_off(comparison), "trade_off.png")
+        through = run.end - timedelta(days=1)
+        training = Training(ALS, through, data_of(signals), run.input_versions, settings)
+        card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
         proposal = {
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
@@ -130,9 +134,9 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         with persisted(interactions(signals, params.weights, run.end)) as known:
             return tracker.register(
                 ALS,
-                trained_through=run.end - timedelta(days=1),
+                trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | {"recipe": params.recipe.model_dump_json()},
+                tags=proposal | card | {"recipe": params.recipe.model_dump_json()},
                 **registrable(params.recipe.fit(known), known, params.recipe, _shown(run)),
             )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -56,6 +58,43 @@ def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) ->
     axes.set_xlabel("titles liked before the cut")
     axes.set_ylabel(f"recall@{comparison.k}")
     axes.legend()
+
+
+def in_order(groups: Iterable[str]) -> list[str]:
+    """Histories by their length, and all else by name."""
+    return sorted(
+        groups, key=lambda name: (HISTORIES.index(name) if name in HISTORIES else 0, name)
+    )
+
+
+def groups(comparison: Comparison) -> Figure:
+    """nDCG of the challenger and of popularity in every group of profiles, a panel a segment."""
+    found = comparison.grouped("ndcg")
+    segments = list(dict.fromkeys(segment for segment, _ in found))
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(segments), sharey=True, squeeze=False)[0]
+    for axes, segment in zip(panels, segments, strict=True):
+        names = in_order(group for other, group in found if other == segment)
+        for model, aside in (("popular", 0.12), ("challenger", -0.12)):
+            ones = [found[segment, name][model] for name in names]
+            axes.errorbar(
+                [place + aside for place in range(len(names))],
+                [one.mean for one in ones],
+                # A resampled interval may miss its mean by the last digit, which is no length to draw.
+                yerr=[
+                    [max(0.0, one.mean - one.low) for one in ones],
+                    [max(0.0, one.high - one.mean) for one in ones],
+                ],
+                fmt="o",
+                capsize=3,
+                color=COLOURS[model],
+            )
+        axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 5 else 0)
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        axes.set_title(segment, fontsize=10, loc="left")
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel(f"nDCG@{comparison.k}")
+    return figure
 
 
 def trade_off(comparison: Comparison) -> Figure:

@@ -43,6 +43,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .32rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+ul { margin: 0 0 1.2rem; padding-left: 1.2rem; max-width: 52rem; } li { margin-bottom: .35rem; }
 td.warn { color: var(--warn); } td.bad { color: var(--bad); font-weight: 600; } td.good { color: var(--good); }
 """
 _UNSAFE = re.compile(r"[^a-z0-9]+")
@@ -115,7 +116,19 @@ class Cards:
         return f'<div class="cards">{cards}</div>'
 
 
-Part = Picture | Grid | Cards
+@dataclass(frozen=True)
+class Points:
+    """Sentences, each a point of its own."""
+
+    sentences: Sequence[str]
+
+    def html(self) -> str:
+        """The points as a list."""
+        points = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.sentences)
+        return f"<ul>{points}</ul>"
+
+
+Part = Picture | Grid | Cards | Points
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ TRAINED_THROUGH = "trained_through"
 FRAMES = "frames"
 GATE = "gate"
 GATE_REASON = "gate.reason"
+# A page about a version among the artefacts of the run that trained it: its name, and the tag that says where it is.
+MODEL_CARD, CARD = "model_card.html", "model_card"
 PASSED = "passed"
 FAILED = "failed"
 CHALLENGER = "challenger"
@@ -274,11 +276,17 @@ class Tracking:
     def judge(self, version: ModelVersion, *, passed: bool, reason: str) -> ModelVersion:
         """Write the gate's decision; the verdict last, so an approved version always has its reason."""
         verdict = PASSED if passed else FAILED
+        told = f"{verdict.capitalize()}: {reason}"
         with self._explained():
-            self.client.update_model_version(
-                version.name, str(version.version), f"{verdict.capitalize()}: {reason}"
-            )
+            if CARD in version.tags:
+                told += f"\n\n[Model card]({self._page(version.run_id, MODEL_CARD)})"
+            self.client.update_model_version(version.name, str(version.version), told)
         return self.tag(self.tag(version, GATE_REASON, reason), GATE, verdict)
+
+    def _page(self, run_id: str, name: str) -> str:
+        """Where MLflow's own pages show an artefact, from any other of its pages."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        return f"#/experiments/{experiment}/runs/{run_id}/artifacts/{name}"
 
     def report(self, version: ModelVersion) -> ModelRun:
         """The metrics and parameters of the run that trained a version."""
@@ -454,6 +462,11 @@ class Tracker:
         """Log a text, JSON or HTML page under `name`."""
         with self.tracking._explained():
             self.tracking.client.log_text(self.mlflow_run_id, text, name)
+
+    def log_card(self, html: str) -> dict[str, str]:
+        """Log the page about a model that is to be registered; returns the tag that leads to it from the version."""
+        self.log_text(html, MODEL_CARD)
+        return {CARD: f"runs:/{self.mlflow_run_id}/{MODEL_CARD}"}
 
     def flush(self) -> None:
         """Send what is buffered: one call, or a few where MLflow's limits force it."""

@@ -6,7 +6,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from cinelake.report.page import Cards, Cell, Grid, Picture, Section, as_html
+from cinelake.report.page import Cards, Cell, Grid, Picture, Points, Section, as_html
 
 
 def drawn() -> Figure:
@@ -34,11 +34,16 @@ def test_every_section_is_linked_to() -> None:
 
 
 def test_what_is_shown_is_text_and_no_markup() -> None:
-    parts = [Cards([("<b>1</b>", "a & b")]), Grid(["<h>"], [["<i>x</i>"]], "c <d>")]
+    parts = [
+        Cards([("<b>1</b>", "a & b")]),
+        Grid(["<h>"], [["<i>x</i>"]], "c <d>"),
+        Points(["one", "<u>two</u>"]),
+    ]
     page = as_html("<t>", "<l>", [Section("<s>", "<e>", parts)])
-    for tag in ("<b>1", "<h>", "<i>x", "<d>", "<t>", "<l>", "<s>", "<e>"):
+    for tag in ("<b>1", "<h>", "<i>x", "<d>", "<u>", "<t>", "<l>", "<s>", "<e>"):
         assert tag not in page
     assert "&lt;i&gt;x&lt;/i&gt;" in page
+    assert "<li>one</li><li>&lt;u&gt;two&lt;/u&gt;</li>" in page
 
 
 def test_numbers_stand_to_the_right_with_marks_and_nothing_is_empty() -> None:

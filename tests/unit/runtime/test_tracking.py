@@ -297,6 +297,22 @@ def test_a_refused_version_keeps_its_reason_and_is_never_used(
         tracking.promote(model, refused)
 
 
+def test_a_version_leads_to_its_card(
+    tracking: Tracking, tracker: Tracker, model: Model, doubling: Path
+) -> None:
+    tags = tracker.log_card("<p>Doubles.</p>")
+    version = _register(tracker, model, doubling, tags=tags)
+
+    tracking.judge(version, passed=True, reason="good")
+
+    run = tracking.client.get_run(version.run_id).info
+    shown = tracking.client.get_model_version(version.name, "1").description
+    page = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/model_card.html"
+    assert shown == f"Passed: good\n\n[Model card]({page})"
+    assert version.tags["model_card"] == f"runs:/{run.run_id}/model_card.html"
+    assert [file.path for file in tracking.client.list_artifacts(run.run_id)] == ["model_card.html"]
+
+
 def test_a_window_gets_the_newest_approved_version_that_did_not_see_it(
     tracking: Tracking, tracker: Tracker, model: Model, doubling: Path
 ) -> None:
