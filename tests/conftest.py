@@ -41,6 +41,9 @@ class Silent:
     def started(self, report: JobReport, doing: str) -> None:
         """Say nothing."""
 
+    def stepped(self, report: JobReport, done: int, total: int, said: str) -> None:
+        """Say nothing."""
+
     def ended(self, report: JobReport) -> None:
         """Say nothing."""
 

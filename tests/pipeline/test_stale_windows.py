@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from conftest import Silent
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from cinelake.runtime.job import JobParams, Run, job, previous
+from cinelake.runtime.job import Cadence, JobParams, Run, job, previous
+from cinelake.runtime.pipeline import JobReport, Request
 from cinelake.runtime.upkeep import expire
 from cinelake.runtime.windows import Window
 
@@ -190,3 +192,41 @@ def test_a_sequential_job_goes_day_by_day_and_carries_a_late_change_forward(
     service.run()
     assert [row.total for row in service.rows(RUNNING)] == [1, 13, 16]
     assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
+
+
+def test_a_job_on_demand_is_never_stale_and_runs_for_the_newest_day_when_it_is_named(
+    service: Service,
+) -> None:
+    service.jobs = (sum_notes, replace(total_days, cadence=Cadence.ON_DEMAND, catchup=False))
+    service.note(("2026-01-01", "tea", 1), ("2026-01-03", "tea", 2))
+    summary = service.run()
+    assert [report.job for report in summary.reports] == ["sum_notes"]
+    assert service.pipeline().stale().keys() == {"sum_notes"}
+    # Nor is it part of a stretch of days that is computed again.
+    days = Window(date(2026, 1, 1), date(2026, 1, 4))
+    assert [report.job for report in service.run(window=days).reports] == ["sum_notes"]
+    assert service.rows(TOTALS) == []
+
+    assert service.run(only=("total_days",)).succeeded
+    assert service.rows(TOTALS) == [Row(day=date(2026, 1, 3), total=2)]
+    (again,) = service.run(only=("total_days",)).reports
+    assert again.status == "up to date"
+    assert service.run(only=("total_days",), window=Window.of_day(date(2026, 1, 2))).succeeded
+    assert service.rows(TOTALS)[0] == Row(day=date(2026, 1, 2), total=1)
+
+
+def test_what_a_long_run_says_of_how_far_it_is_reaches_who_watches(service: Service) -> None:
+    def tells(run: Run[JobParams]) -> None:
+        run.tell(1, 2, "half")
+        sum_notes.function(run)
+
+    heard: list[tuple[str, int, int, str]] = []
+
+    class Watcher(Silent):
+        def stepped(self, report: JobReport, done: int, total: int, said: str) -> None:
+            heard.append((report.job, done, total, said))
+
+    service.jobs = (replace(sum_notes, function=tells),)
+    service.note(("2026-01-01", "tea", 1))
+    assert service.pipeline().run(Request(), Watcher()).succeeded
+    assert heard == [("sum_notes", 1, 2, "half")]

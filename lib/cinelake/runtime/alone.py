@@ -49,7 +49,7 @@ def _request(job: AnyJob, options: argparse.Namespace, parser: argparse.Argument
     if isinstance(job, Ingest):
         return Request(trigger=trigger(options.trigger))
     try:
-        return Request(window=Window(options.start, options.end))
+        return Request(window=Window(options.start, options.end), only=(job.name,))
     except ValueError as error:
         parser.error(str(error))
 

@@ -16,7 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
-from cinelake.runtime.job import AnyJob, Ingest, Job, JobError
+from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, JobError
 from cinelake.tables.contract import Kind, Model, Table
 
 
@@ -108,15 +108,16 @@ class Graph:
     def select(self, only: Sequence[str] = (), until: str | None = None) -> list[AnyJob]:
         """The jobs to run, in order: those named, or one with everything it builds on, or all.
 
-        Raises GraphError for an unknown name.
+        A job on demand is among them only where it is named itself. Raises GraphError for an unknown name.
         """
         known = {job.name for job in self.jobs}
+        on_demand = {job.name for job in self.jobs if is_on_demand(job)} - {until}
         for name in (*only, *([until] if until else [])):
             if name not in known:
                 raise GraphError(
                     f"there is no job {name!r}; the jobs are {', '.join(sorted(known))}"
                 )
-        wanted = set(only) if only else known
+        wanted = set(only) if only else known - on_demand
         if until:
             wanted &= self._ancestry(until)
         return [job for job in self.order if job.name in wanted]
@@ -156,9 +157,15 @@ class Graph:
                     )
 
 
+def is_on_demand(job: AnyJob) -> bool:
+    """Whether a job waits to be named."""
+    return isinstance(job, Job) and job.cadence is Cadence.ON_DEMAND
+
+
 def as_text(graph: Graph) -> str:
     """One line a job: where it stands, and what goes in and out."""
     width = max((len(f"{job.area}/{job.name}") for job in graph.order), default=0)
+    longest = max(len(cadence) for cadence in Cadence)
     lines = []
     for job in graph.order:
         source = (
@@ -168,7 +175,7 @@ def as_text(graph: Graph) -> str:
         )
         due = "always" if isinstance(job, Ingest) else job.cadence
         lines.append(
-            f"{f'{job.area}/{job.name}':<{width}}  {due:<7}  {source} → {', '.join(w.name for w in job.writes)}"
+            f"{f'{job.area}/{job.name}':<{width}}  {due:<{longest}}  {source} → {', '.join(w.name for w in job.writes)}"
         )
     return "\n".join(lines)
 

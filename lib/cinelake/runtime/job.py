@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,9 @@ class JobParams(BaseModel):
 
 P = TypeVar("P", bound=JobParams)
 
+# Told how many of how many steps a run has done, and what is to be said of the last.
+Listener = Callable[[int, int, str], None]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -107,6 +111,18 @@ class Run(ABC, Generic[P]):
         self.params = params
         self.code_version = code_version
         self.warnings: list[str] = []
+        self.listener: Listener | None = None
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has gone on; for budgets that somebody set, and for nothing else that decides a row."""
+        return time.monotonic() - self._began
+
+    def tell(self, done: int, total: int, said: str) -> None:
+        """Say how far a long run is; who watches sees a bar on a terminal, or a line in a log."""
+        if self.listener is not None:
+            self.listener(done, total, said)
 
     def warn(self, message: str) -> None:
         """Say that somebody should look at something, though the work is done.
@@ -137,6 +153,11 @@ class Run(ABC, Generic[P]):
     @abstractmethod
     def input_versions(self) -> Mapping[str, int]:
         """The versions at which tables are read, by name; none of tables that do not exist."""
+
+    @property
+    @abstractmethod
+    def inputs_digest(self) -> str:
+        """Identifies the content of all inputs, whatever the parameters."""
 
     @abstractmethod
     def keys(self, kinds: Iterable[str]) -> DataFrame:
@@ -299,6 +320,7 @@ def job(
 
     `version` is raised when the code changes what it computes: all its windows become stale. `cadence` says
     on which days it is due; with `catchup=False` only the newest due day is computed unless dates are given.
+    A job on demand runs only where it is named, and without `catchup`.
     `sequential` jobs are run day by day, for they read their own yesterday.
 
     Raises JobError when the declaration contradicts itself.
@@ -374,6 +396,9 @@ class RehearsalTracker(Tracker):
         self.metrics: dict[str, float] = {}
         self.tags: dict[str, Any] = {}
         self.pictures: list[str] = []
+        self.status = "RUNNING"
+        # What it began for parts of its work, by name.
+        self.children: dict[str, RehearsalTracker] = {}
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self.params |= params
@@ -393,8 +418,17 @@ class RehearsalTracker(Tracker):
     def flush(self) -> None:
         """Nothing waits to be sent."""
 
-    def finish(self, status: str = "FINISHED", error: str | None = None) -> None:
-        """Nothing to close."""
+    def finish(self, status: str = "FINISHED", error: str | None = None) -> None:  # noqa: ARG002
+        self.status = status
+
+    def child(self, name: str, tags: Mapping[str, str] | None = None) -> RehearsalTracker:
+        self.children[name] = RehearsalTracker(self.area)
+        self.children[name].set_tags(tags or {})
+        return self.children[name]
+
+    def finished(self, tag: str, value: str) -> list[Mapping[str, str]]:
+        runs = self.children.values()
+        return [run.tags for run in runs if run.status == "FINISHED" and run.tags.get(tag) == value]
 
 
 class _Rehearsal(Run[P]):
@@ -426,6 +460,10 @@ class _Rehearsal(Run[P]):
     @property
     def input_versions(self) -> Mapping[str, int]:
         return {}
+
+    @property
+    def inputs_digest(self) -> str:
+        return hash_of_content(str(self.window))
 
     def keys(self, kinds: Iterable[str]) -> DataFrame:
         spark = next(iter(self._inputs.values())).sparkSession
@@ -544,6 +582,10 @@ def _refuse_nonsense(declared: Job) -> None:
             raise JobError(
                 f"{who} writes {table.name!r}, which is {table.kind}; only managed tables are written by jobs"
             )
+    if declared.cadence is Cadence.ON_DEMAND and declared.catchup:
+        raise JobError(
+            f"{who} runs on demand, so no day of it can be missing; declare catchup=False"
+        )
     own = {written.name: written for written in declared.writes}
     for reading in declared.reads:
         written = own.get(reading.name)

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
 from cinelake.runtime.conservation import Balance, summed
 from cinelake.runtime.context import Context, said
-from cinelake.runtime.graph import Graph, GraphError
+from cinelake.runtime.graph import Graph, GraphError, is_on_demand
 from cinelake.runtime.ingestion import take_in
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.job import AnyJob, Ingest, Job
@@ -129,6 +130,8 @@ class Progress(Protocol):
 
     def started(self, report: JobReport, doing: str) -> None: ...
 
+    def stepped(self, report: JobReport, done: int, total: int, said: str) -> None: ...
+
     def ended(self, report: JobReport) -> None: ...
 
 
@@ -205,6 +208,10 @@ class _Told:
         with self._lock:
             self._progress.started(report, doing)
 
+    def stepped(self, report: JobReport, done: int, total: int, said: str) -> None:
+        with self._lock:
+            self._progress.stepped(report, done, total, said)
+
     def ended(self, report: JobReport) -> None:
         with self._lock:
             self._progress.ended(report)
@@ -220,12 +227,12 @@ class Pipeline:
         self._at_once = at_once
 
     def stale(self) -> dict[str, Verdict]:
-        """The verdict on every windowed job, as the lake stands now; reads only."""
+        """The verdict on every windowed job that is due by itself, as the lake stands now; reads only."""
         notice_others(self.context, self.graph.tables, remember=False)
         return {
             job.name: self._judge(job, self._due(job))
             for job in self.graph.order
-            if isinstance(job, Job)
+            if isinstance(job, Job) and not is_on_demand(job)
         }
 
     def run(self, request: Request, progress: Progress) -> Summary:
@@ -285,7 +292,7 @@ class Pipeline:
         try:
             for window in self._windows(job, request):
                 progress.started(report, str(window))
-                report.add(compute(self.context, job, window))
+                report.add(compute(self.context, job, window, partial(progress.stepped, report)))
                 if not report.good:
                     return
         except WindowRefused as refusal:

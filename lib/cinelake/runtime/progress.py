@@ -39,6 +39,9 @@ class PlainProgress:
     def started(self, report: JobReport, doing: str) -> None:
         """A log wants results only."""
 
+    def stepped(self, report: JobReport, done: int, total: int, said: str) -> None:
+        self._console.print(f"{report.job:<24} {done} of {total}: {said}", **PLAIN)
+
     def ended(self, report: JobReport) -> None:
         line = f"{report.job:<24} {report.state:<14} {_figures(report)}".rstrip()
         self._console.print(line, **PLAIN)
@@ -69,6 +72,10 @@ class LiveProgress:
         self._rows[report.job] = (report, doing)
         self._live.update(self._table())
 
+    def stepped(self, report: JobReport, done: int, total: int, said: str) -> None:
+        self._rows[report.job] = (report, f"{bar(done, total)} {done} of {total}: {said}")
+        self._live.update(self._table())
+
     def ended(self, report: JobReport) -> None:
         self._rows[report.job] = (report, "")
         self._live.update(self._table())
@@ -90,7 +97,7 @@ class LiveProgress:
             table.add_column(name, justify="right")
         for report, doing in self._rows.values():
             running = bool(doing)
-            state = f"running {doing}" if running else report.state
+            state = f"running {escape(doing)}" if running else report.state
             quarantined = f"{report.quarantined:,}" if report.quarantined else ""
             table.add_row(
                 f"[dim]{report.area}/[/dim]{report.job}",
@@ -101,6 +108,12 @@ class LiveProgress:
                 f"{report.seconds:.1f}" if report.seconds else "",
             )
         return table
+
+
+def bar(done: int, total: int, width: int = 12) -> str:
+    """How much of something is done, drawn as characters."""
+    full = width * done // max(total, 1)
+    return "━" * full + "╌" * (width - full)
 
 
 def turned_away(report: JobReport) -> str:

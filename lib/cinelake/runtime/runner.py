@@ -20,7 +20,7 @@ from cinelake.runtime.books import Books, DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.conservation import Balance, Counted
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
-from cinelake.runtime.job import Job, JobError, JobParams, Run, hash_of_content
+from cinelake.runtime.job import Job, JobError, JobParams, Listener, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
 from cinelake.runtime.tracking import ModelVersion, Tracker
@@ -70,12 +70,17 @@ class Outcome:
         }
 
 
-def compute(context: Context, job: Job, window: Window) -> Outcome:
-    """Run a windowed job. An ordinary failure is entered into the ledger and returned, not raised."""
+def compute(
+    context: Context, job: Job, window: Window, listener: Listener | None = None
+) -> Outcome:
+    """Run a windowed job. An ordinary failure is entered into the ledger and returned, not raised.
+
+    `listener` hears how far a long run is, where its job says so.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         started = time.monotonic()
         try:
-            return _compute(context, job, window, started)
+            return _compute(context, job, window, started, listener)
         except InputsMoved as moved:
             context.reread()
             # What we published over the rival's rows is in no entry: its days count as unknown now.
@@ -91,7 +96,9 @@ def compute(context: Context, job: Job, window: Window) -> Outcome:
     raise AssertionError("unreachable: the last attempt returns")
 
 
-def _compute(context: Context, job: Job, window: Window, started: float) -> Outcome:
+def _compute(
+    context: Context, job: Job, window: Window, started: float, listener: Listener | None
+) -> Outcome:
     params = context.params(job)
     tables = [reading.source for reading in job.reads if isinstance(reading.source, Table)]
     versions = {t.name: context.lake.version(t, context.books.versions.get(t.name)) for t in tables}
@@ -102,6 +109,7 @@ def _compute(context: Context, job: Job, window: Window, started: float) -> Outc
     )
     try:
         run: LakeRun = LakeRun(context, job, window, params, run_id, pinned, tracker)
+        run.listener = listener
         job.function(run)
         run.refuse_missing_outputs()
     except BaseException as error:
@@ -268,11 +276,18 @@ class LakeRun(Run[Any]):
 
     @property
     def inputs_fingerprint(self) -> str:
-        reads = [
+        return hash_of_content([self.job.fingerprint(self.params), self._reads])
+
+    @property
+    def inputs_digest(self) -> str:
+        return hash_of_content(self._reads)
+
+    @property
+    def _reads(self) -> list[str]:
+        return [
             read_of(self.job, day, self._context.books, self._context.model_version)
             for day in self.window.days
         ]
-        return hash_of_content([self.job.fingerprint(self.params), reads])
 
     @property
     def input_versions(self) -> Mapping[str, int]:

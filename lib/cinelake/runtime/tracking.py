@@ -62,6 +62,8 @@ PASSED = "passed"
 FAILED = "failed"
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+# MLflow's own mark of a run that is part of another.
+PARENT = "mlflow.parentRunId"
 
 # Limits of MLflow's log_batch and of its columns; beyond them a whole batch is refused.
 PARAMS_A_BATCH = 100
@@ -493,6 +495,36 @@ class Tracker:
         self.flush()
         with self.tracking._explained():
             self.tracking.client.set_terminated(self.mlflow_run_id, status)
+
+    def child(self, name: str, tags: Mapping[str, str] | None = None) -> Tracker:
+        """Open a run for a part of this one, below which MLflow shows it."""
+        with self.tracking._explained():
+            run = self.tracking.client.create_run(
+                self.tracking._experiment(self.area),
+                run_name=name,
+                tags={PARENT: self.mlflow_run_id} | _shortened(tags or {}),
+            )
+        return Tracker(self.tracking, run.info.run_id, self.area)
+
+    def finished(self, tag: str, value: str) -> list[Mapping[str, str]]:
+        """The tags of the area's finished runs that carry a tag of this value, oldest first."""
+        from mlflow.entities import ViewType
+
+        found: list[Mapping[str, str]] = []
+        token: str | None = None
+        while True:
+            with self.tracking._explained():
+                page = self.tracking.client.search_runs(
+                    [self.tracking._experiment(self.area)],
+                    f"tags.`{tag}` = '{value}' AND attributes.status = 'FINISHED'",
+                    ViewType.ACTIVE_ONLY,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            found += [dict(run.data.tags) for run in page]
+            token = page.token
+            if not token:
+                return found
 
     def resume(self, model: Model, fingerprint: str) -> ModelVersion | None:
         """The version trained from these inputs, registering it if only that step is missing.

@@ -70,15 +70,17 @@ class Reach:
 
 
 class Cadence(StrEnum):
-    """How often a job is due: every day, every Monday, every first of the month."""
+    """How often a job is due: every day, every Monday, every first of the month; or never, unless it is named."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+    ON_DEMAND = "on demand"
 
     def is_due(self, day: date) -> bool:
+        """Whether a job of which there is talk at all is due; who is on demand may be asked for on any day."""
         match self:
-            case Cadence.DAILY:
+            case Cadence.DAILY | Cadence.ON_DEMAND:
                 return True
             case Cadence.WEEKLY:
                 return day.weekday() == 0

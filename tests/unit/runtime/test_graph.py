@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql.types import DateType
 
 from cinelake.runtime.graph import Graph, GraphError, as_json, as_mermaid, as_text, discover
-from cinelake.runtime.job import Job, JobParams, Reading, history, job
+from cinelake.runtime.job import Cadence, Job, JobParams, Reading, history, job
 from cinelake.tables.contract import Column, Kind, Layer, Table
 
 
@@ -20,12 +21,12 @@ def table(name: str, kind: Kind = Kind.MANAGED) -> Table:
     )
 
 
-def made(name: str, reads: list[Table | Reading], writes: list[Table]) -> Job:
+def made(name: str, reads: list[Table | Reading], writes: list[Table], **how: Any) -> Job:
     def function(run: object) -> None:
         """Do nothing."""
 
     function.__name__ = name
-    return job(reads=reads, writes=writes, params=JobParams)(function)
+    return job(reads=reads, writes=writes, params=JobParams, **how)(function)
 
 
 GIVEN, A, B, C = table("given", Kind.EXTERNAL), table("a"), table("b"), table("c")
@@ -58,6 +59,17 @@ def test_until_takes_a_job_with_all_it_builds_on() -> None:
     graph = Graph((made("one", [GIVEN], [A]), made("two", [A], [B]), made("aside", [GIVEN], [C])))
     assert [job.name for job in graph.select(until="two")] == ["one", "two"]
     assert [job.name for job in graph.select(only=("two",))] == ["two"]
+
+
+def test_a_job_on_demand_runs_only_where_it_is_named_and_is_drawn_all_the_same() -> None:
+    asked = made("asked", [A], [B], cadence=Cadence.ON_DEMAND, catchup=False)
+    graph = Graph((made("one", [GIVEN], [A]), asked, made("last", [A, B], [C])))
+    assert [job.name for job in graph.select()] == ["one", "last"]
+    assert [job.name for job in graph.select(until="last")] == ["one", "last"]
+    assert [job.name for job in graph.select(until="asked")] == ["one", "asked"]
+    assert [job.name for job in graph.select(only=("asked", "last"))] == ["asked", "last"]
+    lines = as_text(graph).splitlines()
+    assert lines[1].split("  ")[-2:] == ["on demand", "a → b"]
 
 
 def test_an_unknown_job_is_refused_with_those_there_are() -> None:

@@ -10,7 +10,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType, StringType
 
-from cinelake.runtime.job import JobError, JobParams, Reading, Run, job, previous, rehearse
+from cinelake.runtime.job import (
+    Cadence,
+    JobError,
+    JobParams,
+    Reading,
+    Run,
+    job,
+    previous,
+    rehearse,
+)
 from cinelake.runtime.publish import PublishError
 from cinelake.tables.contract import Column, Kind, Layer, Model, Table, between
 
@@ -127,6 +136,11 @@ def test_a_declaration_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(JobError, match=complaint):
         job(reads=reads, writes=writes)(nothing)  # type: ignore[arg-type]
+
+
+def test_a_job_on_demand_misses_no_days() -> None:
+    with pytest.raises(JobError, match="'copy_rows' runs on demand.*declare catchup=False"):
+        job(reads=[INPUT], writes=[OUTPUT], cadence=Cadence.ON_DEMAND)(copy_rows.function)
 
 
 def test_a_table_of_the_system_is_not_for_jobs_to_write() -> None:

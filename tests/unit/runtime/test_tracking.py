@@ -118,6 +118,26 @@ def test_a_run_carries_its_window_its_tables_and_what_was_logged(tracking: Track
     assert tracking.client.get_experiment(run.info.experiment_id).name == "recommend"
 
 
+def test_a_part_of_a_run_has_a_run_below_it_that_is_found_by_its_tag_once_it_has_ended(
+    tracking: Tracking, tracker: Tracker
+) -> None:
+    key = uuid4().hex
+    done, open_, failed, other = (
+        tracker.child(f"trial {n}", {"search": key if n < 3 else "another"}) for n in range(4)
+    )
+    done.log_metrics({"ndcg_at_10": 0.25}, step=1)
+    done.set_tags({"trial": "first"})
+    for child, status in ((done, "FINISHED"), (failed, "FAILED"), (other, "FINISHED")):
+        child.finish(status)
+
+    assert [tags["trial"] for tags in tracker.finished("search", key)] == ["first"]
+    run = tracking.client.get_run(done.mlflow_run_id)
+    assert run.info.run_name == "trial 0"
+    assert run.data.tags["mlflow.parentRunId"] == tracker.mlflow_run_id
+    assert run.data.metrics == {"ndcg_at_10": 0.25}
+    open_.finish()
+
+
 def test_a_run_that_logs_more_than_one_batch_holds_loses_nothing(tracking: Tracking) -> None:
     tracker = tracking.start("recommend", "train_als", MONDAY, "run-8")
     tracker.log_params({f"p{n}": n for n in range(250)})

@@ -67,6 +67,7 @@ def test_contiguous_windows_hold_exactly_the_days_and_never_touch(chosen: set[da
         (Cadence.DAILY, date(2026, 1, 14)),
         (Cadence.WEEKLY, date(2026, 1, 12)),
         (Cadence.MONTHLY, JAN),
+        (Cadence.ON_DEMAND, date(2026, 1, 14)),
     ],
 )
 def test_the_newest_due_day_has_ended(cadence: Cadence, newest: date) -> None:
