@@ -17,24 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.recommend import content
 from cinelake.recommend.models.item_item import neighbours
 from cinelake.recommend.together import liked_together
 from cinelake.recommend.top_n import catalogue, top_n
-
-# Facets with several values, by the column of the catalogue; and those with one.
-SEVERAL = {
-    "genre": "genres",
-    "mood": "moods",
-    "theme": "themes",
-    "director": "directors",
-    "cast": "cast",
-}
-ONE = {"language": "language", "pace": "pace"}
-# Letters of any script; shorter words say little.
-_NO_LETTERS, _SHORTEST = r"[^\p{L}]+", 4
 
 
 class Likeness(BaseModel):
@@ -117,9 +106,7 @@ def similar_titles(evidence: Evidence, likeness: Likeness, n: int) -> DataFrame:
 
 def terms(titles: DataFrame, likeness: Likeness) -> DataFrame:
     """`title_id, term, weight`, the weights of a title of length 1; terms that most titles have are left out."""
-    told = titles.where(F.coalesce("kind", F.lit("film")) != "episode").select(
-        "title_id", F.explode(F.array_distinct(F.concat(*_facets(likeness)))).alias("term")
-    )
+    told = content.terms(titles, [name for name, weight in likeness.facets.items() if weight])
     total = told.agg(F.count_distinct("title_id").alias("_titles"))
     frequency = told.groupBy("term").agg(F.count(F.lit(1)).alias("_having"))
     counted = told.join(frequency, on="term", how="inner").crossJoin(F.broadcast(total))
@@ -127,9 +114,8 @@ def terms(titles: DataFrame, likeness: Likeness) -> DataFrame:
         (F.col("_having") <= F.col("_titles") * F.lit(likeness.common_share))
         | (F.col("_having") == 1)
     )
-    facet = F.substring_index("term", " ", 1)
     weights = F.create_map(*(F.lit(part) for pair in likeness.facets.items() for part in pair))
-    weight = F.log(F.col("_titles") / F.col("_having")) * F.coalesce(weights[facet], F.lit(0.0))
+    weight = F.log(F.col("_titles") / F.col("_having")) * weights[content.facet(F.col("term"))]
     own = Window.partitionBy("title_id")
     length = F.sqrt(F.sum(F.col("_weight") * F.col("_weight")).over(own))
     return (
@@ -187,24 +173,6 @@ def _by_factors(factors: DataFrame, n: int) -> DataFrame:
         F.col("title_id").alias("similar_id"),
         F.greatest("score", F.lit(0.0)).alias("similarity"),
     )
-
-
-def _facets(likeness: Likeness) -> list[Column]:
-    found = [_named(facet, _values(F.col(many))) for facet, many in SEVERAL.items()]
-    found += [_named(facet, _values(F.array(F.col(one)))) for facet, one in ONE.items()]
-    if likeness.facets.get("synopsis"):
-        words = F.split(F.lower(F.coalesce("synopsis", F.lit(""))), _NO_LETTERS)
-        found.append(_named("synopsis", F.filter(words, lambda word: F.length(word) >= _SHORTEST)))
-    return found
-
-
-def _values(values: Column) -> Column:
-    given = F.filter(values, lambda value: value.isNotNull() & (F.trim(value) != ""))
-    return F.coalesce(given, F.array().cast("array<string>"))
-
-
-def _named(facet: str, values: Column) -> Column:
-    return F.transform(values, lambda value: F.concat(F.lit(f"{facet} "), value))
 
 
 def _nearest(pairs: DataFrame, n: int) -> DataFrame:
