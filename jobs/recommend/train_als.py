@@ -20,15 +20,15 @@ from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import (
-    audience,
     compare,
     indexed,
     interactions,
     rivals,
 )
+from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
-from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
@@ -69,6 +69,7 @@ def _before(table: Table) -> Reading:
         _before(AVAILABILITY),
         _before(PROFILES),
         _before(ACCOUNTS),
+        _before(DEVICES),
     ],
     writes=[ALS],
     params=TrainAlsParams,
@@ -111,7 +112,9 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             k=params.top,
             ks=params.ks,
             genres=latest(run.read(TITLES), ["title_id"], "genres"),
-            groups=audience(run.read(PROFILES), run.read(ACCOUNTS)),
+            groups=viewers(*(run.read(table) for table in (PROFILES, ACCOUNTS, DEVICES))).select(
+                "profile_id", "market", "kind", "device_kind"
+            ),
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
         settings = params.recipe.model_dump() | {

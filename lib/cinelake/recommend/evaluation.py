@@ -25,6 +25,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
+from cinelake.recommend.draws import mixed
 from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
 from cinelake.recommend.scoring import cells
 
@@ -252,15 +253,9 @@ def _coded(columns: Sequence[pa.Array]) -> tuple[Matrix, list[tuple[Any, ...]]]:
 
 
 def _weights(hashes: Matrix) -> Matrix:
-    """How often each profile is drawn in each resample: Poisson variables of mean 1 from its hash (SplitMix64)."""
-    mixed = hashes.astype(np.int64).view(np.uint64)[None, :] + (
-        np.arange(1, RESAMPLES + 1, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
-    )
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    drawn: Matrix = DRAWS[mixed >> np.uint64(48)]
-    return drawn
+    """How often each profile is drawn in each resample: Poisson variables of mean 1 from its hash."""
+    found: Matrix = DRAWS[mixed(hashes, np.arange(1, RESAMPLES + 1)[:, None]) >> np.uint64(48)]
+    return found
 
 
 def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:

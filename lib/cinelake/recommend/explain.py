@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType
+from pyspark.sql.types import ArrayType, StructField, StructType
 
 from cinelake.recommend.fold_in import FoldedIn, Ridge, known
 from cinelake.recommend.scoring import Factored, Matrix
@@ -31,12 +31,13 @@ def contributions(titles: Matrix, liked: Matrix, gram: Matrix, ridge: Ridge) -> 
 
 
 def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int) -> DataFrame:
-    """`profile_id, rank, title_id, score` with `because`: the `n` titles of the history that add most, most first.
+    """Lists (`profile_id, rank, title_id, …`) with `because`: the `n` titles of the history that add most, most first.
 
     `histories` holds `profile_id, liked array<int>`. Titles that the model does not know add nothing.
     """
     shared, ridge = lists.sparkSession.sparkContext.broadcast(model.catalogue()), model.ridge
-    place = F.struct("rank", "title_id", "score")
+    told = [name for name in lists.columns if name not in ("profile_id", "rank")]
+    place = F.struct("rank", *told)
     gathered = (
         lists.groupBy("profile_id")
         .agg(F.sort_array(F.collect_list(place)).alias("listed"))
@@ -44,18 +45,17 @@ def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int
     )
     found = gathered.select("profile_id", "listed", "liked").mapInArrow(
         lambda batches: _explained(batches, shared.value, ridge, n),
-        _schema(lists),
+        _schema(gathered),
     )
     return found.select("profile_id", F.inline("explained"))
 
 
-def _schema(lists: DataFrame) -> str:
-    profile, title = (
-        lists.schema[name].dataType.simpleString() for name in ("profile_id", "title_id")
-    )
-    reasons = ArrayType(REASONS).simpleString()
-    row = f"rank:int,title_id:{title},score:double,because:{reasons}"
-    return f"profile_id {profile}, explained array<struct<{row}>>"
+def _schema(gathered: DataFrame) -> StructType:
+    listed = gathered.schema["listed"].dataType
+    assert isinstance(listed, ArrayType)
+    assert isinstance(listed.elementType, StructType)
+    row = StructType([*listed.elementType.fields, StructField("because", ArrayType(REASONS))])
+    return StructType([gathered.schema["profile_id"], StructField("explained", ArrayType(row))])
 
 
 def _explained(batches: Batches, held: Catalogue, ridge: Ridge, n: int) -> Batches:
@@ -92,15 +92,7 @@ def _reasons(ids: list[Any], history: Matrix, added: Matrix, order: Matrix) -> l
 
 
 def _row_type(batch: pa.RecordBatch) -> pa.DataType:
-    title = batch.schema.field("listed").type.value_type.field("title_id").type
+    """The type of the rows of a list with their reasons."""
+    listed = batch.schema.field("listed").type.value_type
     reason = pa.struct([("title_id", pa.string()), ("contribution", pa.float64())])
-    return pa.list_(
-        pa.struct(
-            [
-                ("rank", pa.int32()),
-                ("title_id", title),
-                ("score", pa.float64()),
-                ("because", pa.list_(reason)),
-            ]
-        )
-    )
+    return pa.list_(pa.struct([*listed, pa.field("because", pa.list_(reason))]))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
@@ -65,14 +65,14 @@ def lists_for_everyone(
     reasons: int,
     taste: Taste,
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score, source, because`: the lists of all viewers, from strengths.
+    """`profile_id, rank, title_id, score, propensity, source, because`: the lists of all viewers, from strengths.
 
     Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
     `source` is `als` where the model knows a title that the profile liked, `picks` where it only knows some that were
     picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at most,
-    that add most to a score; null where it is popular. Titles that a profile has seen, liked or not, are on no list of
-    its own, nor are those that it may not be shown.
+    that add most to a score; null where it is popular. `propensity` is that of places drawn at random (rerank.py).
+    Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
     """
     numbers = numbered(interactions, service.shown, *([approved.titles] if approved else []))
     told = _still_seen(interactions, service)
@@ -87,7 +87,7 @@ def lists_for_everyone(
     known = liked.join(model.titles, on="title_idx", how="left_semi")
     unknown = history.join(known, on="profile_id", how="left_anti")
     if taste.is_plain:
-        lists = model.lists(history, n, offered)
+        lists = model.lists(history, n, offered).select("*", _no_chance())
     else:
         candidates = model.lists(history, max(n, taste.candidates), offered)
         described = _described(interactions, numbers, service.said)
@@ -98,9 +98,7 @@ def lists_for_everyone(
     personal = with_reasons(lists, history, model, reasons).join(
         source, on="profile_id", how="inner"
     )
-    return personal.select(
-        "profile_id", "rank", "title_id", "score", "source", "because"
-    ).unionByName(_unexplained(popular.lists(unknown, n, offered)))
+    return personal.unionByName(_unexplained(popular.lists(unknown, n, offered)))
 
 
 def _still_seen(interactions: DataFrame, service: Service) -> DataFrame:
@@ -172,4 +170,14 @@ def _described(interactions: DataFrame, numbers: DataFrame, said: DataFrame) -> 
 
 def _unexplained(lists: DataFrame) -> DataFrame:
     none = F.lit(None).cast(ArrayType(REASONS))
-    return lists.select("*", F.lit("popular").alias("source"), none.alias("because"))
+    return lists.select(
+        "*",
+        _no_chance(),
+        F.lit("popular").alias("source"),
+        none.alias("because"),
+    )
+
+
+def _no_chance() -> Column:
+    """Nothing was drawn."""
+    return F.lit(None).cast("double").alias("propensity")

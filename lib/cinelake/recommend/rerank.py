@@ -8,6 +8,10 @@ From the best candidates of a profile, titles are taken one by one: each time th
 (calibration: Steck 2018, greedy; diversity: maximal marginal relevance, Carbonell and Goldstein 1998). Relevance is the
 score, from 0 for the last candidate to 1 for the first; the others lie between 0 and 1 as well, so weights compare.
 With all weights at 0 the order is that of the scores.
+
+To explore, some places of a list, evenly spread, go to any of the candidates that are left, each with the same chance:
+what nobody is shown nobody can like. The chance is kept beside the title, for whoever weighs by it what came of the
+list (inverse propensity; Horvitz and Thompson 1952). The draw follows from the profile and the day.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.recommend.draws import mixed
 from cinelake.recommend.evaluation import traits
 from cinelake.recommend.measures import SMOOTHING, Traits
 from cinelake.recommend.scoring import Matrix, cells
@@ -42,6 +47,9 @@ class Taste(BaseModel):
     diversity: float = Field(0.0, ge=0, le=1, description="against titles like those before")
     popularity: float = Field(0.0, ge=0, le=1, description="against what everybody likes")
     freshness: float = Field(0.0, ge=0, le=1, description="of what is new on the service")
+    exploration: float = Field(
+        0.0, ge=0, le=0.5, description="share of a list's places that are drawn at random"
+    )
     half_life_days: float = Field(
         30.0, gt=0, description="age at which a title is half as new (days)"
     )
@@ -50,16 +58,28 @@ class Taste(BaseModel):
     @property
     def is_plain(self) -> bool:
         """Whether the order is that of the scores."""
-        return not any((self.calibration, self.diversity, self.popularity, self.freshness))
+        return not any(
+            (self.calibration, self.diversity, self.popularity, self.freshness, self.exploration)
+        )
+
+    def explored(self, n: int) -> Matrix:
+        """Which places of a list of `n` are drawn at random: the last of each stretch of equal length."""
+        done = np.floor(np.arange(1, n + 1) * self.exploration + 1e-9)
+        found: Matrix = np.diff(done, prepend=0) > 0
+        return found
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Of `b` profiles the best `m` titles, by position (−1: none), with their scores, and the histories' genres."""
+    """Of `b` profiles the best `m` titles, by position (−1: none), with their scores, and the histories' genres.
+
+    `hashes (b)` are what is drawn at random follows from.
+    """
 
     titles: Matrix
     scores: Matrix
     tastes: Matrix
+    hashes: Matrix
 
 
 def reranked(given: Candidates, traits: Traits, newness: Matrix, taste: Taste, n: int) -> Matrix:
@@ -80,6 +100,7 @@ def reranked(given: Candidates, traits: Traits, newness: Matrix, taste: Taste, n
     free, taken = there.copy(), np.zeros((rows, genres.shape[2]))
     nearest = np.zeros((rows, width))
     places = np.full((rows, n), -1)
+    explored, drawn = taste.explored(n), mixed(given.hashes[:, None], np.arange(width))
     every = np.arange(rows)
     for place in range(min(n, width)):
         worth = fixed - taste.diversity * nearest
@@ -87,6 +108,8 @@ def reranked(given: Candidates, traits: Traits, newness: Matrix, taste: Taste, n
             worth = worth - taste.calibration * _divergence(
                 given.tastes, taken[:, None, :] + genres
             )
+        if explored[place]:
+            worth = drawn.astype(np.float64)
         # Of equals the first, which has the higher score.
         best = np.argmax(np.where(free, worth, -np.inf), axis=1)
         is_left = free[every, best]
@@ -99,18 +122,26 @@ def reranked(given: Candidates, traits: Traits, newness: Matrix, taste: Taste, n
 
 
 def rerank(
-    lists: DataFrame, histories: DataFrame, catalogue: Traits, newness: Matrix, taste: Taste, n: int
+    lists: DataFrame,
+    histories: DataFrame,
+    catalogue: Traits,
+    newness: Matrix,
+    taste: Taste,
+    n: int,
+    day: date | None = None,
 ) -> DataFrame:
-    """`profile_id, rank, title_idx, score` of the `n` titles taken for each profile.
+    """`profile_id, rank, title_idx, score, propensity` of the `n` titles taken for each profile.
 
-    `lists` has the same columns, with `taste.candidates` titles of each; `histories` holds `profile_id, liked
-    array<int>`. The score stays that of the model.
+    `lists` has the first four, with `taste.candidates` titles of each; `histories` holds `profile_id, liked
+    array<int>`. The score stays that of the model. `propensity` is the chance that the title had where it was drawn at
+    random, a draw that follows from the profile and `day`; else null.
     """
     row = F.struct("rank", "title_idx", "score")
     gathered = (
         lists.groupBy("profile_id")
         .agg(F.sort_array(F.collect_list(row)).alias("_listed"))
         .join(histories.select("profile_id", "liked"), on="profile_id", how="left")
+        .select("*", F.xxhash64("profile_id", F.lit(day)).alias("_hash"))
     )
     profile = lists.schema["profile_id"].dataType.simpleString()
     shared = lists.sparkSession.sparkContext.broadcast((catalogue, newness))
@@ -121,13 +152,14 @@ def rerank(
                 yield _taken(batch.slice(start, ROWS), *shared.value, taste, n)
 
     # Python, because what is taken next depends on all that was taken before.
-    return gathered.mapInArrow(take, f"profile_id {profile}, rank int, title_idx int, score double")
+    columns = "rank int, title_idx int, score double, propensity double"
+    return gathered.mapInArrow(take, f"profile_id {profile}, {columns}")
 
 
 def rearranged(
     lists: DataFrame, histories: DataFrame, titles: DataFrame, taste: Taste, as_of: date, n: int
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score`, re-ranked, from lists of the same columns.
+    """`profile_id, rank, title_id, score, propensity`, re-ranked, from lists of the first four.
 
     `titles` holds `title_id, title_idx, likes, genres array<string>, release_date` of all titles in lists and
     histories; one without a date is not new.
@@ -140,9 +172,9 @@ def rearranged(
     ages = days.toArrow().sort_by("title_idx").column("age").to_numpy()
     newness = np.where(np.isnan(ages), 0.0, 2.0 ** (-np.maximum(ages, 0.0) / taste.half_life_days))
     given = lists.join(F.broadcast(numbers), on="title_id", how="inner").drop("title_id")
-    taken = rerank(given, histories, known, newness, taste, n)
+    taken = rerank(given, histories, known, newness, taste, n, as_of)
     return taken.join(F.broadcast(numbers), on="title_idx", how="inner").select(
-        "profile_id", "rank", "title_id", "score"
+        "profile_id", "rank", "title_id", "score", "propensity"
     )
 
 
@@ -162,7 +194,9 @@ def _taken(
     scores[row, column] = rows.field("score").to_numpy(zero_copy_only=False)
     liked_row, liked = cells(batch.column("liked"))
     tastes = catalogue.shares(liked_row, liked.to_numpy(zero_copy_only=False), batch.num_rows)
-    places = reranked(Candidates(titles, scores, tastes), catalogue, newness, taste, n)
+    hashes = batch.column("_hash").to_numpy(zero_copy_only=False)
+    given = Candidates(titles, scores, tastes, hashes)
+    places = reranked(given, catalogue, newness, taste, n)
     at, rank = np.nonzero(places >= 0)
     chosen = places[at, rank]
     return pa.RecordBatch.from_arrays(
@@ -171,8 +205,10 @@ def _taken(
             pa.array((rank + 1).astype(np.int32)),
             pa.array(catalogue.numbers[titles[at, chosen]].astype(np.int32)),
             pa.array(scores[at, chosen]),
+            # One of all that were left when its place came.
+            pa.array(1.0 / ((titles >= 0).sum(axis=1)[at] - rank), mask=~taste.explored(n)[rank]),
         ],
-        names=["profile_id", "rank", "title_idx", "score"],
+        names=["profile_id", "rank", "title_idx", "score", "propensity"],
     )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.behaviour.history import latest
 from cinelake.recommend import evaluation
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
@@ -115,13 +114,6 @@ def rivals(recipe: AlsRecipe, names: Sequence[str]) -> dict[str, Recipe]:
         name: known[name](**({"als": recipe} if "als" in known[name].model_fields else {}))
         for name in names
     }
-
-
-def audience(profiles: DataFrame, accounts: DataFrame) -> DataFrame:
-    """`profile_id, market, kind`: what profiles are grouped by, from their change rows and their accounts'."""
-    people = latest(profiles, ["profile_id"], "account_id", "kind")
-    where = latest(accounts, ["account_id"], "market")
-    return people.join(where, on="account_id", how="left").select("profile_id", "market", "kind")
 
 
 def compare(

@@ -110,6 +110,11 @@ RECOMMENDATIONS = Table(
             "version of the model als in the registry; null for popular",
         ),
         Column(
+            "propensity",
+            DoubleType(),
+            "the chance that the title had of its place, where that was drawn at random to explore; else null",
+        ),
+        Column(
             "because",
             ArrayType(REASONS),
             "the titles of the profile's history that add most to the score, most first; null for popular",

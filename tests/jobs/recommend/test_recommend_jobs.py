@@ -18,7 +18,7 @@ from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
@@ -94,7 +94,7 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS)
+        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS, DEVICES)
         inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing}
         rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         tracker.finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 from chispa import assert_df_equality
@@ -28,7 +30,10 @@ def given() -> Candidates:
     order = np.argsort(-scores, axis=1)
     tastes = random.dirichlet([2, 2, 2], 40)
     return Candidates(
-        np.take_along_axis(titles, order, axis=1), np.take_along_axis(scores, order, axis=1), tastes
+        np.take_along_axis(titles, order, axis=1),
+        np.take_along_axis(scores, order, axis=1),
+        tastes,
+        random.integers(-(1 << 63), 1 << 63, 40),
     )
 
 
@@ -76,7 +81,11 @@ def test_calibration_alone_finds_the_mix_of_the_history() -> None:
     order = np.argsort(np.arange(TITLES) % 3, kind="stable")[None, :]
     scores = np.linspace(1, 0, TITLES)[None, :]
     places = reranked(
-        Candidates(order, scores, tastes), titles, np.zeros(TITLES), Taste(calibration=1.0), 10
+        Candidates(order, scores, tastes, np.zeros(1)),
+        titles,
+        np.zeros(TITLES),
+        Taste(calibration=1.0),
+        10,
     )
     shown = np.bincount(order[0][places[0]] % 3, minlength=3) / 10
     assert shown.tolist() == [0.5, 0.3, 0.2]
@@ -84,10 +93,58 @@ def test_calibration_alone_finds_the_mix_of_the_history() -> None:
 
 def test_fewer_candidates_than_places_leave_places_empty() -> None:
     few = Candidates(
-        np.array([[4, 7, -1], [-1, -1, -1]]), np.array([[2.0, 1, 0], [0, 0, 0]]), np.zeros((2, 3))
+        np.array([[4, 7, -1], [-1, -1, -1]]),
+        np.array([[2.0, 1, 0], [0, 0, 0]]),
+        np.zeros((2, 3)),
+        np.zeros(2),
     )
     places = reranked(few, traits(), np.zeros(TITLES), Taste(diversity=0.5), 5)
     assert places.tolist() == [[0, 1, -1, -1, -1], [-1] * 5]
+
+
+def test_explored_places_are_spread_over_the_list_and_hold_any_candidate_that_is_left() -> None:
+    """Of ten places the fifth and the tenth: of the 26 and 21 candidates left then each is as likely as any other."""
+    profiles = 4000
+    order = np.tile(np.arange(WIDTH), (profiles, 1))
+    many = Candidates(
+        order,
+        np.tile(np.arange(WIDTH, 0, -1.0), (profiles, 1)),
+        np.zeros((profiles, 3)),
+        np.random.default_rng(1).integers(-(1 << 63), 1 << 63, profiles),
+    )
+    taste = Taste(exploration=0.2)
+
+    places = reranked(many, traits(), np.zeros(TITLES), taste, N)
+
+    assert np.flatnonzero(taste.explored(N)).tolist() == [4, 9]
+    assert (places[:, :4] == np.arange(4)).all()
+    counts = np.bincount(places[:, 4], minlength=WIDTH)
+    assert counts[:4].sum() == 0
+    expected = profiles / (WIDTH - 4)
+    assert ((counts[4:] - expected) ** 2 / expected).sum() < 60  # χ² of 25 degrees: 1 in 10,000
+    # What was drawn early is not listed again.
+    assert all(len(set(row)) == N for row in places.tolist())
+
+
+def test_what_is_drawn_follows_from_profile_and_day_and_has_its_chance_beside_it(
+    spark: SparkSession,
+) -> None:
+    known = Traits(np.arange(20), np.ones(20), np.zeros((20, 1)), 4)
+    rows = [(f"p{who}", title + 1, title, -1.0 * title) for who in range(6) for title in range(20)]
+    lists = spark.createDataFrame(rows, "profile_id string, rank int, title_idx int, score double")
+    histories = spark.createDataFrame([], "profile_id string, liked array<int>")
+
+    def drawn(day: date) -> dict[str, tuple[int, float]]:
+        taste = Taste(exploration=0.5)
+        found = rerank(lists, histories, known, np.zeros(20), taste, 2, day).collect()
+        assert all((row.propensity is None) == (row.rank == 1) for row in found)
+        return {row.profile_id: (row.title_idx, row.propensity) for row in found if row.rank == 2}
+
+    today = drawn(date(2026, 3, 2))
+    assert drawn(date(2026, 3, 2)) == today
+    assert drawn(date(2026, 3, 3)) != today
+    assert len({title for title, _ in today.values()}) > 1
+    assert {chance for _, chance in today.values()} == {1 / 19}
 
 
 def test_lists_on_spark_are_those_of_the_arithmetic(spark: SparkSession) -> None:
@@ -103,7 +160,12 @@ def test_lists_on_spark_are_those_of_the_arithmetic(spark: SparkSession) -> None
     histories = spark.createDataFrame([("ann", [8, 20])], "profile_id string, liked array<int>")
     found = rerank(lists, histories, known, np.zeros(3), Taste(calibration=0.9), 2)
     expected = spark.createDataFrame(
-        [("ann", 1, 5, 2.0), ("ann", 2, 20, 0.0), ("new", 1, 5, 2.0), ("new", 2, 8, 1.0)],
-        lists.schema,
+        [
+            ("ann", 1, 5, 2.0, None),
+            ("ann", 2, 20, 0.0, None),
+            ("new", 1, 5, 2.0, None),
+            ("new", 2, 8, 1.0, None),
+        ],
+        "profile_id string, rank int, title_idx int, score double, propensity double",
     )
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True)
