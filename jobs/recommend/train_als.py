@@ -5,12 +5,15 @@ everything, registered and judged. A rerun takes up where the last one broke off
 """
 
 from datetime import timedelta
+from statistics import fmean
 
 from pydantic import Field, field_validator
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend import gate, pictures
 from cinelake.recommend.eligibility import Limits, in_force, windows
+from cinelake.recommend.evaluation import named
+from cinelake.recommend.health import fallen
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
@@ -20,6 +23,7 @@ from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import (
+    Comparison,
     compare,
     indexed,
     interactions,
@@ -32,6 +36,9 @@ from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES,
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+
+# Trainings that a new one is compared with, and where it stands on a version if they were better.
+TRAININGS, FALL = 4, "fall"
 
 
 class TrainAlsParams(JobParams):
@@ -46,6 +53,12 @@ class TrainAlsParams(JobParams):
         ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
     )
     tolerances: gate.Tolerances = gate.Tolerances()
+    fall: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="fall below the trainings before that is warned of (share of their nDCG)",
+    )
 
     @field_validator("rivals")
     @classmethod
@@ -89,6 +102,9 @@ def train_als(run: Run[TrainAlsParams]) -> None:
         version = tracking.judge(version, passed=passed, reason=version.tags["proposal.reason"])
     if version.approved:
         tracking.promote(ALS, version)
+    # It rides along, too: a rerun of a training says the same of it.
+    if FALL in version.tags:
+        run.warn(version.tags[FALL])
 
 
 def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
@@ -122,6 +138,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         }
         tracker.log_params(settings)
         tracker.log_metrics(comparison.metrics())
+        fall = _fall(run, comparison)
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
@@ -133,7 +150,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         proposal = {
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
-        }
+        } | ({FALL: fall} if fall else {})
         with persisted(interactions(signals, params.weights, run.end)) as known:
             return tracker.register(
                 ALS,
@@ -150,6 +167,20 @@ def _shown(run: Run[TrainAlsParams]) -> Shown:
     rules = in_force(run.params.limits, availability, profiles)
     ages = latest(run.read(TITLES), ["title_id"], "maturity")
     return Shown(ages if rules.age else None, windows(availability) if rules.market else None)
+
+
+def _fall(run: Run[TrainAlsParams], comparison: Comparison) -> str | None:
+    """What to warn of if the trainings before were better."""
+    own = comparison.measured("ndcg").get(gate.CHALLENGER)
+    if own is None:
+        return None
+    tracking, metric = run.tracker.tracking, f"{gate.CHALLENGER}.{named('ndcg', comparison.k)}"
+    older = [v for v in tracking.versions(ALS) if v.trained_through < run.end - timedelta(days=1)]
+    told = [tracking.report(version).metrics.get(metric) for version in older[:TRAININGS]]
+    before = [ndcg for ndcg in told if ndcg is not None]
+    if before:
+        run.tracker.log_metrics({f"{metric}.before": fmean(before)})
+    return fallen(own, before, run.params.fall, f"nDCG@{comparison.k}")
 
 
 if __name__ == "__main__":

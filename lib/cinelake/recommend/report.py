@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
+from pyspark.sql import functions as F
 
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part, Picture, Section
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.recommend import ALS
+from cinelake.tables.recommend import ALS, RECOMMENDER_HEALTH
 
 # Measures that are drawn, by name, and what they are called.
 DRAWN = {
@@ -24,14 +26,17 @@ _SHOWN_VERSIONS = 10
 
 
 def sections(workspace: Workspace) -> Iterator[Section]:
-    """The newest training, and the versions before it."""
+    """The newest training, and the versions before it; and how lists fared on the newest day."""
     versions = workspace.tracking.versions(ALS)
     if versions:
-        yield recommender([workspace.tracking.report(each) for each in versions[:_SHOWN_VERSIONS]])
+        runs = [workspace.tracking.report(each) for each in versions[:_SHOWN_VERSIONS]]
+        measured = workspace.lake.read(RECOMMENDER_HEALTH)
+        newest = measured.join(measured.agg(F.max("day").alias("day")), on="day", how="left_semi")
+        yield recommender(runs, newest.orderBy("measure").toArrow().to_pylist())
 
 
-def recommender(runs: Sequence[ModelRun]) -> Section:
-    """Trainings, newest first."""
+def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = ()) -> Section:
+    """Trainings, newest first, and rows of the newest day's health."""
     newest = runs[0]
     decided = newest.version.judged
     verdict = {True: "passed", False: "not passed"}[newest.version.approved] if decided else "open"
@@ -60,6 +65,12 @@ def recommender(runs: Sequence[ModelRun]) -> Section:
             ],
         ),
     ]
+    if health:
+        rows = [
+            (Cell("alarm", "bad") if row["is_alarm"] else Cell("no alarm"), row["message"])
+            for row in health
+        ]
+        parts.append(Grid((f"on {health[0]['day']}", "what was measured"), rows))
     return Section(
         "Recommender",
         "A model serves only after it beats plain popularity, and the champion before it, on the same held-out days.",

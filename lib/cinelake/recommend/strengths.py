@@ -85,6 +85,12 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
     )
 
 
+def score_of_day(weights: Weights) -> Column:
+    """What a day of signals counts by itself, with the rating that was given on it."""
+    is_liked = F.col("rating") >= F.lit(weights.like_from)
+    return _of_day(weights) + _if(is_liked, weights.rating)
+
+
 def _of_day(weights: Weights) -> Column:
     """What a day counts, its rating apart."""
     played = F.col("plays") > 0

@@ -22,6 +22,7 @@ from cinelake.tables.contract import (
     one_of,
     satisfies,
 )
+from cinelake.tables.health import health_table
 
 # What a title of the history adds to a score.
 REASONS = StructType(
@@ -170,6 +171,20 @@ SIMILAR_TITLES = Table(
         between("by_content", 0, 1.000001),
         satisfies("it_is_another_title", "similar_id <> title_id", "similar_id", "title_id"),
     ),
+)
+
+RECOMMENDER_HEALTH = health_table(
+    "recommender_health",
+    "recommend",
+    (
+        "signal_strength_psi",
+        "signal_kind_psi",
+        "new_title_share",
+        "hit_rate",
+        "recall",
+        "overlap",
+    ),
+    "profiles",
 )
 
 ALS = Model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,16 @@ class Service:
             for table in self.maps
         }
 
+    # What the newest training warned of.
+    warnings: Sequence[str] = ()
+
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
         nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS, DEVICES)
         inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing}
-        rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
+        trained = rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
+        self.warnings = trained.warnings
         tracker.finish()
         return tracker
 
@@ -179,6 +183,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
 @pytest.mark.thorough
 def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
     service.train()
+    assert service.warnings == []
     # From where it starts, its one factor tells how popular a title is, and no tastes apart.
     dull = {"rank": 1, "reg_param": 0.1, "iterations": 3, "blocks": 2, "seed": 1}
 
@@ -188,6 +193,11 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     refused, champion = service.tracking.versions(ALS)
     assert not refused.approved
     assert "is below the champion's recipe" in refused.reason
+    (warning,) = service.warnings
+    assert warning.startswith("nDCG@4 fell to ")
+    assert warning.endswith(" from 1.0000, the training before, by more than 20%")
+    metrics = service.tracking.report(refused).metrics
+    assert metrics["challenger.ndcg_at_4.before"] == pytest.approx(1.0)
     assert service.tracking.at_alias(ALS, CHAMPION) == champion
     assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
 
