@@ -127,9 +127,11 @@ def _beside_the_champion(
     else:
         yield _Finding(True, f"is not below {RECIPE}, {theirs}, by more than noise: {lead.signed}")
     coverage = {row["model"]: row["coverage"] for row in comparison.shown}
+    # Who has made no list has no row there, and has shown nothing.
+    mine, before = coverage.get(CHALLENGER, 0.0), coverage.get(CHAMPION, 0.0)
     yield _within(
-        f"coverage@{comparison.k}", coverage[CHALLENGER], coverage[CHAMPION],
-        fall=coverage[CHAMPION] - coverage[CHALLENGER], most=tolerances.coverage, setting="coverage",
+        f"coverage@{comparison.k}", mine, before,
+        fall=before - mine, most=tolerances.coverage, setting="coverage",
     )  # fmt: skip
     apart = comparison.measured("miscalibration")
     if CHALLENGER in apart and CHAMPION in apart:
@@ -167,8 +169,6 @@ def _groups(comparison: Comparison, tolerances: Tolerances, label: str) -> _Find
     leads = comparison.grouped("lead")
     fallen, judged = [], 0
     for (segment, group), ndcg in comparison.grouped("ndcg").items():
-        if not {CHALLENGER, CHAMPION} <= ndcg.keys():
-            continue
         own, theirs, lead = ndcg[CHALLENGER], ndcg[CHAMPION], leads[segment, group][CHAMPION]
         if own.profiles < tolerances.group_profiles:
             continue

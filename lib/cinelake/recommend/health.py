@@ -97,14 +97,14 @@ def _threshold(
         return watch.new_titles if measure == "new_title_share" else watch.alarming_psi
     if baseline is None:
         return None
-    return min(baseline * (1 - watch.fall), baseline - 3 * stdev(past))
+    return max(0.0, min(baseline * (1 - watch.fall), baseline - 3 * stdev(past)))
 
 
 # What is better when it is more, and what it is in words.
 QUALITIES = {
-    "hit_rate": "profiles whose list of the day before began with a title that they came to like",
-    "recall": "of what profiles came to like, what their list of the day before began with",
-    "overlap": "of what a list begins with, what it began with the day before",
+    "hit_rate": "profiles who came to like a title of their list of the day before",
+    "recall": "of the titles that profiles came to like, those in their list of the day before",
+    "overlap": "of the titles of a list, those that stood there the day before",
 }
 
 
@@ -115,7 +115,7 @@ def _words(
         yield f"{one.measure} cannot be told: no profile is on both sides of what is compared"
         return
     if one.measure in QUALITIES:
-        yield f"{one.measure} {one.value:.1%}: {QUALITIES[one.measure]} (first {watch.top} titles)"
+        yield f"{one.measure} {one.value:.1%}: {QUALITIES[one.measure]} (the first {watch.top})"
         if baseline is None or threshold is None:
             yield f"what is usual is known after {watch.days} days"
         else:

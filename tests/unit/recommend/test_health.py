@@ -67,8 +67,8 @@ def test_a_fall_below_the_usual_alarms() -> None:
     assert row["is_alarm"]
     assert (row["baseline"], row["threshold"]) == (pytest.approx(0.2), pytest.approx(0.14))
     assert row["message"] == (
-        "hit_rate 13.0%: profiles whose list of the day before began with a title that they came to like "
-        "(first 10 titles); usually 20.0%, an alarm below 14.0%; told of 200 profiles"
+        "hit_rate 13.0%: profiles who came to like a title of their list of the day before "
+        "(the first 10); usually 20.0%, an alarm below 14.0%; told of 200 profiles"
     )
     assert not _judged(Value("hit_rate", 0.15, 200), before)["is_alarm"]
     assert not _judged(Value("hit_rate", 0.9, 200), before)["is_alarm"]
@@ -79,6 +79,9 @@ def test_what_varies_much_has_to_fall_further() -> None:
     assert not row["is_alarm"]
     # .2 less three times √(4 · .05² / 3).
     assert row["threshold"] == pytest.approx(0.0268, abs=1e-4)
+    # Nothing is below nothing.
+    row = _judged(Value("hit_rate", 0.0, 200), _before(0.01, 0.2, 0.01, 0.2))
+    assert (row["is_alarm"], row["threshold"]) == (False, 0.0)
 
 
 @pytest.mark.parametrize(
