@@ -164,6 +164,24 @@ def test_rows_are_computed_once(service: Service) -> None:
     assert counter.value == 2
 
 
+def test_shares_of_what_is_written_are_metrics(service: Service) -> None:
+    def shared(run: Run[JobParams]) -> None:
+        sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+        is_tea = F.col("note") == "tea"
+        run.write(AMOUNTS, run.log_shares(sums, {"tea": is_tea, "none": F.lit(None) > is_tea}))
+
+    service.jobs = (replace(sum_notes, function=shared),)
+    service.note(*(("2026-01-01", note, 1) for note in ("tea", "milk", "salt", "bread")))
+    assert service.run().succeeded
+    (entry,) = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").collect()
+    found = service.tracking.client.search_runs(
+        [service.tracking.client.get_experiment_by_name("toy").experiment_id],
+        f"tags.run_id = '{entry.run_id}'",
+    )
+    assert found[0].data.metrics["tea"] == 0.25
+    assert found[0].data.metrics["none"] == 0.0
+
+
 # ---- drift
 
 

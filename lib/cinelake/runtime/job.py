@@ -186,6 +186,13 @@ class Run(ABC, Generic[P]):
         """
 
     @abstractmethod
+    def log_shares(self, frame: DataFrame, conditions: Mapping[str, Column]) -> DataFrame:
+        """Log of how large a share of the rows of `frame` each condition holds, as a metric of that name.
+
+        They are counted as the rows pass on their way into what is written. Returns the frame to go on with.
+        """
+
+    @abstractmethod
     def approved_or_none(self, model: Model) -> ModelVersion | None:
         """The newest approved version trained on nothing later than the window's start."""
 
@@ -497,6 +504,18 @@ class _Rehearsal(Run[P]):
         self.outputs._judged[table.name] = marked
 
     def account_for(self, source: Source, frame: DataFrame, /, **fates: Column) -> DataFrame:  # noqa: ARG002
+        return frame
+
+    def log_shares(self, frame: DataFrame, conditions: Mapping[str, Column]) -> DataFrame:
+        shares = [
+            F.avg(F.coalesce(held, F.lit(False)).cast("double")).alias(name)
+            for name, held in conditions.items()
+        ]
+        (found,) = frame.agg(*shares).toArrow().to_pylist()
+        # There are none of no rows.
+        self._tracker.log_metrics(
+            {name: share for name, share in found.items() if share is not None}
+        )
         return frame
 
     def approved_or_none(self, model: Model) -> ModelVersion | None:

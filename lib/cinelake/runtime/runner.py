@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from cinelake import __version__
 from cinelake.runtime.books import Books, DayEntry, Entry
@@ -136,7 +137,7 @@ def _compute(
         balances=entry.balances,
         warnings=entry.warnings,
     )
-    tracker.log_metrics(outcome.metrics)
+    tracker.log_metrics(outcome.metrics | run.shares())
     tracker.finish("FINISHED")
     return outcome
 
@@ -250,6 +251,8 @@ class LakeRun(Run[Any]):
         self.published: list[Published] = []
         self.models_used: dict[str, int] = {}
         self._counted: list[tuple[str, Counted]] = []
+        # Frames of which shares are asked, with their rows counted as `rows`.
+        self._shared: list[Counted] = []
         self._tracker = tracker
         self._context = context
         self._base = {
@@ -334,6 +337,20 @@ class LakeRun(Run[Any]):
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for table, counted in self._counted:
             found[table].update(counted.sums())
+        return found
+
+    def log_shares(self, frame: DataFrame, conditions: Mapping[str, Column]) -> DataFrame:
+        counted = Counted(frame, rows=F.lit(1), **conditions)
+        self._shared.append(counted)
+        return counted.frame
+
+    def shares(self) -> dict[str, float]:
+        """What the job has asked shares of, for MLflow; complete once all is written."""
+        found: dict[str, float] = {}
+        for counted in self._shared:
+            sums = counted.sums()
+            rows = sums.pop("rows")
+            found |= {name: held / rows for name, held in sums.items() if rows}
         return found
 
     def approved_or_none(self, model: Model) -> ModelVersion | None:
