@@ -35,7 +35,8 @@ def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int
 
     `histories` holds `profile_id, liked array<int>`. Titles that the model does not know add nothing.
     """
-    shared, ridge = lists.sparkSession.sparkContext.broadcast(model.catalogue()), model.ridge
+    held = model.catalogue(), model.gram
+    shared, ridge = lists.sparkSession.sparkContext.broadcast(held), model.ridge
     told = [name for name in lists.columns if name not in ("profile_id", "rank")]
     place = F.struct("rank", *told)
     gathered = (
@@ -44,7 +45,7 @@ def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int
         .join(histories.select("profile_id", "liked"), on="profile_id", how="inner")
     )
     found = gathered.select("profile_id", "listed", "liked").mapInArrow(
-        lambda batches: _explained(batches, shared.value, ridge, n),
+        lambda batches: _explained(batches, *shared.value, ridge, n),
         _schema(gathered),
     )
     return found.select("profile_id", F.inline("explained"))
@@ -58,10 +59,9 @@ def _schema(gathered: DataFrame) -> StructType:
     return StructType([gathered.schema["profile_id"], StructField("explained", ArrayType(row))])
 
 
-def _explained(batches: Batches, held: Catalogue, ridge: Ridge, n: int) -> Batches:
+def _explained(batches: Batches, held: Catalogue, gram: Matrix, ridge: Ridge, n: int) -> Batches:
     assert isinstance(held.scoring, Factored)
     factors = held.scoring.factors.astype(np.float64)
-    gram = factors.T @ factors
     ids = held.ids.to_pylist()
     position = {title: at for at, title in enumerate(ids)}
     for batch in batches:

@@ -46,6 +46,17 @@ class FoldedIn(Fitted):
 
     titles: DataFrame
     ridge: Ridge
+    # Those of the titles that the fit knew, where there are others: these change no profile that does not like them.
+    of_fit: DataFrame | None = None
+
+    @cached_property
+    def gram(self) -> Matrix:
+        """`YᵀY` of the titles of the fit."""
+        held = self._held if self.of_fit is None else catalogue(self.of_fit)
+        assert isinstance(held.scoring, Factored)
+        factors = held.scoring.factors.astype(np.float64)
+        gram: Matrix = factors.T @ factors
+        return gram
 
     def catalogue(self) -> Catalogue:
         return self._held
@@ -61,11 +72,11 @@ class FoldedIn(Fitted):
         columns = ", ".join(
             f"{f.name} {f.dataType.simpleString()}" for f in histories.schema.fields
         )
-        shared = histories.sparkSession.sparkContext.broadcast(held)
+        shared = histories.sparkSession.sparkContext.broadcast((held, self.gram))
         ridge = self.ridge
         # Python, because Spark solves no equations on data frames.
         return histories.where(F.size("liked") > 0).mapInArrow(
-            lambda batches: _folded(batches, shared.value, ridge),
+            lambda batches: _folded(batches, *shared.value, ridge),
             f"{columns}, factors array<double>",
         )
 
@@ -82,12 +93,11 @@ def known(held: Catalogue, liked: pa.Array) -> list[Matrix]:
     return found
 
 
-def _folded(batches: Batches, held: Catalogue, ridge: Ridge) -> Batches:
+def _folded(batches: Batches, held: Catalogue, gram: Matrix, ridge: Ridge) -> Batches:
     if len(held) == 0:
         return
     assert isinstance(held.scoring, Factored)
     factors = held.scoring.factors.astype(np.float64)
-    gram = factors.T @ factors
     for batch in batches:
         histories = known(held, batch.column("liked"))
         of_profiles = []
