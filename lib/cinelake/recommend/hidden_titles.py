@@ -1,0 +1,157 @@
+"""How good lists are at titles that nobody has liked yet: measured on titles hidden from training.
+
+A share of the titles, drawn by a hash, is hidden: a model is fitted without anything that anybody did with them, they
+get their factors from their content (cold_titles.py), and lists are made over the whole catalogue, where they compete
+with all others. What a profile liked of the hidden titles, on whatever day, is what its list should hold, for the model
+has seen none of it. Only profiles that like some other title are asked: of others nothing is known.
+
+Recall is set against that of a list drawn *at random* from the same titles, those that the profile has not seen:
+`k / unseen titles`; *lift* is the ratio of the two means. How many places hidden titles take is up to the exploration
+that is asked for, and more places find more; so there is also what the same lists would find with their hidden titles
+*shuffled*, exchanged for any other hidden ones. A title of which the catalogue says nothing known has no factors, so
+all of them miss it.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend import evaluation
+from cinelake.recommend.cold_titles import ContentRecipe, likes_of, with_cold_titles
+from cinelake.recommend.evaluation import named
+from cinelake.recommend.lists import histories, numbered
+from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.persisted import persisted
+
+# What the metrics begin with, and what stands for the model in lists.
+NAME = "cold_titles"
+
+
+class Hiding(BaseModel):
+    """Which titles are hidden, and what is asked of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(0.1, ge=0, lt=1, description="share of the titles; 0: nothing is measured")
+    seed: int = Field(7, description="of the draw")
+    k: int = Field(50, ge=1, le=500, description="length of the lists")
+
+    def is_hidden(self) -> Column:
+        """By the id alone, so that a title stays on its side while the catalogue grows."""
+        drawn = F.pmod(F.xxhash64(F.lit(self.seed), "title_id"), F.lit(10_000))
+        return drawn < self.share * 10_000
+
+
+def measured(
+    known: DataFrame, titles: DataFrame, als: AlsRecipe, content: ContentRecipe, hiding: Hiding
+) -> dict[str, float]:
+    """Metrics by name; none where nobody likes a hidden title and another.
+
+    `known` are strengths with `profile_idx, title_idx`, materialised by the caller; `titles` is what the catalogue says
+    of them now.
+    """
+    is_liked = F.col("strength") > 0
+    with persisted(known.where(~hiding.is_hidden())) as train:
+        asked = train.where(is_liked).select("profile_id")
+        wanted = known.where(hiding.is_hidden() & is_liked).join(
+            asked, on="profile_id", how="left_semi"
+        )
+        if wanted.isEmpty():
+            return {}
+        fitted = als.fit(train)
+        learnt = content.fit(fitted.of_titles, likes_of(train), titles)
+        listable = with_cold_titles(
+            fitted.of_titles,
+            learnt.terms,
+            titles,
+            is_new=hiding.is_hidden(),
+            exploration=content.exploration,
+        )
+        with persisted(listable) as catalogue:
+            found = judged(train, wanted, fitted.of_profiles, catalogue, hiding.k)
+    return {f"{NAME}.{name}": value for name, value in found.items()} | {
+        f"{NAME}.penalty": learnt.penalty
+    }
+
+
+def judged(
+    train: DataFrame, wanted: DataFrame, profiles: DataFrame, catalogue: DataFrame, k: int
+) -> dict[str, float]:
+    """Recall of what is `wanted (profile_id, title_id)` in lists of `k` for profiles with a history in `train`.
+
+    `profiles` holds `profile_id, factors`; `catalogue` holds `title_id, factors, is_new`, and hidden are the new ones.
+    """
+    # What is in no catalogue has no number, so no list holds it.
+    numbers = numbered(catalogue)
+    model = NamedFactors(profiles, catalogue.join(numbers, on="title_id", how="inner"))
+    known = numbers.select(
+        "title_idx", F.lit(0).alias("likes"), F.array().cast("array<string>").alias("genres")
+    )
+    traits = evaluation.traits(known, 1)
+    history = histories(train.drop("title_idx"), numbers).where(F.size("liked") > 0)
+    with persisted(history) as asking, persisted(model.lists(asking, k)) as lists:
+        told = lists.join(F.broadcast(catalogue), on="title_id", how="inner").join(
+            F.broadcast(numbers), on="title_id", how="inner"
+        )
+        hidden = catalogue.where("is_new").count()
+        truths = _truths(wanted, asking, numbers).join(
+            told.groupBy("profile_id").agg(F.count_if("is_new").alias("placed")),
+            on="profile_id",
+            how="left",
+        )
+        # Nobody has seen a hidden title, so where one is wanted, and can be listed, there are unseen ones.
+        unseen = F.greatest(F.lit(len(traits)) - F.size("seen"), F.lit(1))
+        listable = F.size("wanted") / F.col("relevant")
+        recall, random, shuffled = (
+            named(f"{how}recall", k) for how in ("", "random_", "shuffled_")
+        )
+        chances = truths.select(
+            *("profile_id", "relevant", "wanted", "liked"),
+            (listable * F.least(F.lit(1.0), F.lit(k) / unseen)).alias(random),
+            (listable * F.coalesce("placed", F.lit(0)) / F.lit(max(hidden, 1))).alias(shuffled),
+        )
+        each = evaluation.per_profile(
+            told.withColumn("model", F.lit(NAME)), chances, traits, [k], [NAME]
+        ).withColumn("fold", F.lit(1))
+        rows = evaluation.intervals(each, [recall, random, shuffled]).toArrow().to_pylist()
+        found = {row["measure"]: row for row in rows}
+        counts = _counts(told, wanted, catalogue).toArrow().to_pylist()[0]
+    means = {name: row["mean"] for name, row in found.items()}
+    bounds = {f"{recall}.{end}": found[recall][end] for end in ("low", "high")}
+    # Where no wanted title has factors, chance finds none either.
+    lifts = {
+        name: means[recall] / means[by]
+        for name, by in (("lift", random), ("lift_over_shuffled", shuffled))
+        if means[by]
+    }
+    return means | bounds | lifts | {"profiles": found[recall]["profiles"]} | counts
+
+
+def _truths(wanted: DataFrame, histories: DataFrame, numbers: DataFrame) -> DataFrame:
+    """`profile_id, relevant, wanted, seen, liked`: what lists should hold, and what they are made from."""
+    gathered = (
+        wanted.select("profile_id", "title_id")
+        .join(F.broadcast(numbers), on="title_id", how="left")
+        .groupBy("profile_id")
+        .agg(
+            F.count(F.lit(1)).cast("int").alias("relevant"),
+            F.collect_list("title_idx").alias("wanted"),
+        )
+    )
+    return gathered.join(histories, on="profile_id", how="inner")
+
+
+def _counts(lists: DataFrame, wanted: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """One row: how many titles are wanted, and without factors, and the share of hidden ones of catalogue and lists."""
+    hidden = F.avg(F.col("is_new").cast("double"))
+    titles = wanted.select("title_id").distinct().join(catalogue, on="title_id", how="left")
+    return (
+        titles.agg(
+            F.count(F.lit(1)).alias("titles"),
+            F.count_if(F.col("is_new").isNull()).alias("titles_without_factors"),
+        )
+        .crossJoin(catalogue.agg(hidden.alias("share_of_catalogue")))
+        .crossJoin(lists.agg(hidden.alias("share_of_lists")))
+    )
