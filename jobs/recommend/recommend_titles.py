@@ -46,17 +46,21 @@ class RecommendTitlesParams(JobParams):
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
     version = run.approved_or_none(ALS)
-    approved = None
+    approved, weights = None, params.weights
     if version is not None:
         recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
         factors = run.tracker.tracking.read_frame(version, "titles")
         approved = Known(factors, Ridge(recipe.alpha, recipe.reg_param))
+        # A history is told as those were that the model has learned from.
+        weights = Weights.model_validate_json(
+            version.tags.get("weights") or weights.model_dump_json()
+        )
     number = F.lit(version.version if version else None).cast("int")
 
     def lists_of(day: date) -> DataFrame:
         until = day + timedelta(days=1)
         made = lists_for_everyone(
-            strengths(signals, params.weights, until),
+            strengths(signals, weights, until),
             records.before(until).describe(until, params.limits, params.popularity),
             approved,
             params.titles,

@@ -1,7 +1,8 @@
 """Train the recommender on everything before the day, and let it through the gate if it earns it.
 
-Measured on temporal holdouts against popularity and the champion's recipe; then fitted on
-everything, registered and judged. A rerun takes up where the last one broke off.
+The setting is what the newest search chose (search_recipe), or as configured. Measured on temporal
+holdouts against popularity and the champion's setting; then fitted on everything, registered and
+judged. A rerun takes up where the last one broke off.
 """
 
 from datetime import timedelta
@@ -21,6 +22,7 @@ from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
+from cinelake.recommend.search import Setting
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import (
     Comparison,
@@ -29,13 +31,14 @@ from cinelake.recommend.training import (
     interactions,
     rivals,
 )
+from cinelake.recommend.validation import chosen
 from cinelake.recommend.viewers import viewers
-from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
+from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, history, job
 from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECIPES, TITLE_INDEX
 
 # Trainings that a new one is compared with, and where it stands on a version if they were better.
 TRAININGS, FALL = 4, "fall"
@@ -46,7 +49,12 @@ class TrainAlsParams(JobParams):
     holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the signals in a holdout")
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
     recipe: AlsRecipe = AlsRecipe()
-    weights: Weights = Weights()
+    weights: Weights = Field(
+        Weights(), description="they also say what is wanted, where something else was learned from"
+    )
+    searched: bool = Field(
+        True, description="whether what the newest search chose goes before recipe and weights"
+    )
     limits: Limits = Limits()
     ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
     rivals: tuple[str, ...] = Field(
@@ -83,6 +91,8 @@ def _before(table: Table) -> Reading:
         _before(PROFILES),
         _before(ACCOUNTS),
         _before(DEVICES),
+        # A search for the day saw nothing of it.
+        history(RECIPES),
     ],
     writes=[ALS],
     params=TrainAlsParams,
@@ -110,20 +120,26 @@ def train_als(run: Run[TrainAlsParams]) -> None:
 def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     """Measure, fit and register; the gate's decision rides along, so that a rerun need not measure again."""
     params, tracker = run.params, run.tracker
-    recipes: dict[str, Recipe] = {gate.CHALLENGER: params.recipe}
+    told = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    holdouts = temporal_holdouts(run.read(TITLE_SIGNALS), params.holdout_share, params.holdouts)
+    configured = Setting(params.recipe, params.weights)
+    setting, origin = configured, "configuration"
+    if params.searched:
+        setting, origin = chosen(run.read(RECIPES), configured, holdouts)
+    recipe = setting.recipe
+    recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe}
+    learned = dict.fromkeys((gate.CHALLENGER, "blend"), setting.weights)
     incumbent = "there is no champion yet"
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
     if champion is not None:
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
-        recipe = AlsRecipe.model_validate_json(champion.tags["recipe"])
-        if recipe != params.recipe:
-            recipes[gate.CHAMPION] = recipe
-    signals = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
-    with persisted(signals):
-        holdouts = temporal_holdouts(signals, params.holdout_share, params.holdouts)
+        theirs = configured.of_tags(champion.tags)
+        if theirs != setting:
+            recipes[gate.CHAMPION], learned[gate.CHAMPION] = theirs.recipe, theirs.weights
+    with persisted(told) as signals:
         comparison = compare(
             [Split.at(signals, holdout) for holdout in holdouts],
-            recipes | rivals(params.recipe, params.rivals),
+            recipes | rivals(recipe, params.rivals),
             weights=params.weights,
             k=params.top,
             ks=params.ks,
@@ -131,12 +147,14 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             groups=viewers(*(run.read(table) for table in (PROFILES, ACCOUNTS, DEVICES))).select(
                 "profile_id", "market", "kind", "device_kind"
             ),
+            learned=learned,
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
-        settings = params.recipe.model_dump() | {
-            f"weights.{name}": value for name, value in params.weights
+        settings = recipe.model_dump() | {
+            f"weights.{name}": value for name, value in setting.weights
         }
         tracker.log_params(settings)
+        tracker.set_tags({"recipe.from": origin})
         tracker.log_metrics(comparison.metrics())
         fall = _fall(run, comparison)
         tracker.flush()
@@ -151,13 +169,13 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
         } | ({FALL: fall} if fall else {})
-        with persisted(interactions(signals, params.weights, run.end)) as known:
+        with persisted(interactions(signals, setting.weights, run.end)) as known:
             return tracker.register(
                 ALS,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | {"recipe": params.recipe.model_dump_json()},
-                **registrable(params.recipe.fit(known), known, params.recipe, _shown(run)),
+                tags=proposal | card | setting.tags | {"recipe.from": origin},
+                **registrable(recipe.fit(known), known, recipe, _shown(run)),
             )
 
 

@@ -1,13 +1,16 @@
-"""Pictures of a comparison, for MLflow."""
+"""Pictures of comparisons and searches, for MLflow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cinelake.recommend.evaluation import named
+from cinelake.recommend.search import Found
 from cinelake.recommend.training import Comparison
 
 HISTORIES = ("1-9", "10-29", "30-99", "100+")
@@ -115,4 +118,29 @@ def trade_off(comparison: Comparison) -> Figure:
         axes.set_ylim(bottom=0)
     left.set_ylabel(f"nDCG@{k} in the newest holdout")
     figure.suptitle("What it costs to calibrate: numbers are weights", fontsize=10)
+    return figure
+
+
+def search(found: Found[Any]) -> Figure:
+    """What each trial came to, the best until then, and which dimensions made the difference."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    numbers = [trial.number for trial in found.finished]
+    means = [trial.mean for trial in found.finished]
+    left.step(numbers, list(accumulate(means, max)), where="post", color=COLOURS["challenger"])
+    left.plot(numbers, means, "o", color=COLOURS["challenger"], label="finished")
+    pruned = [trial for trial in found.trials if trial.pruned]
+    left.plot(
+        [trial.number for trial in pruned], [trial.mean for trial in pruned],
+        "x", color=COLOURS["popular"], label="broken off, over the blocks it got to",
+    )  # fmt: skip
+    left.axhline(found.trials[0].mean, color=COLOURS["champion"], ls=":", label="as configured")
+    left.set_xlabel("trial")
+    left.set_ylabel(found.objective)
+    left.legend(fontsize=8)
+    shares = sorted(found.importance.items(), key=lambda item: item[1])
+    right.barh([name for name, _ in shares], [share for _, share in shares], color="#1b6ca8")
+    right.set_xlabel("share in how much finished trials differ (fANOVA)")
+    if not shares:
+        right.text(0.5, 0.5, "too few trials to tell", ha="center", transform=right.transAxes)
     return figure

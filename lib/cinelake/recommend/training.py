@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from cinelake.recommend.strengths import Weights, strengths
 Row = dict[str, Any]
 # Weights of calibration at which the trade-off is drawn.
 CALIBRATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)
+AS_WANTED: Mapping[str, Weights] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def compare(
     ks: Sequence[int] = (),
     genres: DataFrame | None = None,
     groups: DataFrame | None = None,
+    learned: Mapping[str, Weights] = AS_WANTED,
 ) -> Comparison:
     """Fit every recipe to one side of each split and judge its lists, and the popular ones, on the
     other.
@@ -133,6 +136,9 @@ def compare(
     are measured. `genres` holds `title_id, genres array<string>`, `groups` holds `profile_id` and texts to group
     profiles by; how long their histories are is one by itself. A split that leaves nobody who wanted anything to train
     on is passed over.
+
+    `weights` say what profiles wanted, the same for all models; a model named in `learned` is fitted to strengths by
+    weights of its own.
     """
     recipes = {**recipes, POPULAR: PopularRecipe()}
     lengths = sorted({k, *ks})
@@ -143,9 +149,15 @@ def compare(
             train = stack.enter_context(persisted(known))
             test = stack.enter_context(persisted(strengths(split.test, weights, split.test_until)))
             if not train.where("strength > 0").isEmpty():
-                folds.append(
-                    _fold(stack, _Days(number, train, test, genres, groups), recipes, lengths, k)
-                )
+                own = {
+                    each: stack.enter_context(
+                        persisted(interactions(split.train, each, split.train_until))
+                    )
+                    for each in set(learned.values()) - {weights}
+                }
+                told = {name: own[each] for name, each in learned.items() if each in own}
+                days = _Days(number, train, test, genres, groups, told)
+                folds.append(_fold(stack, days, recipes, lengths, k))
         if not folds:
             return Comparison(k, [], [], [], [])
         judged = _all([fold.judged for fold in folds])
@@ -188,6 +200,8 @@ class _Days:
     test: DataFrame
     genres: DataFrame | None
     groups: DataFrame | None
+    # Of models that are fitted to strengths of their own, those before the cut.
+    learned: Mapping[str, DataFrame]
 
 
 @dataclass(frozen=True)
@@ -209,11 +223,15 @@ def _fold(
     numbers = train.select("title_id", "title_idx").distinct()
     history = histories(train.drop("title_idx"), numbers)
     warm = stack.enter_context(persisted(history.where(F.size("liked") > 0)))
-    fits = Fits(train)
-    made = [
-        fits.of(recipe).lists(warm, max(lengths)).select(F.lit(name).alias("model"), "*")
-        for name, recipe in recipes.items()
-    ]
+    fits = {id(frame): Fits(frame) for frame in (train, *days.learned.values())}
+
+    def listed(name: str, n: int) -> DataFrame:
+        """A model's lists from what it learned from."""
+        own = days.learned.get(name, train)
+        told = warm if own is train else histories(own.drop("title_idx"), numbers)
+        return fits[id(own)].of(recipes[name]).lists(told, n)
+
+    made = [listed(name, max(lengths)).select(F.lit(name).alias("model"), "*") for name in recipes]
     lists = stack.enter_context(
         persisted(
             _all(made)
@@ -233,7 +251,7 @@ def _fold(
     def trade_off() -> list[Row]:
         if CHALLENGER not in recipes or not traits.genres.size:
             return []
-        candidates = fits.of(recipes[CHALLENGER]).lists(warm, Taste().candidates)
+        candidates = listed(CHALLENGER, Taste().candidates)
         told = candidates.join(F.broadcast(numbers), on="title_id", how="inner").drop("title_id")
         return _calibrated(told, warm, truths, traits, k)
 

@@ -1,4 +1,4 @@
-"""Tables of the recommender: id maps, and the lists served to profiles; and its model."""
+"""Tables of the recommender: id maps, the settings that searches chose, and the lists served; and its model."""
 
 from __future__ import annotations
 
@@ -75,6 +75,66 @@ TITLE_INDEX = Table(
     partition=Partition.MONTH,
     growing=True,
     checks=(between("idx", 0),),
+)
+
+RECIPES = Table(
+    name="recipes",
+    area="recommend",
+    layer=Layer.GOLD,
+    grain="one row per day of a search and kind of model: the setting that did best",
+    columns=(
+        Column(
+            "as_of", DateType(), "day before which all that was searched on lies", required=True
+        ),
+        Column("kind", StringType(), "kind of model, such as als", required=True),
+        Column("recipe", StringType(), "all that decides a fit, as JSON", required=True),
+        Column(
+            "weights",
+            StringType(),
+            "weights of the strengths that it is fitted to, as JSON",
+            required=True,
+        ),
+        Column(
+            "objective", StringType(), "what was searched by, such as ndcg_at_10", required=True
+        ),
+        Column("mean", DoubleType(), "its mean over profiles and blocks", required=True),
+        Column(
+            "configured_mean",
+            DoubleType(),
+            "the same for the configured setting, which is tried first",
+            required=True,
+        ),
+        Column("trials", IntegerType(), "settings tried", required=True),
+        Column("pruned", IntegerType(), "of these broken off early", required=True),
+        Column(
+            "measured_until",
+            DateType(),
+            "day before which all that was measured lies; what is measured on later days was not chosen by them",
+            required=True,
+        ),
+        Column(
+            "search",
+            StringType(),
+            "fingerprint of inputs and space; trials in MLflow are tagged with it",
+            required=True,
+        ),
+    ),
+    key=("as_of", "kind"),
+    window="as_of",
+    partition=Partition.MONTH,
+    checks=(
+        between("mean", 0, 1),
+        between("trials", 1),
+        satisfies(
+            "the_configured_setting_is_no_better",
+            "mean >= configured_mean",
+            "mean",
+            "configured_mean",
+        ),
+        satisfies(
+            "it_is_measured_on_the_past", "measured_until <= as_of", "measured_until", "as_of"
+        ),
+    ),
 )
 
 RECOMMENDATIONS = Table(

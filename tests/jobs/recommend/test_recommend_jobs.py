@@ -13,9 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
+from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.service import TOLD
+from cinelake.recommend.strengths import Weights
+from cinelake.recommend.validation import as_recipes
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, JobParams, rehearse
+from cinelake.runtime.job import Job, JobParams, RehearsalTracker, rehearse
 from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
@@ -24,6 +27,7 @@ from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
     ALS,
     PROFILE_INDEX,
+    RECIPES,
     RECOMMENDATIONS,
     SIMILAR_TITLES,
     TITLE_INDEX,
@@ -42,6 +46,16 @@ SMALL: dict[str, Any] = {
     "rivals": [],
     "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
 }
+SEARCH: dict[str, Any] = {
+    "trials": 3, "top": 4, "gate_holdouts": 1, "gate_share": 0.3, "blocks": 1, "share": 0.3,
+    # Regularised until nothing is left but popularity, and better anywhere else.
+    "recipe": {"rank": 1, "reg_param": 50.0, "iterations": 1, "blocks": 2},
+    "space": {
+        "rank": [2], "reg_param": {"low": 0.01, "high": 0.1}, "alpha": {"low": 5, "high": 5},
+        "half_life_days": [], "like_from": [], "wanted_from": {"low": 0.5, "high": 0.5},
+        "on_list": {"low": 0.5, "high": 0.5}, "abandoned": {"low": -0.3, "high": -0.3},
+    },
+}  # fmt: skip
 Rating = tuple[str, str, float, datetime]
 
 
@@ -79,6 +93,7 @@ class Service:
         self.spark = spark
         self.tracking = Tracking.beside_lake(str(home))
         self.signals = _frame(spark, ratings)
+        self.searched: dict[Table, DataFrame] = {}
         self.maps: dict[Table, DataFrame] = {
             table: spark.createDataFrame([], table.schema) for table in (PROFILE_INDEX, TITLE_INDEX)
         }
@@ -97,8 +112,8 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS, DEVICES)
-        inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing}
+        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS, DEVICES, RECIPES)
+        inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing, **self.searched}
         trained = rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         self.warnings = trained.warnings
         tracker.finish()
@@ -106,6 +121,14 @@ class Service:
 
     def _untold(self, *tables: Table) -> dict[Table, DataFrame]:
         return {table: self.spark.createDataFrame([], table.schema) for table in tables}
+
+    def search(self, day: date = MONDAY, **params: Any) -> RehearsalTracker | Tracker:
+        tracker = params.pop("tracker", None) or RehearsalTracker("recommend")
+        given: JobParams = JOBS["search_recipe"].params.model_validate(SEARCH | params)
+        inputs = {TITLE_SIGNALS: self.signals, **self.maps}
+        found = rehearse(JOBS["search_recipe"], inputs, day, params=given, tracker=tracker)
+        self.searched = {RECIPES: found[RECIPES].localCheckpoint()}
+        return tracker
 
     def lists(self, day: date = MONDAY) -> DataFrame:
         tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
@@ -125,7 +148,15 @@ class Service:
 def service(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Service:
     today = datetime(2026, 3, 16, 12, tzinfo=UTC)
     of_today = [("newcomer", "t00", 1.0, today)]
-    return Service(spark, tmp_path_factory.mktemp("service"), _two_tastes() + of_today)
+    made = Service(spark, tmp_path_factory.mktemp("service"), _two_tastes() + of_today)
+    recipe = AlsRecipe.model_validate(SMALL["recipe"])
+    row = {
+        "as_of": MONDAY, "kind": "als", "recipe": recipe.model_dump_json(),
+        "weights": Weights(like_from=4.5).model_dump_json(), "objective": "ndcg_at_4", "mean": 0.5,
+        "configured_mean": 0.25, "trials": 7, "pruned": 2, "measured_until": FIRST.date(), "search": "s",
+    }  # fmt: skip
+    made.searched = {RECIPES: as_recipes(made.signals, [row])}
+    return made
 
 
 def test_ids_get_integers_once_and_keep_them(spark: SparkSession, service: Service) -> None:
@@ -150,12 +181,16 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     with monkeypatch.context() as patch:
         patch.setattr(service.tracking.client, "update_model_version", killed)
         with pytest.raises(ConnectionAbortedError):
-            service.train()
+            service.train(recipe={"rank": 3})
     assert service.tracking.newest_approved(ALS, MONDAY) is None
 
-    service.train()
+    # Configured is another, but a search has chosen.
+    service.train(recipe={"rank": 3})
 
     (version,) = service.tracking.versions(ALS)
+    assert AlsRecipe.model_validate_json(version.tags["recipe"]).rank == 2
+    assert Weights.model_validate_json(version.tags["weights"]).like_from == 4.5
+    assert version.tags["recipe.from"] == "search of 2026-03-16: ndcg_at_4 0.5000 after 7 trials"
     assert version.approved
     assert version.trained_through == MONDAY
     assert "beats popularity" in version.reason
@@ -181,6 +216,75 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
 
 
 @pytest.mark.thorough
+def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    service = Service(spark, tmp_path, _two_tastes())
+    tracker = service.search(trials=2)
+    assert isinstance(tracker, RehearsalTracker)
+    assert list(tracker.children) == ["trial 0", "trial 1"]
+    (two,) = service.searched[RECIPES].collect()
+    first = dict(tracker.children)
+
+    service.search(trials=4, tracker=tracker)
+
+    (row,) = service.searched[RECIPES].collect()
+    assert (row.as_of, row.kind, row.trials, row.objective) == (MONDAY, "als", 4, "ndcg_at_4")
+    assert (two.trials, two.search, two.configured_mean) == (2, row.search, row.configured_mean)
+    assert row.mean > row.configured_mean
+    # The gate has the ratings of the newest four days, and none of them is looked at.
+    assert row.measured_until == date(2026, 3, 9)
+    assert list(tracker.children) == [f"trial {number}" for number in range(4)]
+    assert {name: tracker.children[name] for name in first} == first
+    assert tracker.children["trial 0"].params["reg_param"] == 50.0
+    assert tracker.children["trial 0"].metrics["ndcg_at_4"] == row.configured_mean
+    assert tracker.pictures == ["search.png", "search.png"]
+
+    trained = service.train(recipe=SEARCH["recipe"])
+
+    (version,) = service.tracking.versions(ALS)
+    assert (version.tags["recipe"], version.tags["weights"]) == (row.recipe, row.weights)
+    tags = service.tracking.client.get_run(trained.mlflow_run_id).data.tags
+    assert tags["recipe.from"].startswith("search of 2026-03-16: ndcg_at_4 ")
+
+
+@pytest.mark.thorough
+def test_a_search_with_nothing_to_search_on_chooses_nothing(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    service = Service(spark, tmp_path, [("ann", f"t{n}", 5.0, FIRST) for n in range(5)])
+
+    tracker = service.search()
+
+    assert service.searched[RECIPES].isEmpty()
+    assert isinstance(tracker, RehearsalTracker)
+    assert "lower `gate_share`" in str(tracker.tags["skipped"])
+
+
+@pytest.mark.thorough
+def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    service = Service(spark, tmp_path, _two_tastes())
+
+    def again(trials: int) -> list[str]:
+        tracker = service.tracking.start("recommend", "search_recipe", Window.of_day(MONDAY), "r")
+        service.search(trials=trials, tracker=tracker)
+        tracker.finish()
+        below = f"tags.`mlflow.parentRunId` = '{tracker.mlflow_run_id}'"
+        found = service.tracking.client.search_runs(
+            [tracker.tracking._experiment("recommend")], below
+        )
+        return sorted(run.info.run_name for run in found)
+
+    assert again(2) == ["trial 0", "trial 1"]
+    two = service.searched[RECIPES].collect()
+    assert again(2) == []
+    assert service.searched[RECIPES].collect() == two
+    assert again(3) == ["trial 2"]
+
+
+@pytest.mark.thorough
 def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
     service.train()
     assert service.warnings == []
@@ -188,7 +292,7 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     dull = {"rank": 1, "reg_param": 0.1, "iterations": 3, "blocks": 2, "seed": 1}
 
     # Another day, for a rehearsal knows its inputs by the day only.
-    service.train(MONDAY + timedelta(days=7), recipe=dull)
+    service.train(MONDAY + timedelta(days=7), recipe=dull, searched=False)
 
     refused, champion = service.tracking.versions(ALS)
     assert not refused.approved

@@ -1,0 +1,94 @@
+"""Search for the setting of ALS that does best, on days before those that its gate judges by.
+
+One row for the day, which `train_als` takes up from then on. Runs when it is named:
+`cinelake run --only search_recipe`. Trials are runs of MLflow below that of the job; a search that was killed, or is
+given more trials, goes on from those that its inputs and its space have in common with it. A limit in minutes holds
+for each run of it, and makes what is chosen depend on how quick the machine is.
+"""
+
+from pydantic import Field
+
+from cinelake.recommend import pictures
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.protocols import Split
+from cinelake.recommend.search import Budget, Setting, Space, records, search
+from cinelake.recommend.strengths import Weights
+from cinelake.recommend.training import indexed
+from cinelake.recommend.validation import (
+    NothingToSearchOn,
+    as_recipes,
+    blocks_before_the_gate,
+    chosen_row,
+    validation,
+)
+from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, hash_of_content, job
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.recommend import PROFILE_INDEX, RECIPES, TITLE_INDEX
+
+SEARCH = "search"
+
+
+class SearchRecipeParams(JobParams):
+    trials: int = Field(40, ge=1, description="settings to try, those of earlier runs among them")
+    minutes: float = Field(120, gt=0, description="after which no trial begins")
+    top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
+    share: float = Field(0.1, gt=0, lt=1, description="share of the older signals in a block")
+    blocks: int = Field(3, ge=1, le=9, description="how many blocks, one before the other")
+    gate_share: float = Field(0.1, gt=0, lt=1, description="as holdout_share of train_als")
+    gate_holdouts: int = Field(3, ge=1, le=9, description="as holdouts of train_als")
+    recipe: AlsRecipe = Field(AlsRecipe(), description="as of train_als; tried first")
+    weights: Weights = Field(Weights(), description="as of train_als; they say what is wanted")
+    space: Space = Space()
+    seed: int = Field(42, description="of what is drawn")
+
+
+@job(
+    reads=[
+        Reading(table, lookback=ALL, lookahead=-1)
+        for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)
+    ],
+    writes=[RECIPES],
+    params=SearchRecipeParams,
+    cadence=Cadence.ON_DEMAND,
+    catchup=False,
+)
+def search_recipe(run: Run[SearchRecipeParams]) -> None:
+    params, tracker = run.params, run.tracker
+    same = params.model_dump(mode="json", exclude={"trials", "minutes"})
+    key = hash_of_content([run.inputs_digest, run.job.version, same])
+    tracker.set_tags({f"{SEARCH}.key": key})
+    told = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    with persisted(told) as signals:
+        blocks = blocks_before_the_gate(
+            signals, params.gate_share, params.gate_holdouts, params.share, params.blocks
+        )
+        splits = [Split.at(signals, block) for block in blocks]
+        try:
+            with validation(splits, params.weights, params.top) as judge:
+                found = search(
+                    Setting(params.recipe, params.weights),
+                    params.space,
+                    judge,
+                    Budget(params.trials, lambda: run.seconds > params.minutes * 60),
+                    objective=f"ndcg_at_{params.top}",
+                    seed=params.seed,
+                    earlier=records(tracker.finished(SEARCH, key)),
+                    record=lambda name: tracker.child(name, {SEARCH: key}),
+                    tell=run.tell,
+                )
+        except NothingToSearchOn as nothing:
+            tracker.set_tags({"skipped": nothing})
+            run.write(RECIPES, as_recipes(signals, []))
+            return
+    row = chosen_row(found, run.start, blocks[0].end, key)
+    tracker.log_params(found.best.values)
+    tracker.log_metrics(
+        {name: row[name] for name in ("mean", "configured_mean", "trials", "pruned")}
+    )
+    tracker.log_figure(pictures.search(found), "search.png")
+    run.write(RECIPES, as_recipes(signals, [row]))
+
+
+if __name__ == "__main__":
+    search_recipe.main()

@@ -1,0 +1,133 @@
+"""How settings fare on days before those that the gate judges by: nDCG alone, block by block.
+
+What is *wanted* is the same for all settings, for it is told by the configured weights: a setting decides what a
+model learns from, not what it is asked for. Whom it leaves without a list counts as zero.
+
+The newest signals, as many as the gate holds out, are left alone: a model chosen by the days that it is judged by
+would look better than it is (Cawley and Talbot 2010, "On over-fitting in model selection").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend import evaluation
+from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
+from cinelake.recommend.lists import histories
+from cinelake.recommend.model import NothingLiked, Recipe
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.protocols import Split
+from cinelake.recommend.search import Found, Judge, Judged, R, Setting, read_setting
+from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.training import interactions
+from cinelake.tables.recommend import RECIPES
+
+
+class NothingToSearchOn(ValueError):
+    """No days are left on which settings could be told apart; the message says what to do."""
+
+
+def blocks_before_the_gate(
+    signals: DataFrame, gate_share: float, gate_holdouts: int, share: float, blocks: int
+) -> list[Holdout]:
+    """Holdouts of the signals that are older than all that the gate would hold out today; newest first."""
+    judged_by = temporal_holdouts(signals, gate_share, gate_holdouts)
+    if not judged_by:
+        return []
+    older = signals.where(F.col("signal_date") < F.lit(judged_by[-1].cut))
+    return temporal_holdouts(older, share, blocks)
+
+
+@contextmanager
+def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[Judge]:
+    """Judge settings, for as long as the block lasts, on rows of `title_signals` with `profile_idx, title_idx`.
+
+    `wanted_by` are the weights that say what profiles wanted. Raises NothingToSearchOn.
+    """
+    with ExitStack() as stack:
+        asked: list[tuple[Split, DataFrame]] = []
+        for split in splits:
+            known = strengths(split.train, wanted_by, split.train_until)
+            came = strengths(split.test, wanted_by, split.test_until)
+            wanted = stack.enter_context(persisted(relevant(known, came)))
+            if not wanted.isEmpty():
+                asked.append((split, wanted))
+        if not asked:
+            raise NothingToSearchOn(
+                "on no days before those that the gate judges by did a profile like something new after it had liked "
+                "something else, so settings cannot be told apart; wait for more data, or lower `gate_share`, "
+                "`gate_holdouts` or `share`. Until then the configured setting is used"
+            )
+
+        def judge(setting: Setting[Any]) -> Iterator[Judged]:
+            for split, wanted in asked:
+                known = interactions(split.train, setting.weights, split.train_until)
+                with persisted(known) as train:
+                    judged = _judged(setting.recipe, train, wanted, k)
+                yield judged
+
+        yield judge
+
+
+def _judged(recipe: Recipe, train: DataFrame, wanted: DataFrame, k: int) -> Judged:
+    numbers = train.select("title_id", "title_idx").distinct()
+    # Only who is judged needs a list.
+    people = wanted.select("profile_id").distinct()
+    told = train.join(people, on="profile_id", how="left_semi").drop("title_idx")
+    try:
+        lists = recipe.fit(train).lists(histories(told, numbers), k)
+    except NothingLiked:
+        # A setting under which nobody wants anything leaves all of them without a list.
+        lists = wanted.select("*", F.lit(1).alias("rank")).where("false")
+    (row,) = evaluation.ndcg(lists, wanted, k).toArrow().to_pylist()
+    return Judged(float(row["total"]), row["profiles"])
+
+
+def chosen_row(found: Found[Any], as_of: date, measured_until: date, search: str) -> dict[str, Any]:
+    """The row of `recipes` that a search ends in."""
+    setting = found.setting
+    return {
+        "as_of": as_of,
+        "kind": setting.recipe.kind,
+        "recipe": setting.recipe.model_dump_json(),
+        "weights": setting.weights.model_dump_json(),
+        "objective": found.objective,
+        "mean": found.best.mean,
+        "configured_mean": found.trials[0].mean,
+        "trials": len(found.trials),
+        "pruned": len(found.trials) - len(found.finished),
+        "measured_until": measured_until,
+        "search": search,
+    }
+
+
+def as_recipes(signals: DataFrame, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Rows of the table `recipes`, made in the session of `signals`."""
+    values = [tuple(row[name] for name in RECIPES.names) for row in rows]
+    return signals.sparkSession.createDataFrame(values, RECIPES.schema)
+
+
+def chosen(
+    recipes: DataFrame, start: Setting[R], judged_by: Sequence[Holdout]
+) -> tuple[Setting[R], str]:
+    """The setting that the newest search chose for models of the kind of `start`, or `start`; and in words which.
+
+    Of searches that measured on days of `judged_by` nothing is taken. Raises ValueError for a setting that the code
+    does not know any more.
+    """
+    kind = start.recipe.kind
+    usable = recipes.where(F.col("kind") == kind)
+    if judged_by:
+        usable = usable.where(F.col("measured_until") <= F.lit(min(each.cut for each in judged_by)))
+    newest = usable.orderBy(F.desc("as_of")).limit(1).toArrow().to_pylist()
+    if not newest:
+        return start, "configuration"
+    row = newest[0]
+    words = f"search of {row['as_of']}: {row['objective']} {row['mean']:.4f} after {row['trials']} trials"
+    return read_setting(type(start.recipe), row["recipe"], row["weights"]), words
