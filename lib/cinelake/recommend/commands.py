@@ -29,6 +29,7 @@ from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
+from cinelake.runtime.progress import steps
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
@@ -42,8 +43,7 @@ from cinelake.tables.recommend import (
 )
 
 if TYPE_CHECKING:
-    from cinelake.recommend.training import Comparison
-    from cinelake.recommend.trial import Protocol
+    from cinelake.recommend.trial import Evaluation, Protocol
 
 # Ids of this form are taken for pseudonyms.
 PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
@@ -188,9 +188,15 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
         seed: Annotated[int, typer.Option(help="Of the random protocol.")] = 42,
         k: Annotated[int, typer.Option(min=1, max=500, help="Length of the lists.")] = 10,
         like_from: Annotated[float, typer.Option(help="Ratings from here on are likes.")] = 4.0,
+        tune: Annotated[
+            int,
+            typer.Option(
+                min=0, help="Settings of ALS to try first, within what is trained on; 0: none."
+            ),
+        ] = 0,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Measure every kind of model on a data set, with settings as they come."""
+        """Measure every kind of model on a data set, with settings as they come, or tuned."""
         from cinelake.recommend.trial import NothingToMeasure, Protocol, as_json, table
 
         if protocol not in PROTOCOLS or not 0 < test < 1:
@@ -201,15 +207,15 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
             raise typer.BadParameter(
                 f"say what the folder holds ({', '.join(importers())}), and where it is"
             )
-        how = Protocol(protocol, test, seed, k, like_from)
+        notices = Console(stderr=True)
+        how = Protocol(protocol, test, seed, k, like_from, tune)
         try:
             if kind is None or folder is None:
-                found = _evaluated(context().lake, how)
+                found = _evaluated(context().lake, how, notices)
             else:
                 needed = (TITLE_SIGNALS, TITLES, PROFILE_INDEX, TITLE_INDEX)
-                notices = Console(stderr=True)
                 with passing_lake(context(), kind, folder, needed, notices) as passing:
-                    found = _evaluated(passing.lake, how)
+                    found = _evaluated(passing.lake, how, notices)
         except NothingToMeasure as nothing:
             raise typer.BadParameter(str(nothing)) from nothing
         if json_:
@@ -218,13 +224,14 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
             Console().print(table(found, how))
 
 
-def _evaluated(lake: Lake, how: Protocol) -> Comparison:
+def _evaluated(lake: Lake, how: Protocol, notices: Console) -> Evaluation:
     # What trains models takes a second to import, and other commands need none of it.
     from cinelake.recommend.training import indexed
     from cinelake.recommend.trial import evaluated
 
     told = indexed(*(lake.read(table) for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)))
-    return evaluated(told, lake.read(TITLES), how)
+    with steps(notices, "tuning") as tell:
+        return evaluated(told, lake.read(TITLES), how, tell)
 
 
 def recent_titles(signals: DataFrame, n: int) -> DataFrame:

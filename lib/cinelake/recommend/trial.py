@@ -1,7 +1,12 @@
-"""All kinds of model on one data set, with settings as they come, to be set against what others publish."""
+"""All kinds of model on one data set, to be set against what others publish.
+
+With settings as they come; or, of ALS and what is made of it, the best that a search finds within what the protocol
+trains on: it is split again in the same way, and what is held out for the measures is never seen.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +16,20 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend.evaluation import named
+from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.persisted import persisted
-from cinelake.recommend.protocols import PROTOCOLS
+from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import scoreboard
+from cinelake.recommend.search import Budget, Found, Setting, Space, search
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals
+from cinelake.recommend.validation import NothingToSearchOn, validation
+
+# Blocks of days, one before the other, that settings are told apart on.
+BLOCKS = 3
+Tell = Callable[[int, int, str], None]
 
 
 class NothingToMeasure(ValueError):
@@ -26,20 +38,33 @@ class NothingToMeasure(ValueError):
 
 @dataclass(frozen=True)
 class Protocol:
-    """How something is held out, and what is measured of it."""
+    """How something is held out, what is measured of it, and how many settings of ALS are tried before."""
 
     name: str
     share: float
     seed: int
     k: int
     like_from: float
+    tune: int = 0
 
 
-def evaluated(told: DataFrame, titles: DataFrame, protocol: Protocol) -> Comparison:
+@dataclass(frozen=True)
+class Evaluation:
+    """How all kinds fared, and the search for a setting before it, if there was one."""
+
+    comparison: Comparison
+    tuned: Found[AlsRecipe] | None = None
+
+
+def evaluated(
+    told: DataFrame, titles: DataFrame, protocol: Protocol, tell: Tell = lambda *_: None
+) -> Evaluation:
     """Every kind of model on rows of `title_signals` with `profile_idx, title_idx`, and the change rows of titles.
 
-    Raises NothingToMeasure.
+    `tell` hears how far a search is. Raises NothingToMeasure.
     """
+    weights = Weights(like_from=protocol.like_from)
+    setting, tuned = Setting(AlsRecipe(), weights), None
     with persisted(told) as signals:
         split = PROTOCOLS[protocol.name](signals, protocol.share, protocol.seed)
         if split is None:
@@ -48,35 +73,85 @@ def evaluated(told: DataFrame, titles: DataFrame, protocol: Protocol) -> Compari
                 "--protocol random can"
             )
         names = [name for name in kinds() if name not in ("als", "popular")]
-        recipes: dict[str, Recipe] = {"als": AlsRecipe(), **rivals(AlsRecipe(), names)}
+        if protocol.tune:
+            tuned = _tuned(split.train, setting, protocol, tell)
+            setting = tuned.setting
+        recipes: dict[str, Recipe] = {"als": setting.recipe, **rivals(setting.recipe, names)}
         found = compare(
             [split],
             recipes,
-            weights=Weights(like_from=protocol.like_from),
+            weights=weights,
             k=protocol.k,
             genres=latest(titles, ["title_id"], "genres"),
+            learned=dict.fromkeys(("als", "blend"), setting.weights),
         )
     if not found.measures:
         raise NothingToMeasure(
             "no profile liked something before and something new after; lower --like-from or change --test"
         )
-    return found
+    return Evaluation(found, tuned)
 
 
-def table(comparison: Comparison, protocol: Protocol) -> RenderableType:
+def _tuned(
+    train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell: Tell
+) -> Found[AlsRecipe]:
+    try:
+        with validation(_inner(train, protocol), start.weights, protocol.k) as judge:
+            return search(
+                start,
+                Space(),
+                judge,
+                Budget(protocol.tune),
+                objective=named("ndcg", protocol.k),
+                seed=protocol.seed,
+                tell=tell,
+            )
+    except NothingToSearchOn as nothing:
+        raise NothingToMeasure(
+            "what the protocol trains on cannot be split again so that settings could be told apart; leave out --tune"
+        ) from nothing
+
+
+def _inner(train: DataFrame, protocol: Protocol) -> list[Split]:
+    """The training part, split as the protocol splits the whole."""
+    if protocol.name == "temporal" and protocol.share * BLOCKS < 1:
+        cuts = temporal_holdouts(train, protocol.share, BLOCKS)
+        return [Split.at(train, cut) for cut in cuts]
+    split = PROTOCOLS[protocol.name](train, protocol.share, protocol.seed + 1)
+    return [split] if split is not None else []
+
+
+def table(evaluation: Evaluation, protocol: Protocol) -> RenderableType:
     """Models and measures, best nDCG first."""
+    comparison = evaluation.comparison
     ndcg = comparison.measured("ndcg")
     models = sorted(ndcg, key=lambda name: -ndcg[name].mean)
     profiles = max(one.profiles for one in ndcg.values())
     how = f"{protocol.name}, share {protocol.share:g}, seed {protocol.seed}, liked from {protocol.like_from:g}"
     return Group(
         Text(f"{how}: {profiles:,} profiles"),
+        *_setting(evaluation.tuned),
         scoreboard(comparison.metrics(), models, comparison.k),
     )
 
 
-def as_json(comparison: Comparison, protocol: Protocol) -> dict[str, Any]:
+def _setting(tuned: Found[AlsRecipe] | None) -> Sequence[Text]:
+    """What a search chose, in words."""
+    if tuned is None:
+        return []
+    values = (
+        f"{name} {'none' if value is None else format(value, '.4g')}"
+        for name, value in tuned.best.values.items()
+    )
+    means = (
+        f"{tuned.best.mean:.4f} within what is trained on, {tuned.trials[0].mean:.4f} as it comes"
+    )
+    return [Text(f"als, best of {len(tuned.trials)} trials ({means}): {', '.join(values)}")]
+
+
+def as_json(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:
     """The same for a program: by model and measure, mean and interval."""
+    comparison, tuned = evaluation.comparison, evaluation.tuned
     models: dict[str, dict[str, Any]] = {}
     for row in comparison.measures:
         if row["mean"] is not None and row["measure"] != "lead":
@@ -88,4 +163,5 @@ def as_json(comparison: Comparison, protocol: Protocol) -> dict[str, Any]:
     cold = [
         {name: value for name, value in row.items() if name != "fold"} for row in comparison.cold
     ]
-    return {"protocol": vars(protocol), "models": models, "cold": cold[0]}
+    told = {"protocol": vars(protocol), "models": models, "cold": cold[0]}
+    return told if tuned is None else told | {"setting": tuned.best.values}

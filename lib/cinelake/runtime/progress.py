@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table as RichTable
 
 from cinelake.runtime.conservation import Balance
+from cinelake.runtime.job import Listener
 from cinelake.runtime.pipeline import JobReport, Summary
 
 COLOURS = {
@@ -114,6 +125,24 @@ def bar(done: int, total: int, width: int = 12) -> str:
     """How much of something is done, drawn as characters."""
     full = width * done // max(total, 1)
     return "━" * full + "╌" * (width - full)
+
+
+@contextmanager
+def steps(console: Console, doing: str) -> Iterator[Listener]:
+    """What to tell how far something is that is no job: a bar on a terminal while the block lasts, lines elsewhere."""
+    if not console.is_terminal:
+        yield lambda done, total, said: console.print(f"{doing} {done} of {total}: {said}", **PLAIN)
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as drawn:
+        task: list[TaskID] = []
+
+        def tell(done: int, total: int, said: str) -> None:
+            # Where nothing is told, nothing is drawn.
+            task[:] = task or [drawn.add_task(doing)]
+            drawn.update(task[0], completed=done, total=total, description=f"{doing}: {said}")
+
+        yield tell
 
 
 def turned_away(report: JobReport) -> str:

@@ -9,9 +9,20 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
+from unit.recommend.tastes import two_tastes
 
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.search import Found, Setting, Space, Trial
+from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison
-from cinelake.recommend.trial import NothingToMeasure, Protocol, as_json, evaluated, table
+from cinelake.recommend.trial import (
+    Evaluation,
+    NothingToMeasure,
+    Protocol,
+    as_json,
+    evaluated,
+    table,
+)
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 
@@ -52,7 +63,7 @@ FOUND = Comparison(
 
 def test_the_best_model_comes_first_with_its_interval() -> None:
     page = io.StringIO()
-    Console(width=80, file=page).print(table(FOUND, RANDOM))
+    Console(width=80, file=page).print(table(Evaluation(FOUND), RANDOM))
     text = page.getvalue()
     assert "random, share 0.25, seed 42, liked from 4: 40 profiles" in text
     assert text.index("als") < text.index("popular")
@@ -62,14 +73,16 @@ def test_the_best_model_comes_first_with_its_interval() -> None:
 
 
 def test_json_has_every_measure_there_is() -> None:
-    told = json.loads(json.dumps(as_json(FOUND, RANDOM)))
+    told = json.loads(json.dumps(as_json(Evaluation(FOUND), RANDOM)))
     assert told["protocol"] == {
         "name": "random",
         "share": 0.25,
         "seed": 42,
         "k": 10,
         "like_from": 4.0,
+        "tune": 0,
     }
+    assert "setting" not in told
     assert told["models"]["als"] == {
         "ndcg_at_10": {"mean": 0.5, "low": 0.49, "high": 0.51, "profiles": 40},
         "novelty_at_10": {"mean": 3.25, "low": 3.24, "high": 3.26, "profiles": 40},
@@ -77,6 +90,45 @@ def test_json_has_every_measure_there_is() -> None:
         "gini_at_10": {"mean": 0.75},
     }
     assert told["cold"]["cold_titles"] == 3
+
+
+def test_what_tuning_chose_is_told_beside_what_it_chose_from() -> None:
+    start = Setting(AlsRecipe(), Weights())
+    values = {name: start.value(name) for name, _ in Space()}
+    trials = (
+        Trial(number=0, values=values, means=(0.25,), pruned=False),
+        Trial(number=1, values=values | {"alpha": 12.5}, means=(0.5,), pruned=False),
+    )
+    tuned = Evaluation(FOUND, Found(start, Space(), "ndcg_at_10", trials))
+    page = io.StringIO()
+    Console(width=300, file=page).print(table(tuned, RANDOM))
+    told = "als, best of 2 trials (0.5000 within what is trained on, 0.2500 as it comes): "
+    assert f"{told}rank 64, alpha 12.5, reg_param 0.6, half_life_days none" in page.getvalue()
+    assert json.loads(json.dumps(as_json(tuned, RANDOM)))["setting"] == values | {"alpha": 12.5}
+
+
+@pytest.mark.thorough
+def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSession) -> None:
+    signals = two_tastes(spark)
+    titles = spark.createDataFrame([], TITLES.schema)
+    told: list[str] = []
+    protocol = Protocol("temporal", 0.3, 42, 4, 4.0, tune=2)
+    found = evaluated(signals, titles, protocol, lambda *step: told.append(step[2]))
+    # In the newest days everyone does what their neighbour did, and the same is tried and found.
+    is_new = F.col("signal_date") >= "2026-03-05"
+    neighbour = (F.col("profile_idx") + F.when(is_new, 1).otherwise(0)) % 24
+    swapped = signals.withColumns(
+        {
+            "profile_idx": neighbour.cast("int"),
+            "profile_id": F.concat(F.lit("p"), neighbour.cast("int").cast("string")),
+        }
+    )
+    again = evaluated(swapped, titles, protocol)
+    assert found.tuned is not None
+    assert again.tuned is not None
+    assert again.tuned.trials == found.tuned.trials
+    assert again.comparison.measures != found.comparison.measures
+    assert len(told) == 2
 
 
 def test_where_nothing_can_be_held_out_it_is_said(spark: SparkSession) -> None:
