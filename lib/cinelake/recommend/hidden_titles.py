@@ -126,7 +126,8 @@ def judged(
         for name, by in (("lift", random), ("lift_over_shuffled", shuffled))
         if means[by]
     }
-    return means | bounds | lifts | {"profiles": found[recall]["profiles"]} | counts
+    measures: dict[str, float] = means | bounds | lifts | counts
+    return measures | {"profiles": found[recall]["profiles"]}
 
 
 def _truths(wanted: DataFrame, histories: DataFrame, numbers: DataFrame) -> DataFrame:
