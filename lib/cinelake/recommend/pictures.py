@@ -15,6 +15,8 @@ from cinelake.recommend.training import Comparison
 
 HISTORIES = ("1-9", "10-29", "30-99", "100+")
 COLOURS = {"challenger": "#1b6ca8", "champion": "#d08c00", "popular": "#8a8a8a"}
+# Of all other models, by their names, so that a model has the same in every picture.
+OTHERS = ("#2e8b57", "#8e4585", "#c0504d", "#5f9ea0", "#7a5c3e", "#a0a83a")
 
 
 def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
@@ -23,6 +25,7 @@ def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
     left, right = figure.subplots(1, 2)
     measured = comparison.measured(measure)
     models = sorted(measured, key=lambda model: measured[model].mean)
+    colours = _colours(models)
     for place, model in enumerate(models):
         one = measured[model]
         left.errorbar(
@@ -31,7 +34,7 @@ def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
             xerr=[[one.mean - one.low], [one.high - one.mean]],
             fmt="o",
             capsize=4,
-            color=COLOURS.get(model),
+            color=colours[model],
         )
     left.set_yticks(range(len(models)), models)
     left.set_ylim(-0.5, len(models) - 0.5)
@@ -43,7 +46,7 @@ def quality(comparison: Comparison, measure: str = "ndcg") -> Figure:
 
 
 def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) -> None:
-    width = 0.8 / max(1, len(models))
+    width, colours = 0.8 / max(1, len(models)), _colours(models)
     recall = named("recall", comparison.k)
     found = [
         row
@@ -55,12 +58,17 @@ def _recall_by_history(axes: Axes, comparison: Comparison, models: list[str]) ->
         mean = {row["group"]: row["mean"] for row in found if row["model"] == model}
         places = [at + (number - (len(models) - 1) / 2) * width for at in range(len(HISTORIES))]
         heights = [mean.get(history, 0.0) for history in HISTORIES]
-        axes.bar(places, heights, width, label=model, color=COLOURS.get(model))
+        axes.bar(places, heights, width, label=model, color=colours[model])
     labels = [f"{history}\n({counts.get(history, 0)} profiles)" for history in HISTORIES]
     axes.set_xticks(range(len(HISTORIES)), labels)
     axes.set_xlabel("titles liked before the cut")
     axes.set_ylabel(f"recall@{comparison.k}")
     axes.legend()
+
+
+def _colours(models: Iterable[str]) -> dict[str, str]:
+    others = sorted(set(models) - set(COLOURS))
+    return COLOURS | {name: OTHERS[at % len(OTHERS)] for at, name in enumerate(others)}
 
 
 def in_order(groups: Iterable[str]) -> list[str]:
