@@ -4,6 +4,8 @@ One row per profile and place. Who has liked or picked a title that the model kn
 as it is on that day; all others get what is popular where they are. No list holds a title that its profile has seen,
 that is not on offer in its market, or that is not meant for its age. Without an approved model everyone gets the
 popular ones.
+
+Titles that nobody had liked when the model was trained compete with the rest by their content.
 """
 
 from datetime import date, timedelta
@@ -13,6 +15,7 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.recommend.cold_titles import ContentRecipe, counts
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.lists import Known, lists_for_everyone
@@ -22,8 +25,9 @@ from cinelake.recommend.rerank import Taste
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
+from cinelake.runtime.tracking import ModelVersion
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, RECOMMENDATIONS
+from cinelake.tables.recommend import ALS, RECOMMENDATIONS, SOURCES
 
 
 class RecommendTitlesParams(JobParams):
@@ -46,23 +50,18 @@ class RecommendTitlesParams(JobParams):
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
     version = run.approved_or_none(ALS)
-    approved, weights = None, params.weights
-    if version is not None:
-        recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
-        factors = run.tracker.tracking.read_frame(version, "titles")
-        approved = Known(factors, Ridge(recipe.alpha, recipe.reg_param))
-        # A history is told as those were that the model has learned from.
-        weights = Weights.model_validate_json(
-            version.tags.get("weights") or weights.model_dump_json()
-        )
     number = F.lit(version.version if version else None).cast("int")
+    # A history is told as those were that the model has learned from.
+    told = version.tags.get("weights") if version else None
+    weights = Weights.model_validate_json(told) if told else params.weights
 
     def lists_of(day: date) -> DataFrame:
         until = day + timedelta(days=1)
+        service = records.before(until).describe(until, params.limits, params.popularity)
         made = lists_for_everyone(
             strengths(signals, weights, until),
-            records.before(until).describe(until, params.limits, params.popularity),
-            approved,
+            service,
+            _known(run, version, service.said) if version else None,
             params.titles,
             reasons=params.reasons,
             taste=params.taste,
@@ -72,7 +71,23 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
             *RECOMMENDATIONS.names
         )
 
-    run.write(RECOMMENDATIONS, reduce(DataFrame.unionByName, map(lists_of, run.window.days)))
+    lists = reduce(DataFrame.unionByName, map(lists_of, run.window.days))
+    shares = {f"share_of_{source}": F.col("source") == source for source in SOURCES}
+    run.write(
+        RECOMMENDATIONS, run.log_shares(lists, shares | {"share_of_cold_titles": F.col("is_cold")})
+    )
+
+
+def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFrame) -> Known:
+    """The titles of the model, and those of the catalogue that it knows by their content."""
+    tracking = run.tracker.tracking
+    recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
+    content = ContentRecipe.model_validate_json(version.tags["content"])
+    own, terms = (tracking.read_frame(version, name) for name in ("titles", "content"))
+    # Read by several branches of one plan; Spark lets go of it when the plan is gone.
+    titles = content.listable(own, terms, said, version.trained_through).localCheckpoint()
+    run.tracker.log_metrics(counts(titles, said))
+    return Known(titles, Ridge(recipe.alpha, recipe.reg_param))
 
 
 if __name__ == "__main__":

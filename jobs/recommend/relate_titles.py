@@ -11,6 +11,8 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend.co_watched import precision
+from cinelake.recommend.cold_titles import ContentRecipe
+from cinelake.recommend.content import SAID
 from cinelake.recommend.lists import numbered
 from cinelake.recommend.similar import Evidence, Likeness, similar_titles
 from cinelake.recommend.strengths import Weights, strengths
@@ -18,10 +20,6 @@ from cinelake.runtime.job import Cadence, JobParams, Run, history, job, previous
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, SIMILAR_TITLES
-
-SAID = (
-    "kind", "genres", "moods", "themes", "directors", "cast", "language", "pace", "synopsis",
-)  # fmt: skip
 
 
 class RelateTitlesParams(JobParams):
@@ -44,8 +42,14 @@ def relate_titles(run: Run[RelateTitlesParams]) -> None:
     _judge(run, signals)
     known = strengths(signals, run.params.weights, until)
     version = run.approved_or_none(ALS)
-    factors = run.tracker.tracking.read_frame(version, "titles") if version is not None else None
     titles = latest(run.read(TITLES), ["title_id"], *SAID)
+    factors = None
+    if version is not None:
+        own, terms = (
+            run.tracker.tracking.read_frame(version, name) for name in ("titles", "content")
+        )
+        content = ContentRecipe.model_validate_json(version.tags["content"])
+        factors = content.listable(own, terms, titles, version.trained_through)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     interactions = known.join(numbered(known), on="title_id", how="inner").localCheckpoint()
     evidence = Evidence(titles, interactions, factors)

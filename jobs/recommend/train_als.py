@@ -11,10 +11,13 @@ from statistics import fmean
 from pydantic import Field, field_validator
 
 from cinelake.behaviour.history import latest
-from cinelake.recommend import gate, pictures
+from cinelake.recommend import gate, hidden_titles, pictures
+from cinelake.recommend.cold_titles import ContentRecipe, likes_of
+from cinelake.recommend.content import SAID
 from cinelake.recommend.eligibility import Limits, in_force, windows
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.health import fallen
+from cinelake.recommend.hidden_titles import Hiding
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
@@ -56,6 +59,8 @@ class TrainAlsParams(JobParams):
         True, description="whether what the newest search chose goes before recipe and weights"
     )
     limits: Limits = Limits()
+    content: ContentRecipe = ContentRecipe()
+    hiding: Hiding = Hiding()
     ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
     rivals: tuple[str, ...] = Field(
         ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
@@ -169,13 +174,21 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             "proposal": PASSED if decision.passed else FAILED,
             "proposal.reason": decision.reason,
         } | ({FALL: fall} if fall else {})
+        titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
+            tracker.log_metrics(
+                hidden_titles.measured(known, titles, recipe, params.content, params.hiding)
+            )
+            tracker.flush()
+            fitted = recipe.fit(known)
+            learnt = params.content.fit(fitted.of_titles, likes_of(known), titles)
+            kept = {"recipe.from": origin, "content": params.content.model_dump_json()}
             return tracker.register(
                 ALS,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | setting.tags | {"recipe.from": origin},
-                **registrable(recipe.fit(known), known, recipe, _shown(run)),
+                tags=proposal | card | setting.tags | kept,
+                **registrable(fitted, known, recipe, learnt.terms, _shown(run)),
             )
 
 

@@ -168,14 +168,16 @@ def test_shares_of_what_is_written_are_metrics(service: Service) -> None:
     def shared(run: Run[JobParams]) -> None:
         sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
         is_tea = F.col("note") == "tea"
-        run.write(AMOUNTS, run.log_shares(sums, {"tea": is_tea, "none": F.lit(None) > is_tea}))
+        run.write(
+            AMOUNTS, run.log_shares(sums, {"tea": is_tea, "none": F.lit(None).cast("boolean")})
+        )
 
     service.jobs = (replace(sum_notes, function=shared),)
     service.note(*(("2026-01-01", note, 1) for note in ("tea", "milk", "salt", "bread")))
     assert service.run().succeeded
     (entry,) = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").collect()
     found = service.tracking.client.search_runs(
-        [service.tracking.client.get_experiment_by_name("toy").experiment_id],
+        [service.tracking.client.get_experiment_by_name(sum_notes.area).experiment_id],
         f"tags.run_id = '{entry.run_id}'",
     )
     assert found[0].data.metrics["tea"] == 0.25

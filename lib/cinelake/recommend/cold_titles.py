@@ -269,16 +269,3 @@ def counts(listable: DataFrame, titles: DataFrame) -> dict[str, float]:
     )
     (found,) = counted.toArrow().to_pylist()
     return {name: float(count) for name, count in found.items()}
-
-
-def told_apart(lists: DataFrame, listable: DataFrame | None) -> DataFrame:
-    """`lists (source, title_id, …)` with `is_cold`, null where no model made the list."""
-    if listable is None:
-        return lists.withColumn("is_cold", F.lit(None).cast("boolean"))
-    marks = listable.select("title_id", F.col("is_cold").alias("_is_cold"))
-    is_personal = F.col("source") != "popular"
-    return (
-        lists.join(F.broadcast(marks), on="title_id", how="left")
-        .withColumn("is_cold", F.when(is_personal, F.col("_is_cold")))
-        .drop("_is_cold")
-    )

@@ -27,6 +27,7 @@ from cinelake.recommend.persisted import persisted
 
 # What the metrics begin with, and what stands for the model in lists.
 NAME = "cold_titles"
+MEASURES = ("recall", "random_recall", "shuffled_recall")
 
 
 class Hiding(BaseModel):
@@ -95,26 +96,12 @@ def judged(
         told = lists.join(F.broadcast(catalogue), on="title_id", how="inner").join(
             F.broadcast(numbers), on="title_id", how="inner"
         )
-        hidden = catalogue.where("is_new").count()
-        truths = _truths(wanted, asking, numbers).join(
-            told.groupBy("profile_id").agg(F.count_if("is_new").alias("placed")),
-            on="profile_id",
-            how="left",
-        )
-        # Nobody has seen a hidden title, so where one is wanted, and can be listed, there are unseen ones.
-        unseen = F.greatest(F.lit(len(traits)) - F.size("seen"), F.lit(1))
-        listable = F.size("wanted") / F.col("relevant")
-        recall, random, shuffled = (
-            named(f"{how}recall", k) for how in ("", "random_", "shuffled_")
-        )
-        chances = truths.select(
-            *("profile_id", "relevant", "wanted", "liked"),
-            (listable * F.least(F.lit(1.0), F.lit(k) / unseen)).alias(random),
-            (listable * F.coalesce("placed", F.lit(0)) / F.lit(max(hidden, 1))).alias(shuffled),
-        )
+        truths = _truths(wanted, asking, numbers)
+        chances = _with_chances(truths, told, len(traits), catalogue.where("is_new").count(), k)
         each = evaluation.per_profile(
             told.withColumn("model", F.lit(NAME)), chances, traits, [k], [NAME]
         ).withColumn("fold", F.lit(1))
+        recall, random, shuffled = (named(name, k) for name in MEASURES)
         rows = evaluation.intervals(each, [recall, random, shuffled]).toArrow().to_pylist()
         found = {row["measure"]: row for row in rows}
         counts = _counts(told, wanted, catalogue).toArrow().to_pylist()[0]
@@ -126,8 +113,9 @@ def judged(
         for name, by in (("lift", random), ("lift_over_shuffled", shuffled))
         if means[by]
     }
-    measures: dict[str, float] = means | bounds | lifts | counts
-    return measures | {"profiles": found[recall]["profiles"]}
+    measures = means | bounds | lifts | counts | {"profiles": found[recall]["profiles"]}
+    # Of no profile that could be asked there is no mean.
+    return {name: value for name, value in measures.items() if value is not None}
 
 
 def _truths(wanted: DataFrame, histories: DataFrame, numbers: DataFrame) -> DataFrame:
@@ -142,6 +130,22 @@ def _truths(wanted: DataFrame, histories: DataFrame, numbers: DataFrame) -> Data
         )
     )
     return gathered.join(histories, on="profile_id", how="inner")
+
+
+def _with_chances(
+    truths: DataFrame, lists: DataFrame, titles: int, hidden: int, k: int
+) -> DataFrame:
+    """What is judged, with the recall of lists drawn at random, and of those whose hidden titles are shuffled."""
+    placed = lists.groupBy("profile_id").agg(F.count_if("is_new").alias("placed"))
+    listable = F.size("wanted") / F.col("relevant")
+    # Nobody has seen a hidden title, so where one is wanted, and can be listed, there are unseen ones.
+    unseen = F.greatest(F.lit(titles) - F.size("seen"), F.lit(1))
+    _, random, shuffled = (named(name, k) for name in MEASURES)
+    return truths.join(placed, on="profile_id", how="left").select(
+        *("profile_id", "relevant", "wanted", "liked"),
+        (listable * F.least(F.lit(1.0), F.lit(k) / unseen)).alias(random),
+        (listable * F.coalesce("placed", F.lit(0)) / F.lit(max(hidden, 1))).alias(shuffled),
+    )
 
 
 def _counts(lists: DataFrame, wanted: DataFrame, catalogue: DataFrame) -> DataFrame:

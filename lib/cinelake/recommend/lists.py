@@ -50,7 +50,10 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class Known:
-    """What is kept of an approved model: `titles (title_id, factors)`, and what a fit weighs a history by."""
+    """What is kept of an approved model, and what a fit weighs a history by.
+
+    `titles (title_id, factors, is_cold)` are those that lists may hold; the fit knew those that are not cold.
+    """
 
     titles: DataFrame
     ridge: Ridge
@@ -65,7 +68,9 @@ def lists_for_everyone(
     reasons: int,
     taste: Taste,
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score, propensity, source, because`: the lists of all viewers, from strengths.
+    """`profile_id, rank, title_id, score, propensity, source, is_cold, because`: the lists of all viewers.
+
+    `interactions` are strengths.
 
     Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
@@ -81,7 +86,8 @@ def lists_for_everyone(
     popular = popular_around(interactions, numbers, service)
     if approved is None:
         return _unexplained(popular.lists(history, n, offered))
-    model = FoldedIn(approved.titles.join(numbers, on="title_id", how="inner"), approved.ridge)
+    listed = approved.titles.join(numbers, on="title_id", how="inner")
+    model = FoldedIn(listed, approved.ridge, of_fit=listed.where(~F.col("is_cold")))
     # Found by their titles alone: to fold them in for this would double the work.
     liked = history.select("profile_id", F.explode("liked").alias("title_idx"))
     known = liked.join(model.titles, on="title_idx", how="left_semi")
@@ -95,8 +101,11 @@ def lists_for_everyone(
     source = history.select(
         "profile_id", F.when(F.col("has_liked"), "als").otherwise("picks").alias("source")
     )
-    personal = with_reasons(lists, history, model, reasons).join(
-        source, on="profile_id", how="inner"
+    cold = approved.titles.select("title_id", "is_cold")
+    personal = (
+        with_reasons(lists, history, model, reasons)
+        .join(source, on="profile_id", how="inner")
+        .join(F.broadcast(cold), on="title_id", how="inner")
     )
     return personal.unionByName(_unexplained(popular.lists(unknown, n, offered)))
 
@@ -174,6 +183,7 @@ def _unexplained(lists: DataFrame) -> DataFrame:
         "*",
         _no_chance(),
         F.lit("popular").alias("source"),
+        F.lit(None).cast("boolean").alias("is_cold"),
         none.alias("because"),
     )
 

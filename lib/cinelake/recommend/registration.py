@@ -30,10 +30,12 @@ class Shown:
 
 
 def registrable(
-    factors: NamedFactors, known: DataFrame, recipe: AlsRecipe, shown: Shown
+    factors: NamedFactors, known: DataFrame, recipe: AlsRecipe, content: DataFrame, shown: Shown
 ) -> dict[str, Any]:
     """Arguments of `Tracker.register` that follow from a model trained on `known` (strengths): its code, artefacts,
     frames, signature with a real example of use, and requirements.
+
+    `content` is what terms of the catalogue add to the factors of titles (cold_titles.py).
     """
     likes = popular_titles(known).select("title_id", F.col("factors")[0].alias("likes"))
     rows = factors.of_titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
@@ -48,7 +50,10 @@ def registrable(
         "python_model": Path(serving.__file__),
         "artifacts": {serving.FILE: packed},
         # Those of profiles follow from their histories, and nobody's are kept.
-        "frames": {"titles": factors.of_titles.select("title_id", "factors")},
+        "frames": {
+            "titles": factors.of_titles.select("title_id", "factors"),
+            "content": content,
+        },
         "input_example": pd.DataFrame({"history": [favourites]}),
         "signature": serving.SIGNATURE,
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
+from cinelake.recommend.content import SAID
 from cinelake.recommend.eligibility import (
     InForce,
     Limits,
@@ -32,7 +33,7 @@ class Service:
 
     `viewers` are those to make lists for (viewers.py), None where the service tells of none; `shown` is the catalogue
     (`offered` in eligibility.py), of which `rules` say what keeps a title from a profile; of `rewatchable` kinds a
-    title stays on lists once seen. `said (title_id, genres, release_date)` is what re-ranking reads, `circles` what is
+    title stays on lists once seen. `said` is what the catalogue says of titles (content.py), `circles` what is
     started where (popular_here.py); each start outside a circle weighs as one in `prior`.
     """
 
@@ -90,7 +91,7 @@ class Records:
             shown=offered(self.titles, self.availability, until),
             rules=rules,
             rewatchable=limits.rewatchable,
-            said=latest(self.titles, ["title_id"], "genres", "release_date"),
+            said=latest(self.titles, ["title_id"], *SAID),
             circles=circles(self.title_audiences, until, popularity.half_life_days),
             prior=popularity.prior,
         )

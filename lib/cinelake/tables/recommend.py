@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql.types import (
     ArrayType,
+    BooleanType,
     DateType,
     DoubleType,
     IntegerType,
@@ -137,6 +138,9 @@ RECIPES = Table(
     ),
 )
 
+# What a list is made from.
+SOURCES = ("als", "picks", "popular")
+
 RECOMMENDATIONS = Table(
     name="recommendations",
     area="recommend",
@@ -171,6 +175,12 @@ RECOMMENDATIONS = Table(
             "version of the model als in the registry; null for popular",
         ),
         Column(
+            "is_cold",
+            BooleanType(),
+            "whether nobody had liked the title when the model was trained, so that it is known by its content only; "
+            "null for popular",
+        ),
+        Column(
             "propensity",
             DoubleType(),
             "the chance that the title had of its place, where that was drawn at random to explore; else null",
@@ -186,7 +196,7 @@ RECOMMENDATIONS = Table(
     partition=Partition.DAY,
     checks=(
         between("rank", 1),
-        one_of("source", "als", "picks", "popular"),
+        one_of("source", *SOURCES),
         satisfies(
             "model_version_is_of_its_source",
             "(model_version IS NOT NULL) = (source <> 'popular')",
@@ -251,5 +261,6 @@ ALS = Model(
     name="als",
     area="recommend",
     description="Implicit-feedback ALS on binary strengths. Predicts the best titles for a history of "
-    "title ids, known profile or not; the factors of titles stand beside it as Parquet.",
+    "title ids, known profile or not; the factors of titles, and what terms of the catalogue add to them, stand beside "
+    "it as Parquet.",
 )

@@ -44,6 +44,7 @@ SMALL: dict[str, Any] = {
     "top": 4,
     "ks": [2],
     "rivals": [],
+    "hiding": {"share": 0.2, "k": 4},
     "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
 }
 SEARCH: dict[str, Any] = {
@@ -86,11 +87,33 @@ def _two_tastes(stars: float = 5.0) -> list[Rating]:
     ]
 
 
+def _title(number: int, **said: Any) -> dict[str, Any]:
+    """A title as the catalogue has had it since the day before the first rating."""
+    since = FIRST - timedelta(days=1)
+    told = {"title_id": f"t{number:02}", "name": f"Title {number}", "effective_from": since}
+    return told | {"effective_date": since.date()} | said
+
+
+# Two that nobody has watched: one says what it is, the other nothing that is known.
+CATALOGUE = [
+    *(_title(n, themes=["Even" if n % 2 == 0 else "Odd"]) for n in range(24)),
+    _title(50, themes=["Even"]),
+    _title(51, themes=["Unheard"]),
+]
+
+
 class Service:
     """The three jobs after one another on one set of ratings, with a real MLflow store."""
 
-    def __init__(self, spark: SparkSession, home: Path, ratings: list[Rating]) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        home: Path,
+        ratings: list[Rating],
+        titles: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.spark = spark
+        self.titles = rows(spark, TITLES, *titles)
         self.tracking = Tracking.beside_lake(str(home))
         self.signals = _frame(spark, ratings)
         self.searched: dict[Table, DataFrame] = {}
@@ -112,8 +135,9 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
         given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
-        nothing = self._untold(TITLES, AVAILABILITY, PROFILES, ACCOUNTS, DEVICES, RECIPES)
-        inputs = {TITLE_SIGNALS: self.signals, **self.maps, **nothing, **self.searched}
+        nothing = self._untold(AVAILABILITY, PROFILES, ACCOUNTS, DEVICES, RECIPES)
+        known = {TITLE_SIGNALS: self.signals, TITLES: self.titles}
+        inputs = known | self.maps | nothing | self.searched
         trained = rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
         self.warnings = trained.warnings
         tracker.finish()
@@ -135,7 +159,7 @@ class Service:
         approved = self.tracking.newest_approved(ALS, day)
         outputs = rehearse(
             JOBS["recommend_titles"],
-            {TITLE_SIGNALS: self.signals, **self._untold(*TOLD)},
+            {TITLE_SIGNALS: self.signals, **self._untold(*TOLD), TITLES: self.titles},
             day,
             params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
             models={ALS.name: approved} if approved else {},
@@ -148,7 +172,8 @@ class Service:
 def service(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Service:
     today = datetime(2026, 3, 16, 12, tzinfo=UTC)
     of_today = [("newcomer", "t00", 1.0, today)]
-    made = Service(spark, tmp_path_factory.mktemp("service"), _two_tastes() + of_today)
+    ratings = _two_tastes() + of_today
+    made = Service(spark, tmp_path_factory.mktemp("service"), ratings, CATALOGUE)
     recipe = AlsRecipe.model_validate(SMALL["recipe"])
     row = {
         "as_of": MONDAY, "kind": "als", "recipe": recipe.model_dump_json(),
@@ -201,6 +226,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     pictures = service.tracking.client.list_artifacts(version.run_id)
     assert [picture.path for picture in pictures] == ["model_card.html", "quality.png"]
     assert version.tags["model_card"] == f"runs:/{version.run_id}/model_card.html"
+    assert report.metrics["cold_titles.lift"] > 1
 
     lists = service.lists()
 
@@ -212,6 +238,13 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     seen = service.signals.select("profile_id", "title_id")
     assert lists.join(seen, on=["profile_id", "title_id"], how="left_semi").isEmpty()
     assert {row.model_version for row in lists.where("source = 'als'").collect()} == {1}
+    # What nobody has watched comes first for those whose taste it is.
+    cold = lists.where("is_cold").select("profile_id", "title_id", "rank").collect()
+    assert {(row.profile_id, row.rank) for row in cold if row.title_id == "t50"} >= {
+        (f"p{n}", 1) for n in range(24) if n % 3
+    }
+    assert {row.title_id for row in cold} == {"t50"}
+    assert {row.is_cold for row in lists.where("source = 'popular'").collect()} == {None}
     assert_df_equality(service.lists(), lists, ignore_row_order=True)
 
 
@@ -339,21 +372,11 @@ def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
 
 @pytest.mark.thorough
 def test_titles_are_related_as_of_the_day(service: Service) -> None:
-    titles = rows(
-        service.spark,
-        TITLES,
-        *(
-            {
-                "title_id": f"t{n:02}",
-                "name": f"Title {n}",
-                "effective_from": FIRST - timedelta(days=1),
-                "effective_date": FIRST.date() - timedelta(days=1),
-                "genres": ["Even" if n % 2 == 0 else "Odd"],
-                "synopsis": f"word{n // 6}",
-            }
-            for n in range(24)
-        ),
+    said = (
+        _title(n, genres=["Even" if n % 2 == 0 else "Odd"], synopsis=f"word{n // 6}")
+        for n in range(24)
     )
+    titles = rows(service.spark, TITLES, *said)
     tracker = service.tracking.start("recommend", "relate_titles", Window.of_day(MONDAY), "run")
     approved = service.tracking.newest_approved(ALS, MONDAY)
     before = [

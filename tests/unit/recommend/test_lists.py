@@ -38,7 +38,8 @@ def _interactions(spark: SparkSession) -> DataFrame:
 
 def _titles(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(
-        [("heat", [3.0]), ("up", [2.0]), ("old", [1.0])], "title_id string, factors array<float>"
+        [("heat", [3.0], False), ("up", [2.0], False), ("old", [1.0], True)],
+        "title_id string, factors array<float>, is_cold boolean",
     )
 
 
@@ -94,6 +95,9 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     # Of the two that Bob likes, heat adds more.
     assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
     assert because["new", "heat"] is None
+    cold = {(row.title_id, row.is_cold) for row in lists.collect() if row.source == "als"}
+    assert cold == {("up", False), ("old", True)}
+    assert {row.is_cold for row in lists.collect() if row.source == "popular"} == {None}
 
 
 @pytest.mark.thorough
