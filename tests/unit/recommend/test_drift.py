@@ -57,6 +57,7 @@ def test_the_index_is_the_sum_over_buckets_of_half_a_signal_more_each() -> None:
     assert population_stability({1: 3, 2: 6}, {1: 30, 2: 60}) == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.thorough
 def test_nothing_is_told_of_nothing(spark: SparkSession) -> None:
     found = _values(spark)
     assert len(found) == 6
@@ -82,6 +83,7 @@ def test_the_week_is_set_against_the_weeks_before_and_nothing_older(spark: Spark
     assert found["new_title_share"] == (0.0, 2)
 
 
+@pytest.mark.thorough
 def test_every_kind_of_signal_is_told_from_the_others(spark: SparkSession) -> None:
     nothing = {"plays": 0, "finished": 0, "completion": None}
     kinds: list[dict[str, Any]] = [

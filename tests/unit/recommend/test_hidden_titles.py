@@ -96,6 +96,7 @@ def test_recall_and_what_chance_would_find(spark: SparkSession) -> None:
     assert (found["share_of_catalogue"], found["share_of_lists"]) == (2 / 5, 1 / 2)
 
 
+@pytest.mark.thorough
 def test_hidden_titles_are_in_no_fit_and_are_found_by_their_content(
     known: DataFrame, titles: DataFrame
 ) -> None:

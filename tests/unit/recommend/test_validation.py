@@ -31,6 +31,7 @@ RECIPE = AlsRecipe(rank=2, alpha=5, reg_param=0.1, iterations=3, blocks=2)
 DULL = {"rank": 1, "reg_param": 50.0, "iterations": 1}
 
 
+@pytest.mark.thorough
 def test_ndcg_alone_is_the_same_as_among_all_measures(spark: SparkSession) -> None:
     # ann finds two of three, bob one of twelve at the end of his list, eve gets no list.
     wanted = [("ann", 1), ("ann", 3), ("ann", 9), ("eve", 1)] + [("bob", n) for n in range(8, 20)]
@@ -73,6 +74,7 @@ def test_blocks_lie_before_all_that_the_gate_holds_out(spark: SparkSession) -> N
     assert blocks_before_the_gate(days.limit(1), 0.1, 3, 0.1, 2) == []
 
 
+@pytest.mark.thorough
 def test_settings_are_judged_by_what_is_wanted_whatever_they_learn_from(
     spark: SparkSession,
 ) -> None:
