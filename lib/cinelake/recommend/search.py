@@ -117,12 +117,14 @@ class Space(BaseModel):
     abandoned: Between = Between(low=-1.0, high=0.0)
 
     def around(self, start: Setting[Any]) -> dict[str, BaseDistribution]:
-        """The dimensions as Optuna wants them."""
+        """The dimensions as Optuna wants them. Raises ValueError for a value that no setting may have."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution
 
         found: dict[str, BaseDistribution] = {}
         for name, values in self:
             now = start.value(name)
+            for value in (values.low, values.high) if isinstance(values, Between) else values:
+                _refuse_unless_allowed(start, name, value)
             if isinstance(values, Between):
                 assert now is not None
                 found[name] = FloatDistribution(
@@ -303,6 +305,15 @@ def read_setting(kind: type[R], recipe: str, weights: str) -> Setting[R]:
         raise ValueError(
             f"the stored setting of {kind.kind!r} is not one any more: {name}: {first['msg']}; make a new one by "
             "`cinelake run --only search_recipe`"
+        ) from error
+
+
+def _refuse_unless_allowed(start: Setting[Any], name: str, value: Value) -> None:
+    try:
+        start.having({name: value})
+    except ValidationError as error:
+        raise ValueError(
+            f"space.{name}: {value} is no value to try: {error.errors()[0]['msg']}"
         ) from error
 
 

@@ -6,8 +6,9 @@ trains on: it is split again in the same way, and what is held out for the measu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -96,7 +97,11 @@ def _tuned(
     train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell: Tell
 ) -> Found[AlsRecipe]:
     try:
-        with validation(_inner(train, protocol), start.weights, protocol.k) as judge:
+        with (
+            persisted(train) as kept,
+            _inner(kept, protocol) as splits,
+            validation(splits, start.weights, protocol.k) as judge,
+        ):
             return search(
                 start,
                 Space(),
@@ -112,13 +117,20 @@ def _tuned(
         ) from nothing
 
 
-def _inner(train: DataFrame, protocol: Protocol) -> list[Split]:
+@contextmanager
+def _inner(train: DataFrame, protocol: Protocol) -> Iterator[list[Split]]:
     """The training part, split as the protocol splits the whole."""
     if protocol.name == "temporal" and protocol.share * BLOCKS < 1:
         cuts = temporal_holdouts(train, protocol.share, BLOCKS)
-        return [Split.at(train, cut) for cut in cuts]
+        yield [Split.at(train, cut) for cut in cuts]
+        return
     split = PROTOCOLS[protocol.name](train, protocol.share, protocol.seed + 1)
-    return [split] if split is not None else []
+    if split is None:
+        yield []
+        return
+    # Drawn once, and not again for each trial.
+    with persisted(split.train) as drawn:
+        yield [replace(split, train=drawn)]
 
 
 def table(evaluation: Evaluation, protocol: Protocol) -> RenderableType:

@@ -157,6 +157,17 @@ def test_a_range_that_is_none_is_refused(ends: dict[str, Any]) -> None:
         Between.model_validate(ends)
 
 
+def test_a_value_that_no_setting_may_have_is_refused_before_anything_is_tried() -> None:
+    bench = Bench()
+    with pytest.raises(
+        ValueError, match=r"space.alpha: -1.0 is no value to try: .* greater than 0"
+    ):
+        search(
+            START, Space(alpha=Between(low=-1, high=5)), bench.judge, Budget(3), objective="ndcg"
+        )
+    assert bench.settings == []
+
+
 def test_progress_is_told_trial_by_trial() -> None:
     told: list[tuple[int, int, str]] = []
     found = Bench().search(3, tell=lambda *step: told.append(step))
