@@ -58,7 +58,10 @@ def fallen(own: Measured, before: Sequence[float], most: float, measure: str) ->
     if own.mean >= usual * (1 - most) or own.high >= usual:
         return None
     trainings = "the training" if len(before) == 1 else f"the mean of the {len(before)} trainings"
-    return f"{measure} fell to {own} from {usual:.4f}, {trainings} before, by more than {most:.0%}"
+    return (
+        f"{measure} fell to {own} from {usual:.4f}, {trainings} before, by more than {most:.0%}; "
+        "`cinelake run --only search_recipe` looks for a setting that does better"
+    )
 
 
 def _past(measure: str, before: Sequence[Mapping[str, Any]], watch: Watch) -> list[float]:
