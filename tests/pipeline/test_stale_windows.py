@@ -194,6 +194,7 @@ def test_a_sequential_job_goes_day_by_day_and_carries_a_late_change_forward(
     assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
 
 
+@pytest.mark.thorough
 def test_a_job_on_demand_is_never_stale_and_runs_for_the_newest_day_when_it_is_named(
     service: Service,
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_job_on_demand_is_never_stale_and_runs_for_the_newest_day_when_it_is_n
     assert service.rows(TOTALS)[0] == Row(day=date(2026, 1, 2), total=1)
 
 
+@pytest.mark.thorough
 def test_what_a_long_run_says_of_how_far_it_is_reaches_who_watches(service: Service) -> None:
     def tells(run: Run[JobParams]) -> None:
         run.tell(1, 2, "half")

@@ -6,6 +6,7 @@ import io
 import json
 from datetime import date
 
+import pytest
 from pyspark.sql import functions as F
 from rich.console import Console
 
@@ -47,6 +48,7 @@ def test_a_job_that_warns_succeeds_and_what_builds_on_it_goes_on(service: Servic
     assert entries["total_days"].warnings == ()
 
 
+@pytest.mark.thorough
 def test_what_is_up_to_date_does_not_warn_again_and_what_is_asked_for_does(
     service: Service,
 ) -> None:
@@ -61,6 +63,7 @@ def test_what_is_up_to_date_does_not_warn_again_and_what_is_asked_for_does(
     assert [report.warnings for report in forced.reports] == [[ODD]]
 
 
+@pytest.mark.thorough
 def test_a_log_says_what_is_warned_of(service: Service) -> None:
     service.jobs = (sum_odd_notes, total_days)
     service.note(("2026-01-05", "tea", 3))
@@ -74,6 +77,7 @@ def test_a_log_says_what_is_warned_of(service: Service) -> None:
     assert lines[2].startswith("total_days               succeeded")
 
 
+@pytest.mark.thorough
 def test_a_failure_weighs_more_than_a_warning(service: Service) -> None:
     @job(reads=[AMOUNTS], writes=[TOTALS])
     def fail(run: Run[JobParams]) -> None:

@@ -76,6 +76,7 @@ def test_losing_a_value_is_a_change(spark: SparkSession) -> None:
     assert len(shown(frame)) == 2
 
 
+@pytest.mark.thorough
 def test_a_change_of_the_first_day_is_not_told_again_in_a_later_window(spark: SparkSession) -> None:
     rows = bronze(spark, TITLES_SOURCE, (told("e1", "2"), told("e2", "3")))
     before = changes(spark, told("e1", "2"), end=date(2020, 5, 3)).drop("_reasons")

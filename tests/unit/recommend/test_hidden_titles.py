@@ -53,6 +53,7 @@ def titles(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, SAID)
 
 
+@pytest.mark.thorough
 def test_recall_and_what_chance_would_find(spark: SparkSession) -> None:
     train = spark.createDataFrame(
         [

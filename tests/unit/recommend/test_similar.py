@@ -75,6 +75,7 @@ def lists(frame: DataFrame) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.thorough
 def test_titles_are_blended_and_new_ones_have_lists(
     spark: SparkSession, titles: DataFrame, interactions: DataFrame
 ) -> None:
