@@ -79,9 +79,12 @@ def lists_for_everyone(
     that add most to a score; null where it is popular. `propensity` is that of places drawn at random (rerank.py).
     Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
     """
-    numbers = numbered(interactions, service.shown, *([approved.titles] if approved else []))
+    # Each is read by several branches of one plan; Spark lets go of them when the plan is gone.
+    interactions = interactions.localCheckpoint()
+    known_of = [approved.titles] if approved else []
+    numbers = numbered(interactions, service.shown, *known_of).localCheckpoint()
     told = _still_seen(interactions, service)
-    history = _of_viewers(histories(told, numbers), numbers, service.viewers)
+    history = _of_viewers(histories(told, numbers), numbers, service.viewers).localCheckpoint()
     offered = offer(service.shown, service.rules)
     popular = popular_around(interactions, numbers, service)
     if approved is None:
