@@ -82,8 +82,11 @@ def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFra
     """The titles of the model, and those of the catalogue that it knows by their content."""
     tracking = run.tracker.tracking
     recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
-    content = ContentRecipe.model_validate_json(version.tags["content"])
-    own, terms = (tracking.read_frame(version, name) for name in ("titles", "content"))
+    # A version of before content was learnt from knows only the titles that somebody liked.
+    told = version.tags.get("content")
+    content = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
+    own = tracking.read_frame(version, "titles")
+    terms = tracking.read_frame(version, "content") if told else None
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     titles = content.listable(own, terms, said, version.trained_through).localCheckpoint()
     run.tracker.log_metrics(counts(titles, said))

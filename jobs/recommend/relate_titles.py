@@ -45,10 +45,10 @@ def relate_titles(run: Run[RelateTitlesParams]) -> None:
     titles = latest(run.read(TITLES), ["title_id"], *SAID)
     factors = None
     if version is not None:
-        own, terms = (
-            run.tracker.tracking.read_frame(version, name) for name in ("titles", "content")
-        )
-        content = ContentRecipe.model_validate_json(version.tags["content"])
+        tracking, told = run.tracker.tracking, version.tags.get("content")
+        content = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
+        own = tracking.read_frame(version, "titles")
+        terms = tracking.read_frame(version, "content") if told else None
         factors = content.listable(own, terms, titles, version.trained_through)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     interactions = known.join(numbered(known), on="title_id", how="inner").localCheckpoint()
