@@ -9,13 +9,13 @@ Titles that nobody had liked when the model was trained compete with the rest by
 """
 
 from datetime import date, timedelta
-from functools import reduce
+from functools import partial, reduce
 
 from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.cold_titles import ContentRecipe, counts
+from cinelake.recommend.cold_titles import counts, listable_of
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.lists import Known, lists_for_everyone
@@ -82,13 +82,9 @@ def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFra
     """The titles of the model, and those of the catalogue that it knows by their content."""
     tracking = run.tracker.tracking
     recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
-    # A version of before content was learnt from knows only the titles that somebody liked.
-    told = version.tags.get("content")
-    content = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
-    own = tracking.read_frame(version, "titles")
-    terms = tracking.read_frame(version, "content") if told else None
+    frame = partial(tracking.read_frame, version)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
-    titles = content.listable(own, terms, said, version.trained_through).localCheckpoint()
+    titles = listable_of(version.tags, frame, said, version.trained_through).localCheckpoint()
     run.tracker.log_metrics(counts(titles, said))
     return Known(titles, Ridge(recipe.alpha, recipe.reg_param))
 

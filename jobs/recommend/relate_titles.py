@@ -4,6 +4,7 @@ The lists made before are judged by what was watched together since, and their p
 """
 
 from datetime import timedelta
+from functools import partial
 
 from pydantic import Field
 from pyspark.sql import DataFrame
@@ -11,7 +12,7 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend.co_watched import precision
-from cinelake.recommend.cold_titles import ContentRecipe
+from cinelake.recommend.cold_titles import listable_of
 from cinelake.recommend.content import SAID
 from cinelake.recommend.lists import numbered
 from cinelake.recommend.similar import Evidence, Likeness, similar_titles
@@ -45,11 +46,8 @@ def relate_titles(run: Run[RelateTitlesParams]) -> None:
     titles = latest(run.read(TITLES), ["title_id"], *SAID)
     factors = None
     if version is not None:
-        tracking, told = run.tracker.tracking, version.tags.get("content")
-        content = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
-        own = tracking.read_frame(version, "titles")
-        terms = tracking.read_frame(version, "content") if told else None
-        factors = content.listable(own, terms, titles, version.trained_through)
+        frame = partial(run.tracker.tracking.read_frame, version)
+        factors = listable_of(version.tags, frame, titles, version.trained_through)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     interactions = known.join(numbered(known), on="title_id", how="inner").localCheckpoint()
     evidence = Evidence(titles, interactions, factors)

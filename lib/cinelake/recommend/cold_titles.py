@@ -23,6 +23,7 @@ so only the terms of most titles take part. What comes of it is a frame of terms
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -184,6 +185,22 @@ def _cross_validated(values: Matrix, explained: Matrix, total: float, titles: in
     free = titles - 1 - (values / damped).sum(axis=1)
     missed_without = np.divide(missed, free**2, out=np.full(len(free), np.inf), where=free > 0)
     return float(PENALTIES[np.argmin(missed_without)])
+
+
+def listable_of(
+    tags: Mapping[str, str],
+    frame: Callable[[str], DataFrame],
+    titles: DataFrame,
+    trained_through: date,
+) -> DataFrame:
+    """`ContentRecipe.listable` for a registered version: its tags, and its frames by name.
+
+    A version of before content was learnt from knows only the titles that somebody liked.
+    """
+    told = tags.get("content")
+    recipe = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
+    learnt = frame("content") if told else None
+    return recipe.listable(frame("titles"), learnt, titles, trained_through)
 
 
 def likes_of(strengths: DataFrame) -> DataFrame:
