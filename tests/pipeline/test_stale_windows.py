@@ -152,6 +152,7 @@ def test_dates_compute_their_windows_whether_stale_or_not_and_resume_only_the_st
     assert [r.status for r in service.run(window=window, resume=True).reports] == ["up to date"] * 2
 
 
+@pytest.mark.thorough
 def test_a_window_beyond_the_data_is_refused(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     summary = service.run(window=Window(date(2026, 1, 1), date(2026, 2, 1)))

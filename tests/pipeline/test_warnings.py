@@ -28,6 +28,7 @@ def sum_odd_notes(run: Run[JobParams]) -> None:
     run.warn(ODD)
 
 
+@pytest.mark.thorough
 def test_a_job_that_warns_succeeds_and_what_builds_on_it_goes_on(service: Service) -> None:
     service.jobs = (sum_odd_notes, total_days)
     service.note(("2026-01-05", "tea", 3))

@@ -250,7 +250,12 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     }
     assert {row.title_id for row in cold} == {"t50"}
     assert {row.is_cold for row in lists.where("source = 'popular'").collect()} == {None}
-    assert_df_equality(service.lists(), lists, ignore_row_order=True)
+
+
+@pytest.mark.thorough
+def test_lists_that_are_made_again_are_the_same(service: Service) -> None:
+    service.train(recipe={"rank": 3})
+    assert_df_equality(service.lists(), service.lists(), ignore_row_order=True)
 
 
 @pytest.mark.thorough

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from unit.tables.rows import rows
@@ -95,6 +96,7 @@ def test_an_alarm_is_a_row_and_a_warning(spark: SparkSession) -> None:
     assert again.warnings == out.warnings
 
 
+@pytest.mark.thorough
 def test_a_first_day_has_nothing_to_be_set_against_and_alarms_of_nothing(
     spark: SparkSession,
 ) -> None:

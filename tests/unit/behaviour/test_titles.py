@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import date, timedelta
 from typing import Any
@@ -47,19 +48,70 @@ def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
     assert row.effective_date == date(2020, 5, 2)
 
 
-def test_a_record_that_says_nothing_new_makes_no_row(spark: SparkSession) -> None:
-    frame = changes(
-        spark,
-        told("e1", "2"),
-        told("e2", "3"),
-        told("e3", "4", name="Alien: Director's Cut"),
-        told("e4", "5"),
-    )
-    assert shown(frame) == [
-        ("t1", "2 12:00", "Alien", []),
-        ("t1", "4 12:00", "Alien: Director's Cut", []),
-        ("t1", "5 12:00", "Alien", []),
+# What was told of a title, and the rows that it makes: when, name, and what speaks against each.
+HISTORIES: dict[str, tuple[list[str], list[tuple[str, str, list[str]]]]] = {
+    "says nothing new": (
+        [
+            told("e1", "2"),
+            told("e2", "3"),
+            told("e3", "4", name="Alien: Director's Cut"),
+            told("e4", "5"),
+        ],
+        [
+            ("2 12:00", "Alien", []),
+            ("4 12:00", "Alien: Director's Cut", []),
+            ("5 12:00", "Alien", []),
+        ],
+    ),
+    "loses a value": (
+        [told("e1", "2"), told("e2", "3", release_year=None)],
+        [("2 12:00", "Alien", []), ("3 12:00", "Alien", [])],
+    ),
+    "twice of one moment, and the last received counts": (
+        [told("e1", "2", "2 14:00", name="Right"), told("e2", "2", "2 13:00", name="Wrong")],
+        [("2 12:00", "Right", []), ("2 12:00", "Wrong", ["superseded"])],
+    ),
+    "received twice, which counts once and supersedes nothing": (
+        [
+            told("e1", "2", "2 13:00", name="First"),
+            told("e2", "2", "2 14:00", name="Second"),
+            told("e1", "2", "2 15:00", name="First"),
+        ],
+        [
+            ("2 12:00", "First", ["duplicate"]),
+            ("2 12:00", "First", ["superseded"]),
+            ("2 12:00", "Second", []),
+        ],
+    ),
+    "a duplicate that the clock moved to another time": (
+        [
+            told("e1", "3 01:00", "2 23:00"),
+            told("e2", "2 23:30", name="Between"),
+            told("e1", "3 01:00", "3 09:00"),
+        ],
+        [
+            ("2 23:00", "Alien", []),
+            ("2 23:30", "Between", []),
+            ("3 1:00", "Alien", ["duplicate"]),
+        ],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def made(spark: SparkSession) -> list[tuple[Any, ...]]:
+    """The rows of all histories, each of a title and with event ids of its own."""
+    lines = [
+        json.dumps(record | {"title_id": title, "event_id": f"{title}/{record['event_id']}"})
+        for title, (told_of_it, _) in HISTORIES.items()
+        for record in map(json.loads, told_of_it)
     ]
+    return shown(changes(spark, *lines))
+
+
+@pytest.mark.parametrize("title", HISTORIES)
+def test_what_is_told_of_a_title_makes_its_rows(made: list[tuple[Any, ...]], title: str) -> None:
+    assert [row[1:] for row in made if row[0] == title] == HISTORIES[title][1]
 
 
 def test_a_record_that_makes_no_row_is_accounted_for(spark: SparkSession) -> None:
@@ -71,54 +123,11 @@ def test_a_record_that_makes_no_row_is_accounted_for(spark: SparkSession) -> Non
     assert counts.fates() == {("titles", "unchanged"): 2}
 
 
-def test_losing_a_value_is_a_change(spark: SparkSession) -> None:
-    frame = changes(spark, told("e1", "2"), told("e2", "3", release_year=None))
-    assert len(shown(frame)) == 2
-
-
 @pytest.mark.thorough
 def test_a_change_of_the_first_day_is_not_told_again_in_a_later_window(spark: SparkSession) -> None:
     rows = bronze(spark, TITLES_SOURCE, (told("e1", "2"), told("e2", "3")))
     before = changes(spark, told("e1", "2"), end=date(2020, 5, 3)).drop("_reasons")
     assert shown(title_changes(rows, before, date(2020, 5, 3), END)) == []
-
-
-def test_of_two_records_of_one_moment_the_last_received_counts(spark: SparkSession) -> None:
-    frame = changes(
-        spark, told("e1", "2", "2 14:00", name="Right"), told("e2", "2", "2 13:00", name="Wrong")
-    )
-    assert shown(frame) == [
-        ("t1", "2 12:00", "Right", []),
-        ("t1", "2 12:00", "Wrong", ["superseded"]),
-    ]
-
-
-def test_a_record_received_twice_counts_once_and_supersedes_nothing(spark: SparkSession) -> None:
-    frame = changes(
-        spark,
-        told("e1", "2", "2 13:00", name="First"),
-        told("e2", "2", "2 14:00", name="Second"),
-        told("e1", "2", "2 15:00", name="First"),
-    )
-    assert shown(frame) == [
-        ("t1", "2 12:00", "First", ["duplicate"]),
-        ("t1", "2 12:00", "First", ["superseded"]),
-        ("t1", "2 12:00", "Second", []),
-    ]
-
-
-def test_a_duplicate_that_the_clock_moved_to_another_time_is_no_change(spark: SparkSession) -> None:
-    frame = changes(
-        spark,
-        told("e1", "3 01:00", "2 23:00"),
-        told("e2", "2 23:30", name="Between"),
-        told("e1", "3 01:00", "3 09:00"),
-    )
-    assert shown(frame) == [
-        ("t1", "2 23:00", "Alien", []),
-        ("t1", "2 23:30", "Between", []),
-        ("t1", "3 1:00", "Alien", ["duplicate"]),
-    ]
 
 
 @pytest.mark.thorough

@@ -155,4 +155,3 @@ def test_lists_are_set_against_those_of_the_day_before(spark: SparkSession) -> N
         *_list("cat", DAY, "up"),
     ]
     assert _values(spark, lists=lists)["overlap"] == (0.5, 2)
-    assert _values(spark, lists=lists, top=3)["overlap"] == (0.5, 2)

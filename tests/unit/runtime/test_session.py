@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -52,6 +53,29 @@ def test_python_workers_run_this_interpreter_in_utc_with_one_blas_thread(
         "TZ": "UTC",
         "python": sys.executable,
     }
+
+
+def test_a_new_worker_has_what_it_needs_and_leaves_without_a_word(
+    spark: SparkSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def report(batches):  # type: ignore[no-untyped-def]
+        import pyarrow as pa
+
+        def told(number: int) -> dict[str, list[int]]:
+            # Objects that were set aside before the fork: none by Spark alone.
+            return {"v": [gc.get_freeze_count()] * number}
+
+        for batch in batches:
+            yield pa.RecordBatch.from_pydict(told(batch.num_rows))
+
+    set_aside = spark.range(100_000, numPartitions=1).mapInArrow(report, "v long")
+    # Cut short: each query ends its worker, so that the next one has a new one.
+    for _ in range(2):
+        row = set_aside.first()
+        assert row is not None
+        assert row.v > 10_000
+    spark.range(1).mapInArrow(report, "v long").collect()
+    assert "BrokenPipe" not in capfd.readouterr().err
 
 
 def test_a_second_call_returns_the_session_there_is(

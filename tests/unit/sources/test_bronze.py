@@ -65,10 +65,13 @@ def test_the_columns_and_types_are_those_of_the_contract(spark: SparkSession) ->
 
 
 @pytest.fixture(scope="module")
-def verdicts(spark: SparkSession) -> dict[str, list[str]]:
-    """All lines of `BROKEN` in one frame: reasons by line."""
-    rows = bronze_rows(landed(spark, *(text for text, _ in BROKEN.values())), RATINGS_SOURCE)
-    return {row._raw: row._reasons for row in rows.collect()}
+def verdicts(spark: SparkSession) -> dict[str, Any]:
+    """All lines of `BROKEN` and `UNUSUAL`, and rejections without a reason, in one frame: rows by line."""
+    lines = [*(text for text, _ in BROKEN.values()), *UNUSUAL, *map(rejection, UNREASONED)]
+    frame = landed(spark, *lines)
+    # A good row does not hold its line.
+    rows = bronze_rows(frame, RATINGS_SOURCE).collect()
+    return dict(zip(lines, rows, strict=True))
 
 
 BROKEN: dict[str, tuple[str, list[str]]] = {
@@ -104,12 +107,29 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
 }
 
 
+UNUSUAL = [
+    line(rating=4),
+    line(rating=0.5),
+    line(event_time="2020-05-01T10:00:00.123456+02:00"),
+    line(event_time="1970-01-01T00:00:00Z"),
+    line(event_time="2020-05-02T00:00:01Z"),
+    line(nested={"unknown": [1, {"x": None}]}),
+    "  " + line() + " ",
+    line(rejected=None),
+]
+UNREASONED: list[Any] = [{}, {"reasons": []}, {"reasons": [None]}, "no", 1]
+
+
+def rejection(said: Any) -> str:
+    return line(rejected=said)
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_record_is_kept_beside_all_its_reasons(
-    verdicts: dict[str, list[str]], case: str
+    verdicts: dict[str, Any], case: str
 ) -> None:
     text, reasons = BROKEN[case]
-    assert verdicts[text] == reasons
+    assert (verdicts[text]._raw, verdicts[text]._reasons) == (text, reasons)
 
 
 def test_a_field_that_nobody_declared_changes_no_verdict(spark: SparkSession) -> None:
@@ -124,22 +144,9 @@ def test_a_field_that_nobody_declared_changes_no_verdict(spark: SparkSession) ->
     assert plain == more
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        line(rating=4),
-        line(rating=0.5),
-        line(event_time="2020-05-01T10:00:00.123456+02:00"),
-        line(event_time="1970-01-01T00:00:00Z"),
-        line(event_time="2020-05-02T00:00:01Z"),
-        line(nested={"unknown": [1, {"x": None}]}),
-        "  " + line() + " ",
-        line(rejected=None),
-    ],
-)
-def test_an_unusual_but_good_record_passes(spark: SparkSession, text: str) -> None:
-    [row] = judged(spark, text)
-    assert row._reasons == []
+@pytest.mark.parametrize("text", UNUSUAL)
+def test_an_unusual_but_good_record_passes(verdicts: dict[str, Any], text: str) -> None:
+    assert (verdicts[text]._raw, verdicts[text]._reasons) == (None, [])
 
 
 def test_lines_of_white_space_are_no_records(spark: SparkSession) -> None:
@@ -189,10 +196,11 @@ def test_what_the_deliverer_rejected_keeps_its_reasons_file_line_and_text(
     assert row._origin.asDict() == {"file": "ratings.csv", "line": 17}
 
 
-@pytest.mark.parametrize("said", [{}, {"reasons": []}, {"reasons": [None]}, "no", 1])
-def test_a_rejection_without_a_reason_is_still_a_rejection(spark: SparkSession, said: Any) -> None:
-    text = line(rejected=said)
-    [row] = judged(spark, text)
+@pytest.mark.parametrize("text", [rejection(said) for said in UNREASONED])
+def test_a_rejection_without_a_reason_is_still_a_rejection(
+    verdicts: dict[str, Any], text: str
+) -> None:
+    row = verdicts[text]
     assert row._reasons == ["rejected_by_deliverer"]
     assert row._raw == text
     assert row._origin.file.endswith("a.jsonl")

@@ -102,6 +102,7 @@ def test_accounts_leave_for_quality_for_content_and_by_chance(service: Service) 
     assert causes == {None, "quality", "content", "chance"}
 
 
+@pytest.mark.thorough
 def test_each_misuse_and_each_look_alike_is_there() -> None:
     content = tomllib.loads((CONF / "misuse.toml").read_text("utf-8"))
     settings = Settings.model_validate(content)
