@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console, Group, RenderableType
-from rich.table import Table as Grid
 from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.behaviour.identity import LENGTH, IdKind
+from cinelake.recommend.asked import (
+    busiest,
+    called,
+    in_order,
+    near_ids,
+    near_names,
+    newest_list,
+    newest_similar,
+    recent_titles,
+    with_reasons,
+)
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.newcomer import Newcomer, popular_for
 from cinelake.recommend.popular_here import Popularity
@@ -26,6 +35,7 @@ from cinelake.recommend.report import length_judged, models_measured
 from cinelake.recommend.scoreboard import scoreboard
 from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.terminal import alike, popularity, side_by_side
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
@@ -66,7 +76,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         profiles: Annotated[
             list[str] | None,
             typer.Argument(
-                help="Profile ids or their pseudonyms; without any, two with most signals."
+                help="Profile ids or their pseudonyms; without any, five with most signals."
             ),
         ] = None,
         titles: Annotated[int, typer.Option(min=1, help="How many titles on either side.")] = 10,
@@ -75,7 +85,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         lake, console = context().lake, Console()
         signals, told = lake.read(TITLE_SIGNALS), _told(context())
         if not profiles:
-            keenest = busiest(signals, 2).toArrow().to_pylist()
+            keenest = busiest(signals, 5).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
         if not profiles:
             raise typer.BadParameter(
@@ -90,9 +100,9 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         for asked in profiles:
             profile = known_by[asked]
             own = signals.where(F.col("profile_id") == profile)
-            recent = _rows(recent_titles(own, titles), lake.read(TITLES))
+            recent = in_order(recent_titles(own, titles), lake.read(TITLES))
             listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles, told)
-            rows = _with_reasons(_rows(listed, lake.read(TITLES)), lake.read(TITLES))
+            rows = with_reasons(in_order(listed, lake.read(TITLES)), lake.read(TITLES))
             if not recent and not rows:
                 # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
                 near = near_ids(signals, profile).toArrow().to_pylist()
@@ -136,7 +146,7 @@ def _register_similar(app: typer.Typer, context: Callable[[], Workspace]) -> Non
             )
         for one in found:
             listed = newest_similar(lake.read(SIMILAR_TITLES), one["title_id"], titles)
-            console.print(alike(one, _rows(listed, lake.read(TITLES))))
+            console.print(alike(one, in_order(listed, lake.read(TITLES))))
 
 
 def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -166,7 +176,7 @@ def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> Non
         oldest = _limits(context()).kids_up_to if kind == "kid" else ANY_AGE
         asked = Newcomer(market, kind, oldest if age_limit is None else age_limit, device, hour)
         known = strengths(lake.read(TITLE_SIGNALS), Weights(), until)
-        listed = _rows(popular_for(asked, known, service, titles), lake.read(TITLES))
+        listed = in_order(popular_for(asked, known, service, titles), lake.read(TITLES))
         if not listed:
             raise typer.BadParameter(
                 f"no title is on offer in {market!r} to a profile of kind {kind!r} and that age; "
@@ -234,71 +244,16 @@ def _evaluated(lake: Lake, how: Protocol, notices: Console) -> Evaluation:
         return evaluated(told, lake.read(TITLES), how, tell)
 
 
-def recent_titles(signals: DataFrame, n: int) -> DataFrame:
-    """What one profile last played or rated, one row a title and day: `place, title_id, note`."""
-    stars = F.concat(F.col("rating").cast("string"), F.lit(" stars"))
-    watched = F.when(
-        F.col("plays") > 0,
-        F.when(
-            F.col("completion").isNotNull(),
-            F.format_string("%.0f %% seen", F.col("completion") * 100),
-        ).otherwise("played"),
+def board(run: ModelRun) -> RenderableType:
+    """The metrics of a training beside the baseline's, and the gate's words."""
+    version = run.version
+    heading = f"{version.name} version {version.version}, trained through {version.trained_through}"
+    shown = scoreboard(run.metrics, models_measured(run.metrics), length_judged(run.metrics))
+    gate = (
+        {True: "passed", False: "failed"}[version.approved] if version.judged else "not judged yet"
     )
-    newest = (
-        signals.where("plays > 0 OR rating IS NOT NULL")
-        .orderBy(F.desc("signal_date"), F.desc_nulls_last("rated_at"), "title_id")
-        .limit(n)
-    )
-    return newest.select(
-        F.coalesce("rated_at", F.col("signal_date").cast("timestamp")).alias("place"),
-        "title_id",
-        F.concat_ws("  ", stars, watched, F.col("signal_date").cast("string")).alias("note"),
-    )
-
-
-def busiest(signals: DataFrame, n: int) -> DataFrame:
-    """The n profiles that played and rated most."""
-    counted = signals.groupBy("profile_id").agg(
-        F.sum(F.col("plays") + F.col("rating").isNotNull().cast("int")).alias("told")
-    )
-    return counted.where("told > 0").orderBy(F.desc("told"), "profile_id").limit(n)
-
-
-def newest_list(
-    recommendations: DataFrame, profile: str, n: int, told: Callable[[date], Service]
-) -> DataFrame:
-    """The newest list of one profile, without what it may no longer be shown: `place, title_id, note`.
-
-    `told` describes the service as it is known now, for a list made at the end of the day before.
-    """
-    own = recommendations.where(F.col("profile_id") == profile)
-    made = own.agg(F.max("as_of")).first()
-    newest = own.where(F.col("as_of") == F.lit(made and made[0]))
-    if made and made[0]:
-        newest = told(made[0] + timedelta(days=1)).still_shown(newest)
-    return (
-        newest.orderBy("rank")
-        .limit(n)
-        .select(
-            F.col("rank").alias("place"),
-            "title_id",
-            F.col("source").alias("note"),
-            "as_of",
-            "model_version",
-            F.col("because")["title_id"].alias("because"),
-        )
-    )
-
-
-def popularity(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """What is popular, with its shares of starts."""
-    grid = Grid()
-    for heading in ("", "title", "share of starts"):
-        grid.add_column(heading, justify="left" if heading == "title" else "right")
-    for row in listed:
-        cells = (str(row["place"]), _name(row), f"{row['score']:.2%}")
-        grid.add_row(*(Text(cell) for cell in cells))
-    return grid
+    decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
+    return Group(Text(heading), shown, Text(decision))
 
 
 def _told(workspace: Workspace) -> Callable[[date], Service]:
@@ -312,136 +267,3 @@ def _limits(workspace: Workspace) -> Limits:
     """Those that the day's lists are made with."""
     settings = workspace.settings.jobs.get("recommend_titles", {})
     return Limits.model_validate(settings.get("limits", {}))
-
-
-def _newest(lists: DataFrame, n: int) -> DataFrame:
-    """The first `n` rows of the newest of the lists."""
-    newest = lists.agg(F.max("as_of").alias("as_of"))
-    return lists.join(newest, on="as_of", how="left_semi").where(F.col("rank") <= n)
-
-
-def called(named: DataFrame, text: str) -> DataFrame:
-    """The titles of this id, or of this name in any case: `title_id, name, release_year`."""
-    is_it = (F.col("title_id") == text) | (F.lower("name") == text.strip().lower())
-    return named.where(is_it).orderBy("release_year", "title_id").limit(10)
-
-
-def near_names(named: DataFrame, text: str, n: int = 5) -> DataFrame:
-    """The names most like what was typed."""
-    distance = F.levenshtein(F.lower("name"), F.lit(text.strip().lower()))
-    names = named.select("name").distinct()
-    return names.orderBy(distance, "name").limit(n)
-
-
-def newest_similar(similar: DataFrame, title: str, n: int) -> DataFrame:
-    """The newest list of one title: `place, title_id` and what speaks for each."""
-    own = similar.where(F.col("title_id") == title)
-    return _newest(own, n).select(
-        F.col("rank").alias("place"),
-        F.col("similar_id").alias("title_id"),
-        *("score", "by_factors", "by_watching", "by_content", "shared", "as_of"),
-    )
-
-
-def alike(title: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """A title, and those like it with the reasons."""
-    grid = Grid()
-    for heading in ("", "title", "score", "model", "watched by the same", "content", "both"):
-        grid.add_column(heading, justify="left" if heading in ("title", "both") else "right")
-    for row in listed:
-        numbers = (
-            f"{row[name]:.3f}" for name in ("score", "by_factors", "by_watching", "by_content")
-        )
-        cells = (str(row["place"]), _name(row), *numbers, ", ".join(row["shared"]))
-        grid.add_row(*(Text(cell) for cell in cells))
-    since = (
-        f"as of {listed[0]['as_of']}" if listed else "has no list yet: it is new, or like no other"
-    )
-    return Group(Text(f"{_name(title)}, {since}"), grid if listed else Text(""))
-
-
-def near_ids(signals: DataFrame, profile: str, n: int = 5) -> DataFrame:
-    """The profile ids most like what was typed."""
-    return (
-        signals.select("profile_id")
-        .distinct()
-        .orderBy(
-            F.levenshtein("profile_id", F.lit(profile)),
-            F.abs(F.length("profile_id") - len(profile)),
-            "profile_id",
-        )
-        .limit(n)
-    )
-
-
-def side_by_side(
-    profile: str, recent: Sequence[dict[str, Any]], listed: Sequence[dict[str, Any]]
-) -> RenderableType:
-    """What a profile played or rated lately beside its list."""
-    newest_first = list(recent)[::-1]
-    grid = Grid()
-    headings = ["played or rated lately", "how, day", "", "recommended"]
-    # What is popular is so because of nothing in the history.
-    if any(row["because"] for row in listed):
-        headings.append("because of")
-    for heading in headings:
-        grid.add_column(heading, justify="right" if heading == "" else "left")
-    for place in range(max(len(newest_first), len(listed))):
-        left, right = ("", ""), ("", "", "")
-        if place < len(newest_first):
-            left = (_name(newest_first[place]), newest_first[place]["note"])
-        if place < len(listed):
-            because = "; ".join(listed[place]["because"] or ())
-            right = (str(listed[place]["place"]), _name(listed[place]), because)
-        # Text, for a title in square brackets is no markup.
-        grid.add_row(*(Text(cell) for cell in (*left, *right)[: len(headings)]))
-    return Group(Text(f"Profile {profile}"), grid, Text(_origin(listed)))
-
-
-def board(run: ModelRun) -> RenderableType:
-    """The metrics of a training beside the baseline's, and the gate's words."""
-    version = run.version
-    heading = f"{version.name} version {version.version}, trained through {version.trained_through}"
-    shown = scoreboard(run.metrics, models_measured(run.metrics), length_judged(run.metrics))
-    gate = (
-        {True: "passed", False: "failed"}[version.approved] if version.judged else "not judged yet"
-    )
-    decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
-    return Group(Text(heading), shown, Text(decision))
-
-
-def _rows(listed: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
-    """A short list with the newest name and year of each title, in order of place."""
-    named = latest(titles, ["title_id"], "name", "release_year")
-    joined = listed.join(named, on="title_id", how="left")
-    rows: list[dict[str, Any]] = joined.orderBy("place", "title_id").toArrow().to_pylist()
-    return rows
-
-
-def _with_reasons(rows: list[dict[str, Any]], titles: DataFrame) -> list[dict[str, Any]]:
-    """The rows of a list with the names of the titles that are its reasons."""
-    wanted = sorted({title for row in rows for title in row["because"] or ()})
-    named = latest(titles.where(F.col("title_id").isin(wanted)), ["title_id"], "name")
-    names = {row["title_id"]: row["name"] for row in named.toArrow().to_pylist()}
-    return [
-        row | {"because": [names.get(title, f"title {title}") for title in row["because"] or ()]}
-        for row in rows
-    ]
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    year = f" ({row['release_year']})" if row["release_year"] else ""
-    return f"{row['name']}{year}" if row["name"] else f"title {row['title_id']}"
-
-
-def _origin(listed: Sequence[dict[str, Any]]) -> str:
-    if not listed:
-        return (
-            "No list: either `cinelake run` has not made the day's lists yet, or the profile has seen every "
-            "title there is."
-        )
-    first = listed[0]
-    if first["note"] == "popular":
-        return f"Popular titles as of {first['as_of']}: no approved model knows this profile."
-    basis = " from the titles picked at first" if first["note"] == "picks" else ""
-    return f"From ALS version {first['model_version']}{basis}, as of {first['as_of']}."

@@ -16,19 +16,12 @@ from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 from unit.tables.rows import rows
 
-from cinelake.recommend.commands import (
-    alike,
-    board,
-    called,
-    near_ids,
-    near_names,
-    newest_list,
-    register,
-    side_by_side,
-)
+from cinelake.recommend.asked import called, near_ids, near_names, newest_list
+from cinelake.recommend.commands import board, register
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.service import TOLD, Records, Service
+from cinelake.recommend.terminal import alike, side_by_side
 from cinelake.runtime.tracking import ModelRun, ModelVersion
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
