@@ -82,7 +82,7 @@ class Factored(Scoring):
         return int(self.factors.shape[1])
 
     def of(self, batch: pa.RecordBatch, cells: Cells) -> Scores:  # noqa: ARG002
-        return _FactoredScores(self, matrix(batch.column(self.columns[0]), self.rank))
+        return FactoredScores(self, matrix(batch.column(self.columns[0]), self.rank))
 
     def transposed(self, columns: int) -> Matrix:
         """The titles' factors side by side, in single precision, and zeros up to so many columns."""
@@ -100,7 +100,9 @@ class Factored(Scoring):
         return self._spread
 
 
-class _FactoredScores(Scores):
+class FactoredScores(Scores):
+    """Of profiles by their factors, `(profiles, rank)`."""
+
     def __init__(self, model: Factored, profiles: Matrix) -> None:
         self.model, self.profiles = model, profiles
 

@@ -13,15 +13,17 @@ The result depends on the model only, not on tiles, partitions or the BLAS in us
 2. The few candidates are scored again in double precision, each by itself.
 3. Equal scores are ordered by title id.
 
-Exact for any catalogue whose factors fit into a worker's memory, some 200,000 titles.
+Of more than `EXACT_UP_TO` titles a model with factors takes its candidates from an index (nearest.py) instead of the
+first step: of each profile's best titles a few in a hundred may be missed, but no title comes in that may not. Who is
+left with fewer than `N` titles by then, as in a market with few titles, is scored in full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +34,18 @@ from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cinelake.recommend.eligibility import Offer
-from cinelake.recommend.scoring import Factored, Matrix, Scores, Scoring, cells, matrix
+from cinelake.recommend.scoring import (
+    Factored,
+    FactoredScores,
+    Matrix,
+    Scores,
+    Scoring,
+    cells,
+    matrix,
+)
+
+if TYPE_CHECKING:
+    from cinelake.recommend.nearest import Nearest
 
 # Scores of one tile: 8 MB of single-precision numbers, so that every pass over them stays in the
 # cache.
@@ -44,6 +57,12 @@ WIDE = 8
 # many candidates.
 GROUPS_PER_TITLE = 10
 LOWEST = np.finfo(np.float32).min
+# A product with all titles of larger catalogues takes longer than the index and its misses are worth.
+EXACT_UP_TO = 200_000
+# Candidates from an index per wanted title, beside those that have been seen; and profiles that it is tried out on.
+SPARE = 3
+NEAREST_ROWS = 1024
+SAMPLE = 200
 
 # Exact scores for rows of a tile, of some titles each.
 Exactly = Callable[[Matrix, Matrix], Matrix]
@@ -61,6 +80,7 @@ class Catalogue:
     idx: npt.NDArray[np.int64]
     scoring: Scoring
     offer: Offer | None = None
+    nearest: Nearest | None = None
 
     def __len__(self) -> int:
         return len(self.idx)
@@ -86,7 +106,9 @@ def catalogue(titles: DataFrame) -> Catalogue:
     )
 
 
-def top_n(profiles: DataFrame, titles: Catalogue, n: int) -> DataFrame:
+def top_n(
+    profiles: DataFrame, titles: Catalogue, n: int, exact_up_to: int = EXACT_UP_TO
+) -> DataFrame:
     """`profile_id, rank, title_id, score` for `profile_id, seen array<int>` and the columns that the model reads, such
     as `factors array<float|double>`.
 
@@ -118,9 +140,21 @@ def top_n(profiles: DataFrame, titles: Catalogue, n: int) -> DataFrame:
             F.lit(None).cast(title_type).alias("title_id"),
             F.lit(None).cast("double").alias("score"),
         )
+    if len(titles) > exact_up_to and isinstance(titles.scoring, Factored):
+        titles = replace(titles, nearest=_index(source, titles.scoring, n))
     shared = source.sparkSession.sparkContext.broadcast(titles)
     # Python, because Spark has no blocked matrix product on data frames.
     return source.mapInArrow(_ranking(lambda: shared.value, n), schema)
+
+
+def _index(profiles: DataFrame, scoring: Factored, n: int) -> Nearest:
+    from cinelake.recommend.nearest import nearest
+
+    # The same profiles in each run.
+    drawn = profiles.orderBy(F.xxhash64("profile_id"), "profile_id").limit(SAMPLE)
+    asked = drawn.select(*scoring.columns).toArrow().column(0).combine_chunks()
+    sample = matrix(asked, scoring.rank)
+    return nearest(scoring.factors, sample.astype(np.float32), min(n, scoring.titles))
 
 
 Batches = Iterator[pa.RecordBatch]
@@ -129,7 +163,7 @@ Batches = Iterator[pa.RecordBatch]
 def _ranking(titles: Callable[[], Catalogue], n: int) -> Callable[[Batches], Batches]:
     def rank_batches(batches: Batches) -> Batches:
         # Spark runs one worker per core already; more BLAS threads would only fight over them.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with threadpool_limits(limits=1):
             scorer = Scorer(titles(), n)
             for batch in batches:
                 if batch.num_rows:
@@ -150,10 +184,28 @@ class Kept:
     audiences: Matrix | None
     added: Sequence[Matrix]
 
+    def seen_of(self, start: int, stop: int) -> tuple[Matrix, Matrix]:
+        """Row, counted from `start`, and position of what these profiles have seen."""
+        first, last = np.searchsorted(self.seen_rows, [start, stop])
+        return self.seen_rows[first:last] - start, self.seen_positions[first:last]
+
+    def is_open(
+        self, start: int, row: Matrix, position: Matrix, seen: tuple[Matrix, Matrix], titles: int
+    ) -> Matrix:
+        """Whether titles, or the −1 of no title, may be shown to the profiles in these rows from `start` on."""
+        found: Matrix = (position >= 0) & ~np.isin(
+            row * titles + position, seen[0] * titles + seen[1]
+        )
+        if self.audiences is not None:
+            own = self.audiences[start + row]
+            for audience in np.unique(own):
+                mine = own == audience
+                found[mine] &= self.added[audience][position[mine]] > -np.inf
+        return found
+
     def close(self, scores: Matrix, start: int, stop: int) -> None:
         """Set the scores `(rows, titles)` of the profiles from `start` on to −inf where nothing may be shown."""
-        first, last = np.searchsorted(self.seen_rows, [start, stop])
-        scores[self.seen_rows[first:last] - start, self.seen_positions[first:last]] = -np.inf
+        scores[self.seen_of(start, stop)] = -np.inf
         if self.audiences is None:
             return
         own = self.audiences[start:stop]
@@ -176,7 +228,11 @@ class Scorer:
         self.position = np.full(int(titles.idx.max()) + 1, -1, np.int64)
         self.position[titles.idx] = np.arange(len(titles))
         self.rows = max(1, TILE_CELLS // self.columns)
-        self.scores = np.empty((self.rows, self.columns), np.float32)
+
+    @cached_property
+    def scores(self) -> Matrix:
+        """The scores of a tile."""
+        return np.empty((self.rows, self.columns), np.float32)
 
     def rank(self, batch: pa.RecordBatch) -> Batches:
         """One record batch of ranked titles per tile of profiles."""
@@ -188,9 +244,15 @@ class Scorer:
             batch, audiences = batch.take(pa.array(order)), audiences[order]
         scored = self.titles.scoring.of(batch, self._cells)
         kept = Kept(*self._cells(batch.column("seen")), audiences, added)
-        for start in range(0, batch.num_rows, self.rows):
-            stop = min(start + self.rows, batch.num_rows)
-            row, position, score = self._tile(scored, start, stop, kept)
+        nearest = self.titles.nearest
+        step = self.rows if nearest is None else NEAREST_ROWS
+        for start in range(0, batch.num_rows, step):
+            stop = min(start + step, batch.num_rows)
+            row, position, score = (
+                self._tile(scored, start, stop, kept)
+                if nearest is None
+                else self._nearby(nearest, scored, start, stop, kept)
+            )
             yield self._as_batch(
                 batch.column("profile_id").slice(start, stop - start), row, position, score
             )
@@ -223,6 +285,34 @@ class Scorer:
         return self._best(
             len(scores), exactly, *self._narrowed(len(scores), exactly, row, position)
         )
+
+    def _nearby(
+        self, nearest: Nearest, scored: Scores, start: int, stop: int, kept: Kept
+    ) -> tuple[Matrix, Matrix, Matrix]:
+        """As `_tile`, with candidates from the index where these are enough."""
+        assert isinstance(scored, FactoredScores)
+        seen = kept.seen_of(start, stop)
+        longest = int(np.bincount(seen[0], minlength=1).max())
+        count = min(SPARE * self.n + longest, len(self.titles))
+        found = nearest.search(scored.profiles[start:stop], count)
+        row, position = np.repeat(np.arange(len(found)), found.shape[1]), found.ravel()
+        is_open = kept.is_open(start, row, position, seen, len(self.titles))
+        row, position = row[is_open], position[is_open]
+        is_short = np.bincount(row, minlength=stop - start) < self.n
+        order = np.lexsort((position, row))
+        of_enough = order[~is_short[row[order]]]
+        parts = [
+            self._best(
+                stop - start, partial(_exactly, scored, start), row[of_enough], position[of_enough]
+            )
+        ]
+        for one in np.flatnonzero(is_short).tolist():
+            whole = self._tile(scored, start + one, start + one + 1, kept)
+            parts.append((whole[0] + one, *whole[1:]))
+        rows, positions, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        # By row; within a row they stand in order of rank already.
+        by_row = np.argsort(rows, kind="stable")
+        return rows[by_row], positions[by_row], scores[by_row]
 
     def _narrowed(
         self, rows: int, exactly: Exactly, row: Matrix, position: Matrix
