@@ -91,7 +91,9 @@ def test_importing_costs_little_more_than_plain_reading(
 
     def bronze() -> None:
         lines = spark.read.text(str(landing / "ratings")).select(
-            "value", F.col("_metadata.file_path").alias("file")
+            "value",
+            F.col("_metadata.file_path").alias("file"),
+            F.lit(None).cast("bigint").alias("line"),
         )
         rows = bronze_rows(lines, RATINGS_SOURCE)
         good = rows.where(F.size("_reasons") == 0).select(*BRONZE_RATINGS.names)
