@@ -14,7 +14,7 @@ SERVICE := $(LAKE).service
 PROFILES ?=
 else
 LAKE ?= .cinelake/$(notdir $(patsubst %/,%,$(DATA)))
-PROFILES ?= 1 42
+PROFILES ?= 1 42 100 200 300
 endif
 # More arguments for pytest, as in: make test ARGS="-k session -x"
 ARGS ?=

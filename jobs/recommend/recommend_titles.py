@@ -22,6 +22,7 @@ from cinelake.recommend.lists import Known, lists_for_everyone
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.rerank import Taste
+from cinelake.recommend.search import Setting, UnknownSetting
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
@@ -81,7 +82,13 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
 def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFrame) -> Known:
     """The titles of the model, and those of the catalogue that it knows by their content."""
     tracking = run.tracker.tracking
-    recipe = AlsRecipe.model_validate_json(version.tags["recipe"])
+    try:
+        recipe = Setting(AlsRecipe(), run.params.weights).of_tags(version.tags).recipe
+    except UnknownSetting as unknown:
+        raise ValueError(
+            f"lists cannot be made with version {version.version} of model {version.name!r}: {unknown}; train anew "
+            "with `cinelake run --only train_als`, or go back with `cinelake model rollback`"
+        ) from unknown
     frame = partial(tracking.read_frame, version)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     titles = listable_of(version.tags, frame, said, version.trained_through).localCheckpoint()

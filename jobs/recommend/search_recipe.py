@@ -1,6 +1,6 @@
-"""Search for the setting of ALS that does best, on days before those that its gate judges by.
+"""Search for the setting of ALS that does best, and for that of a blend with it, on days before those of their gate.
 
-One row for the day, which `train_als` takes up from then on. Runs when it is named:
+A row a kind for the day, which `train_als` takes up from then on. Runs when it is named:
 `cinelake run --only search_recipe`. Trials are runs of MLflow below that of the job; a search that was killed, or is
 given more trials, goes on from those that its inputs and its space have in common with it. A limit in minutes holds
 for each run of it, and makes what is chosen depend on how quick the machine is.
@@ -9,7 +9,9 @@ for each run of it, and makes what is chosen depend on how quick the machine is.
 from pydantic import Field
 
 from cinelake.recommend import pictures
+from cinelake.recommend.blending import blended
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
@@ -65,29 +67,34 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
         )
         splits = [Split.at(signals, block) for block in blocks]
         try:
-            with validation(splits, params.weights, params.top) as judge:
+            with validation(splits, params.weights, params.top) as judged_on:
                 found = search(
                     Setting(params.recipe, params.weights),
                     params.space,
-                    judge,
+                    judged_on.judge,
                     Budget(params.trials, lambda: run.seconds > params.minutes * 60),
-                    objective=f"ndcg_at_{params.top}",
+                    objective=judged_on.objective,
                     seed=params.seed,
                     earlier=records(tracker.finished(SEARCH, key)),
                     record=lambda name: tracker.child(name, {SEARCH: key}),
                     tell=run.tell,
                 )
+                blend, outcome = blended(BlendRecipe(), found.setting, judged_on)
         except NothingToSearchOn as nothing:
             tracker.set_tags({"skipped": nothing})
             run.write(RECIPES, as_recipes(signals, []))
             return
-    row = chosen_row(found, run.start, blocks[0].end, key)
-    tracker.log_params(found.best.values)
-    tracker.log_metrics(
-        {name: row[name] for name in ("mean", "configured_mean", "trials", "pruned")}
-    )
+    rows = [
+        chosen_row(setting, fared, run.start, blocks[0].end, key)
+        for setting, fared in ((found.setting, found.outcome), (blend, outcome))
+    ]
+    tracker.log_params(found.best.values | {"blend.ease.penalty": blend.recipe.ease.penalty})
+    tracker.log_params({f"blend.{name}": value for name, value in blend.recipe.weights.items()})
+    for prefix, row in zip(("", "blend."), rows, strict=True):
+        told = ("mean", "configured_mean", "trials", "pruned")
+        tracker.log_metrics({f"{prefix}{name}": row[name] for name in told})
     tracker.log_figure(pictures.search(found), "search.png")
-    run.write(RECIPES, as_recipes(signals, [row]))
+    run.write(RECIPES, as_recipes(signals, rows))
 
 
 if __name__ == "__main__":

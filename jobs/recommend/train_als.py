@@ -22,10 +22,11 @@ from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
-from cinelake.recommend.search import Setting
+from cinelake.recommend.search import Setting, UnknownSetting
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import (
     Comparison,
@@ -45,6 +46,8 @@ from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECIPES, TITLE_INDEX
 
 # Trainings that a new one is compared with, and where it stands on a version if they were better.
 TRAININGS, FALL = 4, "fall"
+# The job that looks for a better setting then.
+SEARCH = "search_recipe"
 
 
 class TrainAlsParams(JobParams):
@@ -66,6 +69,9 @@ class TrainAlsParams(JobParams):
         ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
     )
     tolerances: gate.Tolerances = gate.Tolerances()
+    search_after_fall: bool = Field(
+        True, description="whether a fall starts search_recipe, once the other jobs are done"
+    )
     fall: float = Field(
         0.2,
         gt=0,
@@ -103,6 +109,7 @@ def _before(table: Table) -> Reading:
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    remedies=[SEARCH],
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
     tracking = run.tracker.tracking
@@ -119,7 +126,7 @@ def train_als(run: Run[TrainAlsParams]) -> None:
         tracking.promote(ALS, version)
     # It rides along, too: a rerun of a training says the same of it.
     if FALL in version.tags:
-        run.warn(version.tags[FALL])
+        run.warn(version.tags[FALL], SEARCH if run.params.search_after_fall else None)
 
 
 def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
@@ -129,22 +136,35 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     holdouts = temporal_holdouts(run.read(TITLE_SIGNALS), params.holdout_share, params.holdouts)
     configured = Setting(params.recipe, params.weights)
     setting, origin = configured, "configuration"
+    blend = Setting(BlendRecipe(), params.weights)
     if params.searched:
         setting, origin = chosen(run.read(RECIPES), configured, holdouts)
+        blend, _ = chosen(run.read(RECIPES), blend, holdouts)
     recipe = setting.recipe
+    settled: dict[str, Recipe] = {
+        "als": recipe,
+        "ease": blend.recipe.ease,
+        "blend": blend.recipe,
+    }
     recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe}
     learned = dict.fromkeys((gate.CHALLENGER, "blend"), setting.weights)
     incumbent = "there is no champion yet"
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
     if champion is not None:
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
-        theirs = configured.of_tags(champion.tags)
-        if theirs != setting:
-            recipes[gate.CHAMPION], learned[gate.CHAMPION] = theirs.recipe, theirs.weights
+        try:
+            theirs = configured.of_tags(champion.tags)
+        except UnknownSetting as unknown:
+            incumbent = (
+                f"the champion, version {champion.version}, cannot be fitted anew: {unknown}"
+            )
+        else:
+            if theirs != setting:
+                recipes[gate.CHAMPION], learned[gate.CHAMPION] = theirs.recipe, theirs.weights
     with persisted(told) as signals:
         comparison = compare(
             [Split.at(signals, holdout) for holdout in holdouts],
-            recipes | rivals(recipe, params.rivals),
+            recipes | rivals(params.rivals, settled),
             weights=params.weights,
             k=params.top,
             ks=params.ks,

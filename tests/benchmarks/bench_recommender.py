@@ -35,7 +35,7 @@ DATA = Path(
 )
 ANY_RATING = Weights(like_from=0.0)
 K = 10
-RECIPES = {CHALLENGER: AlsRecipe(), **rivals(AlsRecipe(), ["ease", "item_item", "blend"])}
+RECIPES = {CHALLENGER: AlsRecipe(), **rivals(["ease", "item_item", "blend"], {})}
 
 pytestmark = [
     pytest.mark.timeout(1800),

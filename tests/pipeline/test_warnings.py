@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from cinelake.runtime.job import JobParams, Run, job
+from cinelake.runtime.job import Cadence, JobParams, Run, job
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress
 from cinelake.runtime.windows import Window
@@ -91,3 +92,29 @@ def test_a_failure_weighs_more_than_a_warning(service: Service) -> None:
     summary = service.run()
 
     assert (summary.warnings, summary.exit_code) == (1, 1)
+
+
+@pytest.mark.thorough
+def test_what_a_warning_calls_for_is_done_once_all_else_is(service: Service) -> None:
+    @job(reads=[NOTES], writes=[AMOUNTS], remedies=["total_days"])
+    def warn(run: Run[JobParams]) -> None:
+        """Sum notes, and call for help."""
+        sum_odd_notes.function(run)
+        run.warn("and another", "total_days")
+
+    asked = replace(total_days, cadence=Cadence.ON_DEMAND, catchup=False)
+    service.jobs = (warn, asked)
+    service.note(("2026-01-05", "tea", 3))
+    # One job is all that is asked for here.
+    assert [report.job for report in service.run(only=("warn",)).reports] == ["warn"]
+    service.note(("2026-01-05", "rum", 4))
+
+    summary = service.run()
+
+    assert [(r.job, r.state) for r in summary.reports] == [
+        ("warn", "warned"),
+        ("total_days", "succeeded"),
+    ]
+    assert [row.total for row in service.rows(TOTALS)] == [7]
+    # Nobody warns of what is up to date.
+    assert [report.job for report in service.run().reports] == ["warn"]

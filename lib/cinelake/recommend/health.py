@@ -60,7 +60,7 @@ def fallen(own: Measured, before: Sequence[float], most: float, measure: str) ->
     trainings = "the training" if len(before) == 1 else f"the mean of the {len(before)} trainings"
     return (
         f"{measure} fell to {own} from {usual:.4f}, {trainings} before, by more than {most:.0%}; "
-        "`cinelake run --only search_recipe` looks for a setting that does better"
+        "search_recipe looks for a setting that does better"
     )
 
 

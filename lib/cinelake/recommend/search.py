@@ -39,6 +39,10 @@ NEVER_BROKEN_OFF = 4
 TRIAL = "trial"
 
 
+class UnknownSetting(ValueError):
+    """A stored setting is none that the code knows; the message says what of it."""
+
+
 @dataclass(frozen=True)
 class Setting(Generic[R]):
     """A recipe, and the weights of the strengths that it is fitted to."""
@@ -55,12 +59,20 @@ class Setting(Generic[R]):
         }
 
     def of_tags(self, tags: Mapping[str, str]) -> Setting[R]:
-        """The setting that a model of this kind carries; one without weights was fitted to these."""
-        weights = tags.get("weights")
-        return Setting(
-            type(self.recipe).model_validate_json(tags["recipe"]),
-            Weights.model_validate_json(weights) if weights else self.weights,
-        )
+        """The setting that a model of this kind carries; one without weights was fitted to these.
+
+        Raises UnknownSetting for a model of other features.
+        """
+        kind, weights = type(self.recipe), tags.get("weights")
+        try:
+            return Setting(
+                kind.model_validate_json(tags["recipe"]),
+                Weights.model_validate_json(weights) if weights else self.weights,
+            )
+        except (KeyError, ValidationError) as error:
+            raise UnknownSetting(
+                f"it was fitted with a setting of {kind.kind!r} that this code does not know ({_first_of(error)})"
+            ) from error
 
     def value(self, name: str) -> Value:
         """What is set for a dimension of the search."""
@@ -142,6 +154,16 @@ class Judged(NamedTuple):
 
     total: float
     profiles: int
+
+
+class Outcome(NamedTuple):
+    """What a search has come to, in numbers: the means of the best and of the configured setting, over all blocks."""
+
+    objective: str
+    mean: float
+    configured_mean: float
+    trials: int
+    pruned: int
 
 
 # A setting's fortunes, block by block; closed early where a trial is broken off.
@@ -228,6 +250,13 @@ class Found(Generic[R]):
     def setting(self) -> Setting[R]:
         return self.start.having(self.best.values)
 
+    @property
+    def outcome(self) -> Outcome:
+        """The same in numbers."""
+        broken_off = len(self.trials) - len(self.finished)
+        configured = self.trials[0].mean
+        return Outcome(self.objective, self.best.mean, configured, len(self.trials), broken_off)
+
     @cached_property
     def importance(self) -> dict[str, float]:
         """The share of each dimension in how much finished trials differ (fANOVA; Hutter et al. 2014), largest first.
@@ -293,19 +322,24 @@ def records(tags: Sequence[Mapping[str, str]]) -> list[Trial]:
 
 
 def read_setting(kind: type[R], recipe: str, weights: str) -> Setting[R]:
-    """A setting from JSON. Raises ValueError where it was stored by code that knew other settings."""
+    """A setting from JSON. Raises UnknownSetting where it was stored by code that knew other settings."""
     try:
         return Setting(
             kind.model_validate_json(recipe),
             Weights.model_validate_json(weights),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ValueError(
-            f"the stored setting of {kind.kind!r} is not one any more: {name}: {first['msg']}; make a new one by "
+        raise UnknownSetting(
+            f"the stored setting of {kind.kind!r} is not one any more: {_first_of(error)}; make a new one by "
             "`cinelake run --only search_recipe`"
         ) from error
+
+
+def _first_of(error: KeyError | ValidationError) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _refuse_unless_allowed(start: Setting[Any], name: str, value: Value) -> None:

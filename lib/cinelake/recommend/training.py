@@ -25,7 +25,6 @@ from cinelake.recommend.holdout import cold, relevant
 from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
-from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
@@ -109,13 +108,14 @@ def indexed(signals: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataF
     ).join(titles.select("title_id", F.col("idx").alias("title_idx")), on="title_id", how="inner")
 
 
-def rivals(recipe: AlsRecipe, names: Sequence[str]) -> dict[str, Recipe]:
-    """The recipes of other kinds as they come; one that has a part like `recipe` takes this one for it."""
-    known = kinds()
-    return {
-        name: known[name](**({"als": recipe} if "als" in known[name].model_fields else {}))
-        for name in names
-    }
+def rivals(names: Sequence[str], settled: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """The recipes of these kinds: as settled, or else as they come; also where one is a part of another."""
+    found = {}
+    for name in names:
+        recipe = settled[name] if name in settled else kinds()[name]()
+        parts = {part: settled[part] for part in type(recipe).model_fields if part in settled}
+        found[name] = recipe.model_copy(update=parts)
+    return found
 
 
 def compare(

@@ -1,6 +1,6 @@
 """All kinds of model on one data set, to be set against what others publish.
 
-With settings as they come; or, of ALS and what is made of it, the best that a search finds within what the protocol
+With settings as they come; or, of ALS, EASE and their blend, the best that a search finds within what the protocol
 trains on: it is split again in the same way, and what is held out for the measures is never seen.
 """
 
@@ -16,10 +16,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cinelake.behaviour.history import latest
+from cinelake.recommend.blending import blended
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import scoreboard
@@ -50,11 +52,19 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """The search for a setting of ALS, and the blend that did best with what it found."""
+
+    als: Found[AlsRecipe]
+    blend: BlendRecipe
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """How all kinds fared, and the search for a setting before it, if there was one."""
+    """How all kinds fared, and the search for settings before it, if there was one."""
 
     comparison: Comparison
-    tuned: Found[AlsRecipe] | None = None
+    tuned: Tuned | None = None
 
 
 def evaluated(
@@ -73,11 +83,12 @@ def evaluated(
                 "there is nothing to hold out: no signals, or all of one day, which a cut in time cannot part; "
                 "--protocol random can"
             )
-        names = [name for name in kinds() if name not in ("als", "popular")]
+        settled: dict[str, Recipe] = {"als": setting.recipe}
         if protocol.tune:
             tuned = _tuned(split.train, setting, protocol, tell)
-            setting = tuned.setting
-        recipes: dict[str, Recipe] = {"als": setting.recipe, **rivals(setting.recipe, names)}
+            setting = tuned.als.setting
+            settled = {"als": setting.recipe, "ease": tuned.blend.ease, "blend": tuned.blend}
+        recipes = rivals([name for name in kinds() if name != "popular"], settled)
         found = compare(
             [split],
             recipes,
@@ -93,24 +104,24 @@ def evaluated(
     return Evaluation(found, tuned)
 
 
-def _tuned(
-    train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell: Tell
-) -> Found[AlsRecipe]:
+def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell: Tell) -> Tuned:
     try:
         with (
             persisted(train) as kept,
             _inner(kept, protocol) as splits,
-            validation(splits, start.weights, protocol.k) as judge,
+            validation(splits, start.weights, protocol.k) as blocks,
         ):
-            return search(
+            found = search(
                 start,
                 Space(),
-                judge,
+                blocks.judge,
                 Budget(protocol.tune),
-                objective=named("ndcg", protocol.k),
+                objective=blocks.objective,
                 seed=protocol.seed,
                 tell=tell,
             )
+            blend, _ = blended(BlendRecipe(), found.setting, blocks)
+            return Tuned(found, blend.recipe)
     except NothingToSearchOn as nothing:
         raise NothingToMeasure(
             "what the protocol trains on cannot be split again so that settings could be told apart; leave out --tune"
@@ -147,18 +158,23 @@ def table(evaluation: Evaluation, protocol: Protocol) -> RenderableType:
     )
 
 
-def _setting(tuned: Found[AlsRecipe] | None) -> Sequence[Text]:
+def _setting(tuned: Tuned | None) -> Sequence[Text]:
     """What a search chose, in words."""
     if tuned is None:
         return []
+    found, blend = tuned.als, tuned.blend
     values = (
         f"{name} {'none' if value is None else format(value, '.4g')}"
-        for name, value in tuned.best.values.items()
+        for name, value in found.best.values.items()
     )
     means = (
-        f"{tuned.best.mean:.4f} within what is trained on, {tuned.trials[0].mean:.4f} as it comes"
+        f"{found.best.mean:.4f} within what is trained on, {found.trials[0].mean:.4f} as it comes"
     )
-    return [Text(f"als, best of {len(tuned.trials)} trials ({means}): {', '.join(values)}")]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in blend.weights.items())
+    return [
+        Text(f"als, best of {len(found.trials)} trials ({means}): {', '.join(values)}"),
+        Text(f"ease, penalty {blend.ease.penalty:g}; blend of {weights}"),
+    ]
 
 
 def as_json(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:
@@ -176,4 +192,7 @@ def as_json(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:
         {name: value for name, value in row.items() if name != "fold"} for row in comparison.cold
     ]
     told = {"protocol": vars(protocol), "models": models, "cold": cold[0]}
-    return told if tuned is None else told | {"setting": tuned.best.values}
+    if tuned is None:
+        return told
+    blend = {"weights": tuned.blend.weights, "ease.penalty": tuned.blend.ease.penalty}
+    return told | {"setting": tuned.als.best.values, "blend": blend}

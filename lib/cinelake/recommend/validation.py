@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -20,10 +21,10 @@ from pyspark.sql import functions as F
 from cinelake.recommend import evaluation
 from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
 from cinelake.recommend.lists import histories
-from cinelake.recommend.model import NothingLiked, Recipe
+from cinelake.recommend.model import Fits, NothingLiked, Recipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
-from cinelake.recommend.search import Found, Judge, Judged, R, Setting, read_setting
+from cinelake.recommend.search import Judged, Outcome, R, Setting, read_setting
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import interactions
 from cinelake.tables.recommend import RECIPES
@@ -44,9 +45,36 @@ def blocks_before_the_gate(
     return temporal_holdouts(older, share, blocks)
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of days on which settings are told apart, with what profiles went on to want; lists of `k`."""
+
+    asked: Sequence[tuple[Split, DataFrame]]
+    k: int
+
+    @property
+    def objective(self) -> str:
+        """The measure by its name."""
+        return evaluation.named("ndcg", self.k)
+
+    def judge(self, setting: Setting[Any]) -> Iterator[Judged]:
+        """How a setting fares, block by block."""
+        for (judged,) in self.together([setting.recipe], setting.weights):
+            yield judged
+
+    def together(self, recipes: Sequence[Recipe], weights: Weights) -> Iterator[list[Judged]]:
+        """How several fare, block by block, fitted to the same strengths; what they share is fitted once."""
+        for split, wanted in self.asked:
+            known = interactions(split.train, weights, split.train_until)
+            with persisted(known) as train:
+                judged = _judged(recipes, train, wanted, self.k)
+            yield judged
+
+
 @contextmanager
-def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[Judge]:
-    """Judge settings, for as long as the block lasts, on rows of `title_signals` with `profile_idx, title_idx`.
+def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[Blocks]:
+    """What settings can be judged on, for as long as the context lasts; splits are of rows of `title_signals` with
+    `profile_idx, title_idx`.
 
     `wanted_by` are the weights that say what profiles wanted. Raises NothingToSearchOn.
     """
@@ -64,44 +92,37 @@ def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[
                 "something else, so settings cannot be told apart; wait for more data, or lower `gate_share`, "
                 "`gate_holdouts` or `share`. Until then the configured setting is used"
             )
-
-        def judge(setting: Setting[Any]) -> Iterator[Judged]:
-            for split, wanted in asked:
-                known = interactions(split.train, setting.weights, split.train_until)
-                with persisted(known) as train:
-                    judged = _judged(setting.recipe, train, wanted, k)
-                yield judged
-
-        yield judge
+        yield Blocks(asked, k)
 
 
-def _judged(recipe: Recipe, train: DataFrame, wanted: DataFrame, k: int) -> Judged:
+def _judged(recipes: Sequence[Recipe], train: DataFrame, wanted: DataFrame, k: int) -> list[Judged]:
     numbers = train.select("title_id", "title_idx").distinct()
     # Only who is judged needs a list.
     people = wanted.select("profile_id").distinct()
     told = train.join(people, on="profile_id", how="left_semi").drop("title_idx")
-    try:
-        lists = recipe.fit(train).lists(histories(told, numbers), k)
-    except NothingLiked:
-        # A setting under which nobody wants anything leaves all of them without a list.
-        lists = wanted.select("*", F.lit(1).alias("rank")).where("false")
-    (row,) = evaluation.ndcg(lists, wanted, k).toArrow().to_pylist()
-    return Judged(float(row["total"]), row["profiles"])
+    fits, found = Fits(train), []
+    with persisted(histories(told, numbers)) as asking:
+        for recipe in recipes:
+            try:
+                lists = fits.of(recipe).lists(asking, k)
+            except NothingLiked:
+                # A setting under which nobody wants anything leaves all of them without a list.
+                lists = wanted.select("*", F.lit(1).alias("rank")).where("false")
+            (row,) = evaluation.ndcg(lists, wanted, k).toArrow().to_pylist()
+            found.append(Judged(float(row["total"]), row["profiles"]))
+    return found
 
 
-def chosen_row(found: Found[Any], as_of: date, measured_until: date, search: str) -> dict[str, Any]:
+def chosen_row(
+    setting: Setting[Any], outcome: Outcome, as_of: date, measured_until: date, search: str
+) -> dict[str, Any]:
     """The row of `recipes` that a search ends in."""
-    setting = found.setting
     return {
         "as_of": as_of,
         "kind": setting.recipe.kind,
         "recipe": setting.recipe.model_dump_json(),
         "weights": setting.weights.model_dump_json(),
-        "objective": found.objective,
-        "mean": found.best.mean,
-        "configured_mean": found.trials[0].mean,
-        "trials": len(found.trials),
-        "pruned": len(found.trials) - len(found.finished),
+        **outcome._asdict(),
         "measured_until": measured_until,
         "search": search,
     }

@@ -49,6 +49,7 @@ class Graph:
         self._refuse_two_writers()
         if self.complete:
             self._refuse_unproduced_inputs()
+            self._refuse_odd_remedies()
         _ = self.order
 
     @classmethod
@@ -105,6 +106,11 @@ class Graph:
             job.name for job in self.jobs if any(reading.name == name for reading in job.reads)
         )
 
+    def on_demand(self, names: Iterable[str]) -> list[AnyJob]:
+        """Those of the jobs on demand that are named, in order."""
+        wanted = set(names)
+        return [job for job in self.order if job.name in wanted and is_on_demand(job)]
+
     def select(self, only: Sequence[str] = (), until: str | None = None) -> list[AnyJob]:
         """The jobs to run, in order: those named, or one with everything it builds on, or all.
 
@@ -141,6 +147,15 @@ class Graph:
                         f"{written.name!r} is written by both {first[written.name]!r} and {job.name!r}"
                     )
                 first[written.name] = job.name
+
+    def _refuse_odd_remedies(self) -> None:
+        on_demand = {job.name for job in self.jobs if is_on_demand(job)}
+        for job in self.jobs:
+            for remedy in job.remedies if isinstance(job, Job) else ():
+                if remedy not in on_demand:
+                    raise GraphError(
+                        f"job {job.name!r} may call for {remedy!r}, which is no job on demand"
+                    )
 
     def _refuse_unproduced_inputs(self) -> None:
         for job in self.jobs:

@@ -111,6 +111,8 @@ class Run(ABC, Generic[P]):
         self.params = params
         self.code_version = code_version
         self.warnings: list[str] = []
+        # Jobs on demand that are to run once all others are done.
+        self.called_for: list[str] = []
         self.listener: Listener | None = None
         self._began = time.monotonic()
 
@@ -124,12 +126,17 @@ class Run(ABC, Generic[P]):
         if self.listener is not None:
             self.listener(done, total, said)
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, remedy: str | None = None) -> None:
         """Say that somebody should look at something, though the work is done.
 
         The job succeeds; the message is shown and kept in the ledger, and the command ends with a code of its own.
+        `remedy` is a job on demand that may help: a run of the whole pipeline runs it once all others are done.
+        Raises JobError where the declaration does not name it.
         """
+        if remedy is not None and remedy not in self.job.remedies:
+            raise JobError(f"job {self.job.name!r} calls for {remedy!r}; name it in remedies=[…]")
         self.warnings.append(message)
+        self.called_for += [remedy] if remedy is not None else []
 
     @property
     def start(self) -> date:
@@ -246,6 +253,7 @@ class Job:
     cadence: Cadence = Cadence.DAILY
     catchup: bool = True
     sequential: bool = False
+    remedies: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -322,6 +330,7 @@ def job(
     cadence: Cadence = Cadence.DAILY,
     catchup: bool = True,
     sequential: bool = False,
+    remedies: Sequence[str] = (),
 ) -> Callable[[Callable[[Run[Any]], None]], Job]:
     """Declare a windowed job.
 
@@ -329,6 +338,7 @@ def job(
     on which days it is due; with `catchup=False` only the newest due day is computed unless dates are given.
     A job on demand runs only where it is named, and without `catchup`.
     `sequential` jobs are run day by day, for they read their own yesterday.
+    `remedies` names the jobs on demand that a warning of this one may call for.
 
     Raises JobError when the declaration contradicts itself.
     """
@@ -346,6 +356,7 @@ def job(
             cadence=cadence,
             catchup=catchup,
             sequential=sequential,
+            remedies=tuple(remedies),
         )
         _refuse_nonsense(declared)
         return declared

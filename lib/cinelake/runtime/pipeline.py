@@ -57,6 +57,11 @@ class Request:
     trigger: dict[str, Any] = field(default_factory=lambda: {"availableNow": True})
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all that is stale was asked for."""
+        return not (self.window or self.only or self.until or self.endless)
+
+    @property
     def endless(self) -> bool:
         """Whether nothing but an interrupt ends the run."""
         return "availableNow" not in self.trigger
@@ -93,6 +98,8 @@ class JobReport:
     error: str | None = None
     balances: list[Balance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Jobs on demand that may help with what it warned of.
+    called_for: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         self.status = outcome.status
@@ -104,6 +111,7 @@ class JobReport:
         self.seconds += outcome.seconds
         self.balances = summed([*self.balances, *outcome.balances])
         self.warnings += outcome.warnings
+        self.called_for += outcome.called_for
         if outcome.error is not None:
             self.error = said(outcome.error)
 
@@ -261,6 +269,11 @@ class Pipeline:
             told.ended(report)
 
         run_side_by_side(jobs, at_once, work, self.context.lake.cancel)
+        if request.is_whole:
+            called_for = (name for report in reports.values() for name in report.called_for)
+            for job in self.graph.on_demand(called_for):
+                reports[job.name] = JobReport(job.name, job.area)
+                work(job)
         self.context.ledger.tidy()
         through = data_through(self.context.books, [table.name for table in self.graph.tables])
         return Summary(

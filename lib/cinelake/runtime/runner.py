@@ -56,6 +56,7 @@ class Outcome:
     error: BaseException | None = None
     balances: tuple[Balance, ...] = ()
     warnings: tuple[str, ...] = ()
+    called_for: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -136,6 +137,7 @@ def _compute(
         seconds=time.monotonic() - started,
         balances=entry.balances,
         warnings=entry.warnings,
+        called_for=tuple(run.called_for),
     )
     tracker.log_metrics(outcome.metrics | run.shares())
     tracker.finish("FINISHED")

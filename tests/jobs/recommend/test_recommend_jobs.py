@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
@@ -156,13 +157,19 @@ class Service:
         self.searched = {RECIPES: found[RECIPES].localCheckpoint()}
         return tracker
 
-    def lists(self, day: date = MONDAY, without: str | None = None) -> DataFrame:
-        """The day's lists by the newest approved version, as if one of its tags had never been written."""
+    def chosen(self) -> dict[str, Row]:
+        """What the newest search chose, by kind."""
+        return {row.kind: row for row in self.searched[RECIPES].collect()}
+
+    def lists(
+        self, day: date = MONDAY, without: str | None = None, said: dict[str, str] | None = None
+    ) -> DataFrame:
+        """The day's lists by the newest approved version, as if one of its tags had never been written, or others."""
         tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
         approved = self.tracking.newest_approved(ALS, day)
-        if approved and without:
+        if approved:
             kept = {name: told for name, told in approved.tags.items() if name != without}
-            approved = replace(approved, tags=kept)
+            approved = replace(approved, tags=kept | (said or {}))
         outputs = rehearse(
             JOBS["recommend_titles"],
             {TITLE_SIGNALS: self.signals, **self._untold(*TOLD), TITLES: self.titles},
@@ -254,7 +261,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
 
 @pytest.mark.thorough
 def test_lists_that_are_made_again_are_the_same(service: Service) -> None:
-    service.train(recipe={"rank": 3})
+    service.train()
     assert_df_equality(service.lists(), service.lists(), ignore_row_order=True)
 
 
@@ -266,12 +273,12 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     tracker = service.search(trials=2)
     assert isinstance(tracker, RehearsalTracker)
     assert list(tracker.children) == ["trial 0", "trial 1"]
-    (two,) = service.searched[RECIPES].collect()
+    two = service.chosen()["als"]
     first = dict(tracker.children)
 
     service.search(trials=4, tracker=tracker)
 
-    (row,) = service.searched[RECIPES].collect()
+    row, blend = service.chosen()["als"], service.chosen()["blend"]
     assert (row.as_of, row.kind, row.trials, row.objective) == (MONDAY, "als", 4, "ndcg_at_4")
     assert (two.trials, two.search, two.configured_mean) == (2, row.search, row.configured_mean)
     assert row.mean > row.configured_mean
@@ -282,14 +289,19 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     assert tracker.children["trial 0"].params["reg_param"] == 50.0
     assert tracker.children["trial 0"].metrics["ndcg_at_4"] == row.configured_mean
     assert tracker.pictures == ["search.png", "search.png"]
+    assert json.loads(blend.recipe)["als"] == json.loads(row.recipe)
+    assert blend.mean >= blend.configured_mean > 0
+    assert (blend.weights, blend.measured_until) == (row.weights, row.measured_until)
 
-    trained = service.train(recipe=SEARCH["recipe"], hiding={"share": 0.2, "k": 4})
+    rivals = {"rivals": ["blend"]}
+    trained = service.train(recipe=SEARCH["recipe"], hiding={"share": 0.2, "k": 4}, **rivals)
 
     (version,) = service.tracking.versions(ALS)
     assert service.tracking.report(version).metrics["cold_titles.lift"] > 1
     assert (version.tags["recipe"], version.tags["weights"]) == (row.recipe, row.weights)
     tags = service.tracking.client.get_run(trained.mlflow_run_id).data.tags
     assert tags["recipe.from"].startswith("search of 2026-03-16: ndcg_at_4 ")
+    assert service.tracking.report(version).metrics["blend.ndcg_at_4"] > 0.5
 
 
 @pytest.mark.thorough
@@ -342,7 +354,7 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     lists = service.lists(without="content")
     assert {row.is_cold for row in lists.where("source = 'als'").collect()} == {False}
 
-    refused, champion = service.tracking.versions(ALS)
+    refused, champion, *_ = service.tracking.versions(ALS)
     assert not refused.approved
     assert "is below the champion's recipe" in refused.reason
     (warning,) = service.warnings
@@ -352,6 +364,42 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     assert metrics["challenger.ndcg_at_4.before"] == pytest.approx(1.0)
     assert service.tracking.at_alias(ALS, CHAMPION) == champion
     assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
+
+
+@pytest.mark.thorough
+def test_a_model_of_other_features_makes_no_lists_and_stops_no_training(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    service = Service(spark, tmp_path, _two_tastes(), CATALOGUE)
+    service.train()
+    (old,) = service.tracking.versions(ALS)
+    strange = '{"rank": 2, "depth": 3}'
+
+    with pytest.raises(ValueError, match=r"version 1 of model 'cinelake.recommend.als'.*depth.*train_als"):
+        service.lists(said={"recipe": strange})
+
+    service.tracking.client.set_model_version_tag(old.name, str(old.version), "recipe", strange)
+    service.train(MONDAY + timedelta(days=7))
+
+    new, _ = service.tracking.versions(ALS)
+    assert new.approved
+    assert "version 1, cannot be fitted anew" in new.reason
+    assert "depth" in new.reason
+
+
+@pytest.mark.thorough
+def test_one_title_only_leaves_nothing_to_tell_models_apart_and_nothing_to_list(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    same = [(f"p{n}", "t00", 5.0, FIRST + timedelta(days=n)) for n in range(12)]
+    service = Service(spark, tmp_path, [*same, ("late", "t00", 2.0, FIRST)])
+
+    service.train()
+
+    (version,) = service.tracking.versions(ALS)
+    assert not version.approved
+    assert "nothing could be held out" in version.reason
+    assert service.lists().isEmpty()
 
 
 @pytest.mark.thorough

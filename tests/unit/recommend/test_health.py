@@ -111,7 +111,7 @@ def test_what_cannot_be_told_stands_there_and_is_no_alarm() -> None:
 def test_a_training_worse_than_those_before_is_told_of() -> None:
     assert fallen(Measured(0.15, 0.12, 0.18, 40), [0.2, 0.24], 0.2, "nDCG@10") == (
         "nDCG@10 fell to 0.1500 [0.1200, 0.1800] from 0.2200, the mean of the 2 trainings before, by more than 20%; "
-        "`cinelake run --only search_recipe` looks for a setting that does better"
+        "search_recipe looks for a setting that does better"
     )
 
 

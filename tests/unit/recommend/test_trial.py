@@ -12,6 +12,8 @@ from rich.console import Console
 from unit.recommend.tastes import two_tastes
 
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.search import Found, Setting, Space, Trial
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison
@@ -19,6 +21,7 @@ from cinelake.recommend.trial import (
     Evaluation,
     NothingToMeasure,
     Protocol,
+    Tuned,
     as_json,
     evaluated,
     table,
@@ -99,12 +102,16 @@ def test_what_tuning_chose_is_told_beside_what_it_chose_from() -> None:
         Trial(number=0, values=values, means=(0.25,), pruned=False),
         Trial(number=1, values=values | {"alpha": 12.5}, means=(0.5,), pruned=False),
     )
-    tuned = Evaluation(FOUND, Found(start, Space(), "ndcg_at_10", trials))
+    blend = BlendRecipe(ease=EaseRecipe(penalty=100), weights={"als": 0.6, "ease": 0.4})
+    tuned = Evaluation(FOUND, Tuned(Found(start, Space(), "ndcg_at_10", trials), blend))
     page = io.StringIO()
     Console(width=300, file=page).print(table(tuned, RANDOM))
-    told = "als, best of 2 trials (0.5000 within what is trained on, 0.2500 as it comes): "
-    assert f"{told}rank 64, alpha 12.5, reg_param 0.6, half_life_days none" in page.getvalue()
-    assert json.loads(json.dumps(as_json(tuned, RANDOM)))["setting"] == values | {"alpha": 12.5}
+    words = "als, best of 2 trials (0.5000 within what is trained on, 0.2500 as it comes): "
+    assert f"{words}rank 64, alpha 12.5, reg_param 0.6, half_life_days none" in page.getvalue()
+    assert "ease, penalty 100; blend of als 0.6, ease 0.4" in page.getvalue()
+    told = json.loads(json.dumps(as_json(tuned, RANDOM)))
+    assert told["setting"] == values | {"alpha": 12.5}
+    assert told["blend"] == {"weights": {"als": 0.6, "ease": 0.4}, "ease.penalty": 100}
 
 
 @pytest.mark.thorough
@@ -126,7 +133,7 @@ def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSess
     again = evaluated(swapped, titles, protocol)
     assert found.tuned is not None
     assert again.tuned is not None
-    assert again.tuned.trials == found.tuned.trials
+    assert again.tuned == found.tuned
     assert again.comparison.measures != found.comparison.measures
     assert len(told) == 2
 

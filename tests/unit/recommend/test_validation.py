@@ -81,11 +81,11 @@ def test_settings_are_judged_by_what_is_wanted_whatever_they_learn_from(
     split = Split.at(
         two_tastes(spark), Holdout(FIRST + timedelta(days=4), FIRST + timedelta(days=6))
     )
-    with validation([split], Weights(), 4) as judge:
-        (good,) = judge(Setting(RECIPE, Weights()))
-        (dull,) = judge(Setting(RECIPE.model_copy(update=DULL), Weights()))
+    with validation([split], Weights(), 4) as blocks:
+        (good,) = blocks.judge(Setting(RECIPE, Weights()))
+        (dull,) = blocks.judge(Setting(RECIPE.model_copy(update=DULL), Weights()))
         # Under this one nobody likes anything: it asks for no less, and gets nothing.
-        (void,) = judge(Setting(RECIPE, Weights(like_from=5.0)))
+        (void,) = blocks.judge(Setting(RECIPE, Weights(like_from=5.0)))
     assert (good.profiles, dull.profiles, void.profiles) == (24, 24, 24)
     assert good.total == pytest.approx(24.0)
     assert 0 < dull.total < 22

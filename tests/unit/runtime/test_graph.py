@@ -55,6 +55,16 @@ def test_two_writers_of_a_table_are_refused() -> None:
         Graph((made("one", [GIVEN], [A]), made("two", [GIVEN], [A])))
 
 
+def test_only_a_job_on_demand_is_called_for() -> None:
+    daily = made("daily", [GIVEN], [A], remedies=["remedy"])
+    on_demand = {"cadence": Cadence.ON_DEMAND, "catchup": False}
+    assert Graph((daily, made("remedy", [GIVEN], [B], **on_demand))).on_demand(["remedy", "daily"])
+    for others in [()], [(made("remedy", [GIVEN], [B]),)]:
+        with pytest.raises(GraphError, match="'daily' may call for 'remedy', which is no job on"):
+            Graph((daily, *others[0]))
+    assert Graph.alone(daily).order == (daily,)
+
+
 def test_until_takes_a_job_with_all_it_builds_on() -> None:
     graph = Graph((made("one", [GIVEN], [A]), made("two", [A], [B]), made("aside", [GIVEN], [C])))
     assert [job.name for job in graph.select(until="two")] == ["one", "two"]

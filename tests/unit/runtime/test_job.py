@@ -143,6 +143,16 @@ def test_a_job_on_demand_misses_no_days() -> None:
         job(reads=[INPUT], writes=[OUTPUT], cadence=Cadence.ON_DEMAND)(copy_rows.function)
 
 
+def test_a_job_calls_for_what_it_declares_and_nothing_else(spark: SparkSession) -> None:
+    @job(reads=[INPUT], writes=[OUTPUT], remedies=["look"])
+    def calls(run: Run[JobParams]) -> None:
+        run.warn("odd", "look")
+        run.warn("odder", "touch")
+
+    with pytest.raises(JobError, match="'calls' calls for 'touch'; name it in remedies"):
+        rehearse(calls, {INPUT: spark.createDataFrame([], INPUT.schema)}, JAN_2)
+
+
 def test_a_table_of_the_system_is_not_for_jobs_to_write() -> None:
     books = Table("books", "toy", Layer.SYSTEM, "A row.", (NAME,), ("name",), kind=Kind.SYSTEM)
     with pytest.raises(JobError, match="only managed tables"):

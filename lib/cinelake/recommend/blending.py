@@ -1,0 +1,50 @@
+"""What the parts of a blend count: what did best on days before those that the gate judges by.
+
+Two lines are searched, one after the other, since parts are fitted once for a whole line: the penalty with which EASE
+does best alone, and then the share of the blend that is ALS, the rest being EASE. What is configured is on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cinelake.recommend.model import Recipe
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.search import Outcome, Setting
+from cinelake.recommend.validation import Blocks
+
+PENALTIES = (30.0, 100.0, 300.0, 1000.0)
+SHARES = tuple(n / 10 for n in range(11))
+
+
+def blended(
+    start: BlendRecipe, als: Setting[AlsRecipe], blocks: Blocks
+) -> tuple[Setting[BlendRecipe], Outcome]:
+    """The best blend with this setting of ALS, and how it fared beside `start`'s penalty and weights."""
+    start = start.model_copy(update={"als": als.recipe})
+    tried = [start.ease.penalty, *PENALTIES]
+    eases = [start.ease.model_copy(update={"penalty": penalty}) for penalty in tried]
+    ease = eases[_best(_means(eases, als, blocks))]
+    weights = [start.weights, *({"als": share, "ease": round(1 - share, 1)} for share in SHARES)]
+    blends = [start] + [
+        start.model_copy(update={"ease": ease, "weights": each}) for each in weights
+    ]
+    means = _means(blends, als, blocks)
+    best = _best(means)
+    outcome = Outcome(blocks.objective, means[best], means[0], len(eases) + len(blends), 0)
+    return Setting(blends[best], als.weights), outcome
+
+
+def _means(recipes: Sequence[Recipe], als: Setting[AlsRecipe], blocks: Blocks) -> list[float]:
+    """Of the measure, over all blocks."""
+    totals, profiles = [0.0] * len(recipes), 0
+    for judged in blocks.together(recipes, als.weights):
+        totals = [total + one.total for total, one in zip(totals, judged, strict=True)]
+        profiles += judged[0].profiles
+    return [total / profiles for total in totals]
+
+
+def _best(means: Sequence[float]) -> int:
+    """Of equals the first, and so what is configured."""
+    return max(range(len(means)), key=lambda n: (means[n], -n))

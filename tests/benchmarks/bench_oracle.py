@@ -1,0 +1,270 @@
+"""How near models come to what the simulator knows: the true tastes of whoever watches, and the fame of titles there.
+
+What 1,000 accounts play in five weeks: models learn from four of them, settings are searched within those four, and all
+are asked for the titles that profiles came to like in the fifth. The *oracle* ranks titles by how likely a viewer of
+the profile is to choose each, tastes of all its viewers taken together; it knows neither who sits down nor when. All
+choose among what is on offer in the market and not seen before.
+
+The best model has at least four fifths of the oracle's nDCG@10; and profiles that no model has learned from get more of
+what they like from the first three titles that they saw to the end than from what is popular.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+from unit.tables.rows import rows
+
+from cinelake.recommend import evaluation
+from cinelake.recommend.blending import blended
+from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
+from cinelake.recommend.lists import histories
+from cinelake.recommend.model import Fits
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.popular import PopularRecipe
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.protocols import Split
+from cinelake.recommend.search import Budget, Setting, Space, search
+from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.training import interactions
+from cinelake.recommend.validation import validation
+from cinelake.simulate.calendar import midnight
+from cinelake.simulate.settings import Settings
+from cinelake.simulate.trace import DAY, Offender
+from cinelake.simulate.viewers.service_side import batch_of, generate
+from cinelake.simulate.viewers.tastes import liking, renown, taste_vectors
+from cinelake.simulate.world.catalogue import Catalogue, catalogue
+from cinelake.tables.features import TITLE_SIGNALS
+
+ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "1000"))
+TRIALS = int(os.environ.get("CINELAKE_BENCH_TRIALS", "16"))
+FIRST, WEEKS, K, DEEP = date(2026, 1, 1), 4, 10, 400
+CUT, END = FIRST + timedelta(weeks=WEEKS), FIRST + timedelta(weeks=WEEKS + 1)
+# As they come, but that what was played in the four weeks is all of one age.
+WANTED = Weights()
+# Accounts that nothing is learned from.
+STRANGERS = 5
+PICKS = 3
+
+
+@dataclass(frozen=True)
+class World:
+    """Plays of honest viewers, and all that the simulator knows of them."""
+
+    settings: Settings
+    titles: Catalogue
+    plays: pd.DataFrame
+    profiles: np.ndarray
+
+    def closed(self) -> np.ndarray:
+        """Whether a title is not on offer in the profile's market in the last week: profiles × titles."""
+        day = midnight(CUT) // DAY
+        here = (self.titles.available_from <= day + 6) & (self.titles.available_until > day)
+        closed: np.ndarray = ~here.T[self._market(self.profiles // 8)]
+        return closed
+
+    def chances(self) -> np.ndarray:
+        """How likely each title is to be chosen by a viewer of the profile at the cut: profiles × titles."""
+        found = self.plays.drop_duplicates("viewer")
+        place = np.searchsorted(self.profiles, found["profile"])
+        batch = batch_of(self.settings, np.arange(ACCOUNTS))
+        account, viewers = found["account"].to_numpy(), found["viewer"].to_numpy()
+        age = batch.homes.age[account, np.minimum(viewers % 16, 5)]
+        at = np.full(len(viewers), midnight(CUT))
+        every = np.arange(len(self.titles))
+        tastes = taste_vectors(self.settings, viewers, age, at)
+        worth = liking(self.settings, tastes, self.titles, every) + renown(
+            self.settings, self.titles, every, self._market(account), at // DAY
+        )
+        worth = np.exp(worth - worth.max(axis=1, keepdims=True))
+        chance = np.zeros((len(self.profiles), len(every)))
+        np.add.at(chance, place, worth / worth.sum(axis=1, keepdims=True))
+        return chance
+
+    def _market(self, accounts: np.ndarray) -> np.ndarray:
+        market: np.ndarray = batch_of(self.settings, np.arange(ACCOUNTS)).homes.market[accounts]
+        return market
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    settings = Settings()
+    plays, _, _ = generate(settings, np.arange(ACCOUNTS), midnight(FIRST), midnight(END))
+    told = plays.rows.take(plays.rows.offender == Offender.HONEST)
+    names = ("account", "profile", "viewer", "title", "pressed_at", "runtime", "leave_position")
+    frame = pd.DataFrame({name: getattr(told, name) for name in names})
+    frame["finished"] = told.leave_position >= told.credits_start
+    return World(settings, catalogue(settings), frame, np.unique(frame["profile"]))
+
+
+@pytest.fixture(scope="module")
+def signals(spark: SparkSession, world: World) -> Iterator[DataFrame]:
+    """Rows of `title_signals` with `profile_idx, title_idx`, as the features tell of plays alone."""
+    plays = world.plays.assign(
+        day=pd.to_datetime(world.plays["pressed_at"], unit="us").dt.date,
+        completion=(world.plays["leave_position"] / world.plays["runtime"]).clip(0, 1),
+    )
+    days = plays.groupby(["profile", "title", "day"], as_index=False).agg(
+        plays=("finished", "size"), finished=("finished", "sum"), completion=("completion", "max")
+    )
+    days["profile"] = np.searchsorted(world.profiles, days["profile"])
+    told = spark.createDataFrame(
+        days, "profile int, title int, day date, plays int, finished int, completion double"
+    )
+    blank = rows(spark, TITLE_SIGNALS).schema
+    given = {
+        "profile_id": F.col("profile").cast("string"),
+        "title_id": F.col("title").cast("string"),
+        "signal_date": F.col("day"),
+    } | {name: F.col(name) for name in ("plays", "finished", "completion")}
+    columns = [
+        given.get(
+            field.name,
+            F.lit(0) if field.dataType.typeName() in ("integer", "long") else F.lit(None),
+        )
+        .cast(field.dataType)
+        .alias(field.name)
+        for field in blank
+    ]
+    numbers = (F.col(name).alias(f"{name}_idx") for name in ("profile", "title"))
+    with persisted(told.select(*columns, *numbers)) as kept:
+        yield kept
+
+
+def best(lists: DataFrame, open_titles: DataFrame) -> DataFrame:
+    """The first ten of each list that are on offer to its profile."""
+    of_profile = Window.partitionBy("profile_id").orderBy("rank")
+    offered = lists.join(open_titles, on=["profile_id", "title_id"], how="left_semi")
+    return offered.withColumn("rank", F.row_number().over(of_profile)).where(F.col("rank") <= K)
+
+
+def ranked(spark: SparkSession, scores: np.ndarray, closed: np.ndarray) -> DataFrame:
+    order = np.argsort(-np.where(closed, -np.inf, scores), axis=1, kind="stable")[:, :DEEP]
+    profile, place = np.indices(order.shape)
+    frame = pd.DataFrame({"p": profile.ravel(), "rank": place.ravel() + 1, "t": order.ravel()})
+    return spark.createDataFrame(frame, "p int, rank int, t int").select(
+        F.col("p").cast("string").alias("profile_id"),
+        "rank",
+        F.col("t").cast("string").alias("title_id"),
+    )
+
+
+def offered(spark: SparkSession, world: World) -> DataFrame:
+    profile, title = np.nonzero(~world.closed())
+    frame = pd.DataFrame({"p": profile, "t": title})
+    return spark.createDataFrame(frame, "p int, t int").select(
+        F.col("p").cast("string").alias("profile_id"), F.col("t").cast("string").alias("title_id")
+    )
+
+
+def seen(world: World) -> np.ndarray:
+    found = np.zeros((len(world.profiles), len(world.titles)), bool)
+    early = world.plays[world.plays["pressed_at"] < midnight(CUT)]
+    found[np.searchsorted(world.profiles, early["profile"]), early["title"]] = True
+    return found
+
+
+def ndcg(lists: DataFrame, wanted: DataFrame) -> tuple[float, int]:
+    (row,) = evaluation.ndcg(lists, wanted, K).collect()
+    return float(row.total) / row.profiles, row.profiles
+
+
+def tuned(train: DataFrame) -> tuple[Setting[AlsRecipe], Setting[BlendRecipe]]:
+    """What a search finds on the last days of what is learned from."""
+    splits = [Split.at(train, block) for block in temporal_holdouts(train, 0.15, 2)]
+    with validation(splits, WANTED, K) as blocks:
+        found = search(
+            Setting(AlsRecipe(), WANTED), Space(), blocks.judge, Budget(TRIALS), objective="ndcg",
+            tell=lambda n, of, said: print(f"  {n}/{of} {said}"),
+        )  # fmt: skip
+        blend, _ = blended(BlendRecipe(), found.setting, blocks)
+    print(f"  als {found.best.values}; ease {blend.recipe.ease.penalty}, {blend.recipe.weights}")
+    return found.setting, blend
+
+
+@pytest.mark.timeout(3600)
+def test_the_best_model_is_within_a_fifth_of_the_oracle(
+    spark: SparkSession, world: World, signals: DataFrame
+) -> None:
+    split = Split.at(signals, Holdout(CUT, END))
+    open_titles = offered(spark, world).localCheckpoint()
+    print(f"\n{ACCOUNTS} accounts, {len(world.profiles)} profiles, {len(world.titles)} titles")
+    with persisted(split.train) as train:
+        als, blend = tuned(train)
+        before, after = strengths(train, WANTED, CUT), strengths(split.test, WANTED, END)
+        wanted = relevant(before, after).localCheckpoint()
+        found = {
+            "oracle": ndcg(
+                best(ranked(spark, world.chances(), world.closed() | seen(world)), open_titles),
+                wanted,
+            )
+        }
+        with persisted(interactions(train, als.weights, CUT)) as known:
+            numbers = known.select("title_id", "title_idx").distinct()
+            told = histories(known.drop("title_idx"), numbers).localCheckpoint()
+            fits = Fits(known)
+            recipes = {
+                "popular": PopularRecipe(), "als": als.recipe, "ease": blend.recipe.ease,
+                "blend": blend.recipe,
+            }  # fmt: skip
+            for name, recipe in recipes.items():
+                lists = fits.of(recipe).lists(told, DEEP)
+                found[name] = ndcg(best(lists, open_titles), wanted)
+    ceiling = found["oracle"][0]
+    for name, (mean, profiles) in found.items():
+        print(
+            f"  {name:8} nDCG@{K} {mean:.4f}, {mean / ceiling:.2f} of the oracle, {profiles} profiles"
+        )
+    assert max(found[name][0] for name in ("als", "ease", "blend")) >= 0.8 * ceiling
+    assert found["als"][0] > 1.5 * found["popular"][0]
+
+
+@pytest.mark.timeout(3600)
+def test_three_titles_say_more_than_what_is_popular(
+    spark: SparkSession, world: World, signals: DataFrame
+) -> None:
+
+    of_profile = spark.createDataFrame(
+        pd.DataFrame({"p": np.arange(len(world.profiles)), "a": world.profiles // 8}),
+        "p int, a int",
+    ).select(F.col("p").cast("string").alias("profile_id"), F.col("a").alias("account"))
+    account = F.col("account") % STRANGERS == 0
+    everyone = signals.join(of_profile, on="profile_id", how="inner")
+    known = interactions(everyone.where(~account).drop("account"), WANTED, END)
+    first = Window.partitionBy("profile_id").orderBy("signal_date", "title_id")
+    liked = (
+        everyone.where(account & (F.col("finished") > 0))
+        .groupBy("profile_id", "title_id")
+        .agg(F.min("signal_date").alias("signal_date"))
+        .withColumn("place", F.row_number().over(first))
+    )
+    with persisted(known) as train, persisted(liked) as told:
+        fitted = AlsRecipe().fit(train)
+        numbers = train.select("title_id", "title_idx").distinct()
+        picks = told.where(F.col("place") <= PICKS)
+        wanted = told.where(F.col("place") > PICKS).select("profile_id", "title_id")
+        asking = picks.select(
+            "profile_id", "title_id", F.lit(1.0).alias("strength"), F.lit(True).alias("is_seen")
+        ).join(wanted.select("profile_id").distinct(), on="profile_id", how="left_semi")
+        asked = histories(asking, numbers).localCheckpoint()
+        ridge = Ridge(AlsRecipe().alpha, AlsRecipe().reg_param)
+        models = {
+            "popular": PopularRecipe().fit(train),
+            "three titles": FoldedIn(fitted.of_titles, ridge),
+        }
+        found = {name: ndcg(model.lists(asked, K), wanted) for name, model in models.items()}
+    print()
+    for name, (mean, profiles) in found.items():
+        print(f"  {name:12} nDCG@{K} {mean:.4f}, {profiles} profiles that no model knows")
+    assert found["three titles"][0] > found["popular"][0]
