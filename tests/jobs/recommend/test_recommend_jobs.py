@@ -375,7 +375,9 @@ def test_a_model_of_other_features_makes_no_lists_and_stops_no_training(
     (old,) = service.tracking.versions(ALS)
     strange = '{"rank": 2, "depth": 3}'
 
-    with pytest.raises(ValueError, match=r"version 1 of model 'cinelake.recommend.als'.*depth.*train_als"):
+    with pytest.raises(
+        ValueError, match=r"version 1 of model 'cinelake.recommend.als'.*depth.*train_als"
+    ):
         service.lists(said={"recipe": strange})
 
     service.tracking.client.set_model_version_tag(old.name, str(old.version), "recipe", strange)
