@@ -90,7 +90,9 @@ def test_the_recommender_under_the_random_protocol(signals: DataFrame) -> None:
 
 def tell(protocol: str, comparison: Comparison) -> None:
     print(f"\n{DATA.name}, {protocol}, @{K}")
-    for row in sorted(comparison.measures, key=lambda row: (row["measure"], row["model"])):
+    # Without genres nobody can be calibrated or diverse.
+    told = [row for row in comparison.measures if row["mean"] is not None]
+    for row in sorted(told, key=lambda row: (row["measure"], row["model"])):
         mean, low, high = row["mean"], row["low"], row["high"]
         print(
             f"  {row['measure']:18} {row['model']:11} {mean:.4f} [{low:.4f}, {high:.4f}]  {row['profiles']} profiles"
