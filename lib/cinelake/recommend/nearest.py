@@ -46,10 +46,7 @@ class Nearest:
 
     def search(self, profiles: Matrix, n: int) -> Matrix:
         """Positions `(profiles, n)` of titles that score high, in no order that matters; −1 where there are no more."""
-        self._index.nprobe = self.probed
-        _, found = self._index.search(_lengthened(profiles), n)
-        positions: Matrix = found
-        return positions
+        return _searched(self._index, self.probed, profiles, n)
 
 
 def nearest(factors: Matrix, sample: Matrix, n: int) -> Nearest:
@@ -67,18 +64,23 @@ def nearest(factors: Matrix, sample: Matrix, n: int) -> Nearest:
     count = min(len(points), LEARNED_FROM * cells)
     index.train(points[np.sort(draw.choice(len(points), count, replace=False))])
     index.add(points)
-    packed, probed, recall = faiss.serialize_index(index), 1, 0.0
-    best = _best(titles, sample, n)
-    while True:
-        recall = found_of(best, Nearest(packed, probed, 0.0).search(sample, n))
-        if recall >= RECALL or probed >= cells:
+    best, probed = _best(titles, sample, n), 1
+    while (recall := found_of(best, _searched(index, probed, sample, n))) < RECALL:
+        if probed == cells:
             break
         probed = min(2 * probed, cells)
     log.info(
         "candidates of %d titles from %d of %d cells, where a sample of %d profiles finds %.4f of its best %d",
         *(len(titles), probed, cells, len(sample), recall, n),
     )
-    return Nearest(packed, probed, recall)
+    return Nearest(faiss.serialize_index(index), probed, recall)
+
+
+def _searched(index: Any, probed: int, profiles: Matrix, n: int) -> Matrix:
+    index.nprobe = probed
+    _, found = index.search(_lengthened(profiles), n)
+    positions: Matrix = found
+    return positions
 
 
 def found_of(best: Matrix, found: Matrix) -> float:
