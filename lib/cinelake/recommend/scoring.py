@@ -31,7 +31,10 @@ class Scores(ABC):
 
     @abstractmethod
     def fast(self, start: int, stop: int, out: Matrix) -> Matrix:
-        """Scores of these profiles into the first columns of `out`; returns a bound of each row's errors."""
+        """Scores of these profiles into the first columns of `out`; returns a bound of each row's errors.
+
+        What stands in the other columns before and after means nothing.
+        """
 
     @abstractmethod
     def exact(self, rows: Matrix, positions: Matrix) -> Matrix:
@@ -228,16 +231,17 @@ class _BlendedScores(Scores):
             self.parts.append((weight, scores, mean, np.where(spread > 0, spread, np.inf)))
 
     def fast(self, start: int, stop: int, out: Matrix) -> Matrix:
-        total, bound = np.zeros_like(out), np.zeros(stop - start)
+        own = out[:, : self.titles]
+        total, bound = np.zeros_like(own), np.zeros(stop - start)
         for weight, scores, means, spreads in self.parts:
             mean, spread = means[start:stop], spreads[start:stop]
             error = scores.fast(start, stop, out)
             total += (weight / spread[:, None]).astype(np.float32) * (
-                out - mean[:, None].astype(np.float32)
+                own - mean[:, None].astype(np.float32)
             )
-            largest = np.abs(out).max(axis=1, initial=0.0) + np.abs(mean)
+            largest = np.abs(own).max(axis=1, initial=0.0) + np.abs(mean)
             bound += abs(weight) / spread * (error + 8 * EPS * largest)
-        out[:] = total
+        own[:] = total
         return bound * 2
 
     def exact(self, rows: Matrix, positions: Matrix) -> Matrix:

@@ -120,6 +120,15 @@ def test_who_finds_all_titles_equal_has_no_say_in_a_blend() -> None:
     assert [title for title, _ in listed] == [7, 0]
 
 
+def test_what_stood_beyond_the_titles_before_makes_no_bound() -> None:
+    rows, _, _ = batch()
+    dense = models()["dense"]
+    held = Scorer(Catalogue(pa.array(range(TITLES)), np.arange(TITLES), dense), 10)
+    out = np.full((PROFILES, TITLES + 5), np.nan, np.float32)
+    bound = Blended([Part(1.0, dense)]).of(rows, held._cells).fast(0, PROFILES, out)
+    assert np.isfinite(bound).all()
+
+
 def test_a_blend_may_be_part_of_a_blend() -> None:
     rows, factors, liked = batch()
     inner, outer = models()["blended"], models()["sparse"]
