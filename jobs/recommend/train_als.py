@@ -38,7 +38,7 @@ from cinelake.recommend.training import (
 from cinelake.recommend.validation import chosen
 from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, history, job
-from cinelake.runtime.tracking import CHALLENGER, FAILED, PASSED, ModelVersion
+from cinelake.runtime.tracking import ModelVersion, proposed
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
@@ -118,12 +118,7 @@ def train_als(run: Run[TrainAlsParams]) -> None:
     except NothingLiked as nothing:
         run.tracker.set_tags({"skipped": nothing})
         return
-    tracking.advance(ALS, version, CHALLENGER)
-    if not version.judged:
-        passed = version.tags["proposal"] == PASSED
-        version = tracking.judge(version, passed=passed, reason=version.tags["proposal.reason"])
-    if version.approved:
-        tracking.promote(ALS, version)
+    version = tracking.settle(ALS, version)
     # It rides along, too: a rerun of a training says the same of it.
     if FALL in version.tags:
         run.warn(version.tags[FALL], SEARCH if run.params.search_after_fall else None)
@@ -190,10 +185,8 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         through = run.end - timedelta(days=1)
         training = Training(ALS, through, data_of(signals), run.input_versions, settings)
         card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
-        proposal = {
-            "proposal": PASSED if decision.passed else FAILED,
-            "proposal.reason": decision.reason,
-        } | ({FALL: fall} if fall else {})
+        proposal = proposed(passed=decision.passed, reason=decision.reason)
+        proposal |= {FALL: fall} if fall else {}
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
             tracker.log_metrics(

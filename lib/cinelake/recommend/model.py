@@ -6,16 +6,15 @@ rivals on equal terms.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import DataFrame
 
+from cinelake.recommend.declared import declared
 from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.top_n import Catalogue, top_n
 
@@ -101,19 +100,4 @@ def kinds() -> dict[str, type[Recipe]]:
     """The recipes declared under `models/`, by kind. Raises ValueError where two share a kind."""
     from cinelake.recommend import models
 
-    found: dict[str, type[Recipe]] = {}
-    for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
-        for recipe in _declared(importlib.import_module(module.name)):
-            other = found.setdefault(recipe.kind, recipe)
-            if other is not recipe:
-                raise ValueError(
-                    f"{recipe.__module__} and {other.__module__} both declare a model of kind {recipe.kind!r}"
-                )
-    return dict(sorted(found.items()))
-
-
-def _declared(module: object) -> Iterator[type[Recipe]]:
-    for value in vars(module).values():
-        is_recipe = isinstance(value, type) and issubclass(value, Recipe) and value is not Recipe
-        if is_recipe and value.__module__ == getattr(module, "__name__", None):
-            yield value
+    return declared(models, Recipe)  # type: ignore[type-abstract]

@@ -60,6 +60,8 @@ GATE_REASON = "gate.reason"
 MODEL_CARD, CARD = "model_card.html", "model_card"
 PASSED = "passed"
 FAILED = "failed"
+# What a gate has decided before its version is registered, and why.
+PROPOSAL, PROPOSAL_REASON = "proposal", "proposal.reason"
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 # MLflow's own mark of a run that is part of another.
@@ -76,6 +78,11 @@ LONGEST_VALUE = 5000
 SPARK_SCHEMES = frozenset(
     {"", "file", "hdfs", "viewfs", "s3", "s3a", "gs", "abfs", "abfss", "wasbs", "dbfs"}
 )
+
+
+def proposed(*, passed: bool, reason: str) -> dict[str, str]:
+    """A gate's decision as tags for `Tracker.register`, so that a rerun need not measure again."""
+    return {PROPOSAL: PASSED if passed else FAILED, PROPOSAL_REASON: reason}
 
 
 class TrackingError(RuntimeError):
@@ -284,6 +291,19 @@ class Tracking:
                 told += f"\n\n[Model card]({self._page(version.run_id, MODEL_CARD)})"
             self.client.update_model_version(version.name, str(version.version), told)
         return self.tag(self.tag(version, GATE_REASON, reason), GATE, verdict)
+
+    def settle(self, model: Model, version: ModelVersion) -> ModelVersion:
+        """Take a registered version through its gate, by the decision that it carries (`proposed`).
+
+        It becomes challenger, is judged unless it was before, and champion if it is approved. A rerun ends the same.
+        """
+        self.advance(model, version, CHALLENGER)
+        if not version.judged:
+            passed = version.tags[PROPOSAL] == PASSED
+            version = self.judge(version, passed=passed, reason=version.tags[PROPOSAL_REASON])
+        if version.approved:
+            self.promote(model, version)
+        return version
 
     def _page(self, run_id: str, name: str) -> str:
         """Where MLflow's own pages show an artefact, from any other of its pages."""
