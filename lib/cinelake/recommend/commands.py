@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +28,7 @@ from cinelake.recommend.asked import (
     with_reasons,
 )
 from cinelake.recommend.eligibility import Limits
+from cinelake.recommend.home import commands as home
 from cinelake.recommend.newcomer import Newcomer, popular_for
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.protocols import PROTOCOLS
@@ -70,6 +71,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     _register_similar(app, context)
     _register_popular(app, context)
     _register_evaluate(app, context)
+    home.register(app, context, _pseudonyms, _told)
 
     @app.command()
     def recommend(
@@ -91,12 +93,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             raise typer.BadParameter(
                 "nobody has watched or rated anything yet; run `cinelake run` first"
             )
-        known_by = {text: text for text in profiles}
-        delivered = [text for text in profiles if not PSEUDONYM.fullmatch(text)]
-        if delivered:
-            known_by |= context().pseudonyms(
-                IdKind.PROFILE, delivered, LENGTH, "cinelake recommend"
-            )
+        known_by = _pseudonyms(context(), profiles, "cinelake recommend")
         for asked in profiles:
             profile = known_by[asked]
             own = signals.where(F.col("profile_id") == profile)
@@ -254,6 +251,15 @@ def board(run: ModelRun) -> RenderableType:
     )
     decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
     return Group(Text(heading), shown, Text(decision))
+
+
+def _pseudonyms(workspace: Workspace, profiles: Sequence[str], command: str) -> dict[str, str]:
+    """Profile ids as they were typed, and how the lake knows them."""
+    known_by = {text: text for text in profiles}
+    delivered = [text for text in profiles if not PSEUDONYM.fullmatch(text)]
+    if delivered:
+        known_by |= workspace.pseudonyms(IdKind.PROFILE, delivered, LENGTH, command)
+    return known_by
 
 
 def _told(workspace: Workspace) -> Callable[[date], Service]:

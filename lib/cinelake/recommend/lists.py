@@ -83,8 +83,8 @@ def lists_for_everyone(
     interactions = interactions.localCheckpoint()
     known_of = [approved.titles] if approved else []
     numbers = numbered(interactions, service.shown, *known_of).localCheckpoint()
-    told = _still_seen(interactions, service)
-    history = _of_viewers(histories(told, numbers), numbers, service.viewers).localCheckpoint()
+    told = still_seen(interactions, service)
+    history = of_viewers(histories(told, numbers), numbers, service.viewers).localCheckpoint()
     offered = offer(service.shown, service.rules)
     popular = popular_around(interactions, numbers, service)
     if approved is None:
@@ -113,7 +113,7 @@ def lists_for_everyone(
     return personal.unionByName(_unexplained(popular.lists(unknown, n, offered)))
 
 
-def _still_seen(interactions: DataFrame, service: Service) -> DataFrame:
+def still_seen(interactions: DataFrame, service: Service) -> DataFrame:
     """The strengths, of which titles that may be watched again do not count as seen."""
     if not service.rewatchable:
         return interactions
@@ -125,7 +125,7 @@ def _still_seen(interactions: DataFrame, service: Service) -> DataFrame:
     )
 
 
-def _of_viewers(history: DataFrame, numbers: DataFrame, viewers: DataFrame | None) -> DataFrame:
+def of_viewers(history: DataFrame, numbers: DataFrame, viewers: DataFrame | None) -> DataFrame:
     """The histories with `has_liked` and, where viewers are told of, one for each of them with what is known of it.
 
     Until a profile has liked as many titles as it picked when it was made, its picks count as liked.

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
+from cinelake.recommend.home import report as home
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part, Picture, Section
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
@@ -33,6 +34,7 @@ def sections(workspace: Workspace) -> Iterator[Section]:
         measured = workspace.lake.read(RECOMMENDER_HEALTH)
         newest = measured.join(measured.agg(F.max("day").alias("day")), on="day", how="left_semi")
         yield recommender(runs, newest.orderBy("measure").toArrow().to_pylist())
+    yield from home.sections(workspace)
 
 
 def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = ()) -> Section:

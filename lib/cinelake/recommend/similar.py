@@ -179,3 +179,11 @@ def _nearest(pairs: DataFrame, n: int) -> DataFrame:
     best = Window.partitionBy("title_id").orderBy(F.desc("similarity"), "similar_id")
     placed = pairs.select("*", F.row_number().over(best).alias("_place"))
     return placed.where(F.col("_place") <= n).drop("_place")
+
+
+def newest(lists: DataFrame) -> DataFrame | None:
+    """Of rows of `similar_titles` the newest lists; None where there are none."""
+    made = lists.agg(F.max("as_of")).first()
+    if made is None or made[0] is None:
+        return None
+    return lists.where(F.col("as_of") == F.lit(made[0]))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from zlib import crc32
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -44,6 +45,10 @@ th, td { padding: .32rem .7rem; text-align: left; vertical-align: top; border-bo
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 ul { margin: 0 0 1.2rem; padding-left: 1.2rem; max-width: 52rem; } li { margin-bottom: .35rem; }
+h3 { margin: 1.2rem 0 .2rem; font-size: 1.05rem; } h4 { margin: .5rem 0 .2rem; font-size: .88rem; color: var(--dim); }
+.shelf { display: flex; gap: .4rem; overflow-x: auto; padding-bottom: .3rem; }
+.tile { flex: 0 0 7.2rem; height: 4.1rem; border-radius: 6px; padding: .35rem .5rem; color: #fff; font-size: .76rem;
+  line-height: 1.2; overflow: hidden; }
 td.warn { color: var(--warn); } td.bad { color: var(--bad); font-weight: 600; } td.good { color: var(--good); }
 """
 _UNSAFE = re.compile(r"[^a-z0-9]+")
@@ -128,7 +133,24 @@ class Points:
         return f"<ul>{points}</ul>"
 
 
-Part = Picture | Grid | Cards | Points
+@dataclass(frozen=True)
+class Shelves:
+    """Rows of tiles under a heading. A row has a text; a tile has a name, and a group that gives it its colour."""
+
+    heading: str
+    rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+    def html(self) -> str:
+        """Tiles as coloured boxes, as wide as there is room."""
+        rows = "".join(
+            f"<h4>{escape(text)}</h4>"
+            f'<div class="shelf">{"".join(_tile(name, group) for name, group in tiles)}</div>'
+            for text, tiles in self.rows
+        )
+        return f'<div class="shelves"><h3>{escape(self.heading)}</h3>{rows}</div>'
+
+
+Part = Picture | Grid | Cards | Points | Shelves
 
 
 @dataclass(frozen=True)
@@ -165,6 +187,12 @@ def _section(section: Section) -> str:
         f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>'
         f'<p class="lead">{escape(section.lead)}</p>\n{parts}</section>'
     )
+
+
+def _tile(name: str, group: str) -> str:
+    # The same group has the same colour in every report.
+    hue = crc32(group.encode()) % 360
+    return f'<div class="tile" style="background: hsl({hue} 42% 36%)">{escape(name)}</div>'
 
 
 def _cell(value: str | int | float | Cell | None, is_number: bool) -> str:

@@ -14,6 +14,7 @@ from pyspark.sql.types import (
     DataType,
     DateType,
     DecimalType,
+    DoubleType,
     IntegerType,
     LongType,
     StringType,
@@ -32,6 +33,7 @@ FILLERS: dict[type[DataType], Any] = {
     LongType: 0,
     BooleanType: False,
     DecimalType: Decimal(0),
+    DoubleType: 0.0,
     ArrayType: [],
 }
 

@@ -1,0 +1,166 @@
+"""Learn what makes titles be chosen on home pages, from tiles shown before the day.
+
+What is known of titles and profiles is as it was before the first of these tiles. Judged on the last of them,
+corrected for places, beside taste alone and fame alone; then fitted on all, registered and, if it is no worse than
+either, approved.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.behaviour.history import latest
+from cinelake.recommend.cold_titles import ContentRecipe, likes_of
+from cinelake.recommend.content import SAID as CONTENT
+from cinelake.recommend.eligibility import Limits
+from cinelake.recommend.evaluation import intervals
+from cinelake.recommend.fold_in import Ridge
+from cinelake.recommend.home import pictures, ranker
+from cinelake.recommend.home.attention import estimated
+from cinelake.recommend.home.judging import decided, found_of
+from cinelake.recommend.home.known_titles import trends_of
+from cinelake.recommend.home.logit import OneSided
+from cinelake.recommend.home.planning import SAID, audience, basis, folded
+from cinelake.recommend.home.ranker import CIRCUMSTANCES, MODELS, RankerRecipe
+from cinelake.recommend.home.registration import registrable
+from cinelake.recommend.home.tiles import in_vain
+from cinelake.recommend.home.worth import NUMBERS
+from cinelake.recommend.lists import Known as Approved
+from cinelake.recommend.model import NothingLiked
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.popular_here import Popularity
+from cinelake.recommend.search import Setting
+from cinelake.recommend.service import TOLD, Records
+from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.training import indexed, interactions
+from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
+from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.home import HOME_RANKER, SHOWN_TILES, TITLE_EXPOSURES
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+
+
+class TrainHomeRankerParams(JobParams):
+    recipe: RankerRecipe = RankerRecipe()
+    taste: AlsRecipe = AlsRecipe()
+    weights: Weights = Weights()
+    limits: Limits = Limits()
+    popularity: Popularity = Popularity()
+    content: ContentRecipe = ContentRecipe()
+
+
+READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXPOSURES)
+
+
+@job(
+    reads=[*(Reading(table, lookback=ALL, lookahead=-1) for table in READ), ALS],
+    writes=[HOME_RANKER],
+    params=TrainHomeRankerParams,
+    cadence=Cadence.WEEKLY,
+    catchup=False,
+)
+def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
+    try:
+        version = run.tracker.resume(HOME_RANKER, run.inputs_fingerprint) or _trained(run)
+    except OneSided as nothing:
+        run.tracker.set_tags({"skipped": nothing})
+        return
+    run.tracker.tracking.settle(HOME_RANKER, version)
+
+
+def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
+    recipe, tracker, through = run.params.recipe, run.tracker, run.end - timedelta(days=1)
+    first = through - timedelta(days=recipe.days)
+    tiles = run.read(SHOWN_TILES).where(F.col("shown_date") >= F.lit(first))
+    begun = tiles.agg(F.min("shown_date")).first()
+    if begun is None or begun[0] is None:
+        raise OneSided("no tiles have been shown")
+    # A young service has to be known a little before its tiles can teach anything.
+    first = max(first, begun[0] + (through - begun[0]) // 2)
+    tiles = tiles.where(F.col("shown_date") >= F.lit(first))
+    attention = estimated(tiles)
+    with persisted(_examples(run, tiles, first, attention)) as examples:
+        cut = ranker.split_at(first, through)
+        before = examples.where(F.col("shown_date") < F.lit(cut))
+        after = examples.where(F.col("shown_date") >= F.lit(cut))
+        plain = ranker.learned(before, recipe, circumstances=False)
+        with persisted(ranker.judged(after, ranker.learned(before, recipe), plain)) as judged:
+            found = found_of(intervals(ranker.by_profile(judged), ["ndcg"]))
+            tracker.log_metrics({f"{model}.ndcg": one.mean for model, one in found.items()})
+            for by in CIRCUMSTANCES:
+                rows = (
+                    ranker.by_profile(judged, [by])
+                    .groupBy("model", by)
+                    .agg(F.avg("ndcg").alias("ndcg"))
+                )
+                tracker.log_metrics(
+                    {
+                        f"{r['model']}.ndcg.{by}.{r[by]}": r["ndcg"]
+                        for r in rows.toArrow().to_pylist()
+                    }
+                )
+        whole = ranker.learned(examples, recipe)
+        decision = decided(
+            found, MODELS[0], MODELS[2:], "nDCG of page views, corrected for places,"
+        )
+        tracker.log_params(recipe.model_dump())
+        tracker.log_metrics({f"weight.{name}": whole.weights[name] for name in NUMBERS})
+        tracker.set_tags({"attention.from": attention.origin})
+        tracker.log_figure(pictures.circumstances(whole), "circumstances.png")
+        tracker.flush()
+        return tracker.register(
+            HOME_RANKER,
+            trained_through=through,
+            fingerprint=run.inputs_fingerprint,
+            tags=proposed(passed=decision.passed, reason=decision.reason)
+            | {"attention": attention.to_json(), "recipe": recipe.model_dump_json()},
+            **registrable(whole, NUMBERS, examples.sparkSession, ("genre Horror @ month 10",)),
+        )
+
+
+def _examples(
+    run: Run[TrainHomeRankerParams], tiles: DataFrame, first: date, attention: ranker.Attention
+) -> DataFrame:
+    """Tiles with what was known before the first day of them."""
+    params = run.params
+    version = run.approved_or_none(ALS)
+    setting = Setting(params.taste, params.weights)
+    setting = setting.of_tags(version.tags) if version else setting
+    signals, records = run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
+    service = records.before(first).describe(first, params.limits, params.popularity)
+    known = strengths(signals, setting.weights, first).localCheckpoint()
+    approved = _taste(run, setting, first, service.said)
+    exposures = run.read(TITLE_EXPOSURES)
+    people = audience(known, service, approved, in_vain(exposures.limit(0)))
+    profiles, model = folded(people, approved)
+    catalogue = latest(records.titles, ["title_id"], *SAID)
+    given = basis(
+        known, service, people, model, catalogue, trends_of(records.title_audiences, first)
+    )
+    shown = ranker.in_view(tiles)
+    return ranker.examples(shown, exposures, profiles, given, catalogue, attention, params.recipe)
+
+
+def _taste(
+    run: Run[TrainHomeRankerParams], setting: Setting[AlsRecipe], first: date, said: DataFrame
+) -> Approved | None:
+    """The model behind taste, fitted to what was told before the first day; None where nobody liked anything."""
+    signals = run.read(TITLE_SIGNALS).where(F.col("signal_date") < F.lit(first))
+    told = indexed(signals, run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    with persisted(interactions(told, setting.weights, first)) as rows:
+        try:
+            fitted = setting.recipe.fit(rows)
+        except NothingLiked:
+            return None
+        titles = said.select("title_id", *CONTENT)
+        learnt = run.params.content.fit(fitted.of_titles, likes_of(rows), titles)
+        listable = run.params.content.listable(fitted.of_titles, learnt.terms, titles, first)
+        return Approved(
+            listable.localCheckpoint(), Ridge(setting.recipe.alpha, setting.recipe.reg_param)
+        )
+
+
+if __name__ == "__main__":
+    train_home_ranker.main()

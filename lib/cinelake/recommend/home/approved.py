@@ -1,0 +1,95 @@
+"""The models that a page is made with, where there are approved ones; what is usual where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+from pyspark.sql import DataFrame
+
+from cinelake.recommend.cold_titles import listable_of
+from cinelake.recommend.fold_in import Ridge
+from cinelake.recommend.home.attention import USUAL_ATTENTION, Attention
+from cinelake.recommend.home.logit import Logit
+from cinelake.recommend.home.planning import Settings
+from cinelake.recommend.home.resume import BY_RECENCY
+from cinelake.recommend.home.worth import USUAL
+from cinelake.recommend.lists import Known
+from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.search import Setting
+from cinelake.recommend.service import Service
+from cinelake.recommend.strengths import Weights
+from cinelake.tables.contract import Model
+from cinelake.tables.home import HOME_RANKER, RESUME
+from cinelake.tables.recommend import ALS
+
+
+class Version(Protocol):
+    """A version of a registered model."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+    @property
+    def trained_through(self) -> date: ...
+
+
+V = TypeVar("V", bound=Version)
+
+
+@dataclass(frozen=True)
+class Models(Generic[V]):
+    """Approved versions, and how their frames are read."""
+
+    als: V | None
+    ranker: V | None
+    resumes: V | None
+    frame: Callable[[V, str], DataFrame]
+
+    @property
+    def versions(self) -> dict[str, int | None]:
+        """Numbers by what they are for, null where there is none."""
+        named = {"als": self.als, "ranker": self.ranker, "resume": self.resumes}
+        return {name: version.version if version else None for name, version in named.items()}
+
+    @property
+    def worth(self) -> Logit:
+        """What titles are worth."""
+        return Logit.of_frame(self.frame(self.ranker, "weights")) if self.ranker else USUAL
+
+    @property
+    def attention(self) -> Attention:
+        """How attention falls."""
+        return Attention.of_json(self.ranker.tags["attention"]) if self.ranker else USUAL_ATTENTION
+
+    @property
+    def resume(self) -> Logit:
+        """Who goes on with what."""
+        return Logit.of_frame(self.frame(self.resumes, "weights")) if self.resumes else BY_RECENCY
+
+    def weighing(self, settings: Settings) -> Settings:
+        """A history is told as those were that the model behind taste has learned from."""
+        told = self.als and self.als.tags.get("weights")
+        if not told:
+            return settings
+        return settings.model_copy(update={"weights": Weights.model_validate_json(told)})
+
+    def taste(self, service: Service) -> Known | None:
+        """The titles of the model behind taste, and those that it knows by their content."""
+        if self.als is None:
+            return None
+        recipe = Setting(AlsRecipe(), Weights()).of_tags(self.als.tags).recipe
+        frame = partial(self.frame, self.als)
+        titles = listable_of(self.als.tags, frame, service.said, self.als.trained_through)
+        return Known(titles.localCheckpoint(), Ridge(recipe.alpha, recipe.reg_param))
+
+
+def approved(
+    newest: Callable[[Model], V | None], frame: Callable[[V, str], DataFrame]
+) -> Models[V]:
+    """Of the newest approved versions."""
+    return Models(newest(ALS), newest(HOME_RANKER), newest(RESUME), frame)

@@ -1,0 +1,133 @@
+"""`cinelake home`: the page that a profile sees at a moment, on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from cinelake.behaviour.history import latest
+from cinelake.recommend.asked import near_ids
+from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
+from cinelake.recommend.service import Service
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.behaviour import TITLES
+from cinelake.tables.home import HOME_PAGES
+
+HOURS = 24 // len(DAYPARTS)
+MOMENT = "%Y-%m-%dT%H:%M"
+
+
+def register(
+    app: typer.Typer,
+    context: Callable[[], Workspace],
+    pseudonyms: Callable[[Workspace, Sequence[str], str], Mapping[str, str]],
+    told: Callable[[Workspace], Callable[[date], Service]],
+) -> None:
+    """Add the command to `cinelake`; `pseudonyms` leads from ids as people know them to those of the lake, on behalf of
+    a command, and `told` describes the service by what is known now.
+    """
+
+    @app.command()
+    def home(
+        profile: Annotated[str, typer.Argument(help="A profile's id or its pseudonym.")],
+        at: Annotated[
+            datetime | None,
+            typer.Option(
+                formats=[MOMENT, "%Y-%m-%d"],
+                help="When, by the viewer's clock; none: the newest evening.",
+            ),
+        ] = None,
+        device: Annotated[str, typer.Option(help=", ".join(DEVICE_CLASSES))] = "tv",
+        rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 12,
+        titles: Annotated[int, typer.Option(min=1, help="How many titles of a row.")] = 5,
+    ) -> None:
+        """Show the home page of a profile as it is at an hour, on a screen."""
+        if device not in DEVICE_CLASSES:
+            raise typer.BadParameter(f"--device is one of {', '.join(DEVICE_CLASSES)}")
+        lake = context().lake
+        if not lake.exists(HOME_PAGES):
+            raise typer.BadParameter("no page has been made yet; run `cinelake run` first")
+        pages = lake.read(HOME_PAGES)
+        known_as = pseudonyms(context(), [profile], "cinelake home")[profile]
+        own = pages.where((F.col("profile_id") == known_as) & (F.col("device_class") == device))
+        daypart = DAYPARTS[at.hour // HOURS] if at else "evening"
+        found = page_at(own.where(F.col("daypart") == daypart), at, daypart, told(context()))
+        if not found:
+            raise typer.BadParameter(_nothing(pages, own, profile, known_as, at))
+        Console().print(as_rows(named(found, lake.read(TITLES)), rows, titles))
+
+
+def page_at(
+    pages: DataFrame, at: datetime | None, daypart: str, told: Callable[[date], Service]
+) -> list[dict[str, Any]]:
+    """The rows of `home_pages` of the newest page made for that day, in order; none where nobody made one.
+
+    What may no longer be shown is left out.
+    """
+    # A night belongs to the day at whose end its page is made; all else is for the day after.
+    for_day = F.col("as_of") if daypart == "night" else F.date_add("as_of", 1)
+    if at is not None:
+        # By the viewer's clock the night after a day is early on the next.
+        day = F.date_sub(F.lit(at.date()), 1) if daypart == "night" else F.lit(at.date())
+        pages = pages.where(for_day == day)
+    made = pages.agg(F.max("as_of")).first()
+    if made is None or made[0] is None:
+        return []
+    newest = told(made[0] + timedelta(days=1)).still_shown(pages.where(F.col("as_of") == made[0]))
+    rows: list[dict[str, Any]] = newest.orderBy("row", "position").toArrow().to_pylist()
+    return rows
+
+
+def named(rows: Sequence[Mapping[str, Any]], titles: DataFrame) -> list[dict[str, Any]]:
+    """The rows with `name` and `because_name` of their titles."""
+    wanted = sorted({row[name] for row in rows for name in ("title_id", "because") if row[name]})
+    told = latest(titles.where(F.col("title_id").isin(wanted)), ["title_id"], "name")
+    names = {row["title_id"]: row["name"] for row in told.toArrow().to_pylist()}
+
+    def name_of(title: str | None) -> str | None:
+        return title and (names.get(title) or f"title {title}")
+
+    return [
+        {**row, "name": name_of(row["title_id"]), "because_name": name_of(row["because"])}
+        for row in rows
+    ]
+
+
+def as_rows(page: Sequence[Mapping[str, Any]], rows: int, titles: int) -> RenderableType:
+    """A page as a terminal shows it: each row's text, and the first of its titles."""
+    lines: list[RenderableType] = [
+        Text(
+            f"{page[0]['device_class']}, {page[0]['daypart']}, made at the end of {page[0]['as_of']}",
+            style="dim",
+        )
+    ]
+    for number in range(min(rows, page[-1]["row"] + 1)):
+        own = [tile for tile in page if tile["row"] == number]
+        lines.append(Text(f"{number + 1:>2} {own[0]['row_text']}", style="bold"))
+        shown = [_tile(tile) for tile in own[:titles]]
+        more = f"  … {len(own) - titles} more" if len(own) > titles else ""
+        lines.append(Text("   " + "  |  ".join(shown) + more))
+    return Group(*lines)
+
+
+def _tile(tile: Mapping[str, Any]) -> str:
+    drawn = " (drawn at random)" if tile["propensity"] is not None else ""
+    return f"{tile['name']} {tile['score']:.0%}{drawn}"
+
+
+def _nothing(
+    pages: DataFrame, own: DataFrame, profile: str, known_as: str, at: datetime | None
+) -> str:
+    made = own.agg(F.min("as_of"), F.max("as_of")).first()
+    if made is not None and made[0] is not None:
+        return f"profile {profile!r} has no page for {at}; those it has were made from {made[0]} to {made[1]}"
+    near = [row["profile_id"] for row in near_ids(pages, known_as).toArrow().to_pylist()]
+    others = f"the nearest are {', '.join(near)}" if profile == known_as else "check the id"
+    return f"no profile {profile!r} has a home page; {others}"

@@ -1,0 +1,137 @@
+"""Rows become a page: which rows stand on it, in which order, with which titles.
+
+A page is worth what its viewer is likely to choose from it, and that it has something of all that the viewer likes:
+
+    Σₛ θₛ Σⱼ φⱼ p(s, j)  +  d Σ_g q_g log(1 + Σₛ Σⱼ θₛ φⱼ [title (s, j) is of genre g])
+
+with `p` the chance that the title is chosen if it is looked at (worth.py), `θₛ` and `φⱼ` the chances that the `s`-th
+row and the `j`-th title of a row are looked at, against the first (attention.py), `q` the genres of the profile's
+history, and `d` the weight of diversity. The second sum grows ever more slowly with more of the same, and fastest
+with what the history has much of, so it spreads a page and keeps it in proportion (a submodular cover; compare Steck
+2018).
+
+Rows are taken one by one, each time the one that adds most. Both sums have diminishing returns, so a page made so is
+worth at least 1 − 1/e of the best that could be made of these rows (Nemhauser, Wolsey and Fisher 1978), if it were
+not for the limits on kinds of row. No title stands twice on a page. Within its row a title stands by its worth, and
+by what the row is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from cinelake.recommend.scoring import Matrix
+
+
+class Grid(BaseModel):
+    """How large a page is, and what it is made for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = Field(12, ge=1, le=40, description="rows of a page")
+    titles: int = Field(20, ge=1, le=100, description="titles of a row")
+    diversity: float = Field(
+        0.1, ge=0, description="weight of having something of all that the profile likes"
+    )
+    exploration: float = Field(
+        0.02, ge=0, le=0.5, description="share of slots that are filled at random"
+    )
+
+
+@dataclass(frozen=True)
+class RowOffers:
+    """What holds of candidate rows, by their place: numbers of their kinds, and the fewest titles of each; and by kind
+    how many of it a page may have.
+    """
+
+    kinds: Matrix
+    least: Matrix
+    most: Matrix
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Of `b` profiles `r` rows of `m` titles: positions in the catalogue (−1: none), the best of a row first, and the
+    logarithm of the odds that each is chosen if it is looked at.
+    """
+
+    titles: Matrix
+    odds: Matrix
+
+    @property
+    def chances(self) -> Matrix:
+        found: Matrix = 1 / (1 + np.exp(-self.odds))
+        return np.where(self.titles >= 0, found, 0.0)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Of `b` profiles, `s` rows: which candidate row stands there (−1: none), and of `n` slots of each the place of the
+    title among the row's candidates (−1: none).
+    """
+
+    rows: Matrix
+    slots: Matrix
+
+
+def compose(
+    given: Candidates,
+    offers: RowOffers,
+    tastes: Matrix,
+    genres: Matrix,
+    looked_at: tuple[Matrix, Matrix],
+    grid: Grid,
+    first: Sequence[int] = (),
+) -> Pages:
+    """`tastes (b, g)` and `genres (titles, g)` are shares; `looked_at` are θ by row and φ by place.
+
+    `first` are kinds whose best row comes before all others, in this order, wherever a profile has one.
+    """
+    profiles, rows, width = given.titles.shape
+    theta, phi = (
+        np.resize(part, n) for part, n in zip(looked_at, (grid.rows, grid.titles), strict=True)
+    )
+    every = np.arange(profiles)
+    there = given.titles >= 0
+    at = np.where(there, given.titles, 0)
+    chances = given.chances
+    of_genre = genres[at] * there[..., None]
+    used = np.zeros((profiles, len(genres)), bool)
+    covered = np.zeros((profiles, genres.shape[1]))
+    taken = np.zeros((profiles, rows), bool)
+    left = np.repeat(offers.most[None, :], profiles, axis=0)
+    pages = np.full((profiles, grid.rows), -1)
+    slots = np.full((profiles, grid.rows, grid.titles), -1)
+    weights = np.concatenate([phi, np.zeros(max(0, width - grid.titles))])
+    for place in range(grid.rows):
+        is_free = there & ~used[every[:, None, None], at]
+        nth = np.cumsum(is_free, axis=2) - 1
+        is_in = is_free & (nth < grid.titles)
+        attention = np.where(is_in, weights[np.minimum(np.maximum(nth, 0), width - 1)], 0.0)
+        worth = theta[place] * (attention * chances).sum(axis=2)
+        if grid.diversity:
+            more = theta[place] * np.einsum("brm,brmg->brg", attention, of_genre)
+            gained = np.log1p(more / (1 + covered[:, None, :]))
+            worth = worth + grid.diversity * np.einsum("bg,brg->br", tastes, gained)
+        may_be = ~taken & (is_in.sum(axis=2) >= offers.least) & (left[:, offers.kinds] > 0)
+        worth = np.where(may_be, worth, -np.inf)
+        if place < len(first):
+            preferred = may_be & (offers.kinds == first[place])
+            worth = np.where(preferred.any(axis=1, keepdims=True) & ~preferred, -np.inf, worth)
+        chosen = np.argmax(worth, axis=1)
+        is_left = worth[every, chosen] > -np.inf
+        if not is_left.any():
+            break
+        pages[is_left, place] = chosen[is_left]
+        taken[every[is_left], chosen[is_left]] = True
+        np.subtract.at(left, (every[is_left], offers.kinds[chosen[is_left]]), 1)
+        row, cell = np.nonzero(is_in[every, chosen] & is_left[:, None])
+        slots[row, place, nth[row, chosen[row], cell]] = cell
+        used[row, given.titles[row, chosen[row], cell]] = True
+        shown = theta[place] * attention[row, chosen[row], cell]
+        np.add.at(covered, row, shown[:, None] * of_genre[row, chosen[row], cell])
+    return Pages(pages, slots)

@@ -1,0 +1,39 @@
+"""Whether a model of the home page may be used: by what it is measured to do beside plainer ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from cinelake.recommend.gate import Decision, Measured
+
+
+def found_of(intervals: DataFrame) -> dict[str, Measured]:
+    """By model, from rows of one measure (evaluation.py)."""
+    rows = intervals.toArrow().to_pylist()
+    return {
+        row["model"]: Measured(row["mean"], row["low"], row["high"], row["profiles"])
+        for row in rows
+    }
+
+
+def decided(
+    found: Mapping[str, Measured], own: str, rivals: Sequence[str], measure: str
+) -> Decision:
+    """It passes if it is no worse than any of the plainer ones; of nothing measured nothing passes."""
+    if own not in found:
+        return Decision(False, "nothing could be held out, so nothing shows that it is of any use")
+    mine = found[own]
+    told = ", ".join(f"{name} {found[name]}" for name in rivals if name in found)
+    better = all(mine.mean >= found[name].mean for name in rivals if name in found)
+    verb = "is no worse than" if better else "is worse than"
+    return Decision(better, f"{measure} {mine} {verb} {told}, over {mine.profiles} profiles")
+
+
+def calibration_error(bins: Sequence[Mapping[str, Any]]) -> float:
+    """Expected calibration error: the mean distance of chances from shares that came true, over bins of chances."""
+    total = sum(row["examples"] for row in bins)
+    apart = (row["examples"] * abs(row["chance"] - row["resumed"]) for row in bins)
+    return float(sum(apart) / max(1, total))

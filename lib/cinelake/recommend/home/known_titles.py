@@ -1,0 +1,113 @@
+"""What pages are composed from of titles, brought to the driver: the catalogue's words, and how titles fare where.
+
+- *popularity*: the share of starts in the market, smoothed by that of the whole service (popular_here.py).
+- *trend*: the logarithm of the starts of the last days against what the same days of the week brought before, in the
+  market; with so many starts added on both sides that a title of few starts does not jump. Positive where it rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend.popular_here import CircledScoring
+from cinelake.recommend.rows.kind import Titles
+from cinelake.recommend.scoring import Matrix
+from cinelake.recommend.service import Service
+
+LATELY_DAYS, WEEKS, FLOOR = 2, 4, 5.0
+
+
+def known_titles(
+    ids: Sequence[str], service: Service, popular: CircledScoring, trends: DataFrame
+) -> Titles:
+    """Of the titles of these ids, in their order, as `popular` scores them; `trends` as of `trends_of`."""
+    of_ids = pa.array(ids, pa.string())
+    said = _in_order(
+        service.said.select("title_id", "genres", "moods", "themes", "pace", "release_date"), of_ids
+    )
+    until = np.datetime64(service.until)
+    released = np.array(said["release_date"], "datetime64[D]")
+    age = np.where(np.isnat(released), np.nan, (until - released).astype(float))
+    rows = trends.toArrow()
+    place = pa.compute.index_in(rows.column("title_id"), value_set=of_ids).to_numpy(
+        zero_copy_only=False
+    )
+    markets = np.array(rows.column("market").to_pylist(), object)
+    values = rows.column("trend").to_numpy()
+    on_offer = _on_offer(service, of_ids)
+    names = [""] if on_offer is None else sorted(on_offer)
+    trend = {}
+    for market in names:
+        own = (markets == market) & ~np.isnan(place)
+        trend[market] = np.zeros(len(ids))
+        trend[market][place[own].astype(int)] = values[own]
+    return Titles(
+        genres=_several(said["genres"]),
+        moods=_several(said["moods"]),
+        themes=_several(said["themes"]),
+        paces=tuple(said["pace"]),
+        age_days=age,
+        popularity={market: popular.of_circle((market,) if market else ()) for market in names},
+        trend=trend,
+        on_offer=on_offer,
+    )
+
+
+def trends_of(title_audiences: DataFrame, until: date) -> DataFrame:
+    """`market, title_id, trend double` of titles with a start in the last days or their weekdays before."""
+    age = F.date_diff(F.lit(until), "play_date")
+    lately = age.between(1, LATELY_DAYS)
+    before = (age > LATELY_DAYS) & (age <= 7 * WEEKS + LATELY_DAYS)
+    same_weekday = before & (F.pmod(age - 1, F.lit(7)) < LATELY_DAYS)
+    starts = F.col("starts")
+    counted = title_audiences.groupBy(F.col("country").alias("market"), "title_id").agg(
+        F.coalesce(F.sum(F.when(lately, starts)), F.lit(0)).alias("now"),
+        F.coalesce(F.sum(F.when(same_weekday, starts)), F.lit(0)).alias("then"),
+    )
+    # Of a service that is younger than the weeks looked at, those that there are.
+    weeks = title_audiences.where(same_weekday).agg(
+        F.count_distinct(F.floor((age - 1) / 7)).alias("weeks")
+    )
+    expected = F.col("then") / F.greatest("weeks", F.lit(1))
+    ratio = (F.col("now") + FLOOR) / (expected + FLOOR)
+    return (
+        counted.where((F.col("now") > 0) | (F.col("then") > 0))
+        .crossJoin(F.broadcast(weeks))
+        # Nothing is known of a service in its first week.
+        .where(F.col("weeks") > 0)
+        .select("market", "title_id", F.log(ratio).alias("trend"))
+    )
+
+
+def _on_offer(service: Service, of_ids: pa.Array) -> dict[str, Matrix] | None:
+    if not service.rules.market:
+        return None
+    shown = service.shown.select("title_id", F.explode("markets").alias("market")).toArrow()
+    place = pa.compute.index_in(shown.column("title_id"), value_set=of_ids).to_numpy(
+        zero_copy_only=False
+    )
+    markets = np.array(shown.column("market").to_pylist(), object)
+    found = {}
+    for market in sorted(set(markets.tolist())):
+        own = place[(markets == market) & ~np.isnan(place)].astype(int)
+        found[market] = np.zeros(len(of_ids), bool)
+        found[market][own] = True
+    return found
+
+
+def _in_order(told: DataFrame, of_ids: pa.Array) -> dict[str, list[Any]]:
+    """The columns of `told`, for each of the ids; None where nothing is told of one."""
+    rows = told.toArrow()
+    place = pa.compute.index_in(of_ids, value_set=rows.column("title_id").combine_chunks())
+    return {name: rows.column(name).take(place).to_pylist() for name in rows.column_names}
+
+
+def _several(values: list[Any]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(dict.fromkeys(each)) if isinstance(each, list) else () for each in values)

@@ -1,0 +1,265 @@
+"""Learns from tiles what makes a title be chosen: the regression behind worth.py.
+
+An *example* is a tile that came into view, and came true if play was pressed on it. What is known of title and
+profile is as it was before the first of the examples: the model behind *taste* is fitted anew to what was told until
+then, so no example has had a part in its own features. Rows of what was begun are left out, for there it is the story
+that is chosen.
+
+Position debiasing: a tile far down is looked at less, whatever it is. A chosen tile therefore counts as many times as
+such a place is looked at less than the first (attention.py): inverse propensity, by which the odds found are those of
+a tile that is looked at (Wang, Bendersky, Metzler and Najork 2016, "Learning to Rank with Selection Bias in Personal
+Search").
+
+Judged on the last days, on which it was not trained: tiles of a page view are put in order by their odds, and the
+nDCG of the chosen one is weighed by its propensity, too, so that a page is not praised for putting first what stood
+first anyway (off-policy evaluation by self-normalised inverse propensities; Swaminathan and Joachims 2015). Rivals
+are the same without circumstances, taste alone, and fame alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cinelake.recommend.home.attention import Attention
+from cinelake.recommend.home.context import holidays_of
+from cinelake.recommend.home.logit import Logit, Penalty, fit
+from cinelake.recommend.home.making import ROWS
+from cinelake.recommend.home.planning import Basis
+from cinelake.recommend.home.worth import (
+    NUMBERS,
+    OF_TITLES,
+    circumstance_terms,
+    crossed,
+    title_terms,
+)
+
+# Kinds of row whose tiles say nothing of titles that a viewer does not know yet.
+LEFT_OUT = ("continue_watching", "watch_again", "my_list")
+PAGE = ("profile_id", "shown_date", "page")
+MODELS = ("ranker", "without_circumstances", "taste", "fame")
+CIRCUMSTANCES = ("device_class", "daypart", "weekday")
+
+
+class RankerRecipe(BaseModel):
+    """What is learned from, and how strongly weights are drawn to nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    days: int = Field(28, ge=2, le=365, description="days of tiles that are learned from")
+    shown_days: int = Field(
+        28, ge=1, le=365, description="days in which what was shown in vain is remembered"
+    )
+    penalty: float = Field(30.0, gt=0, description="of large weights (tiles)")
+    tiles_of_a_term: int = Field(
+        50,
+        ge=1,
+        description="tiles of which a title's term meets a circumstance, for both to count",
+    )
+
+
+def in_view(tiles: DataFrame) -> DataFrame:
+    """The tiles of rows that speak of titles, which were seen."""
+    told = F.coalesce("row_kind", F.lit("")).isin(*LEFT_OUT)
+    return tiles.where((F.col("was_seen") | F.col("is_chosen")) & ~told)
+
+
+def examples(
+    tiles: DataFrame,
+    exposures: DataFrame,
+    profiles: DataFrame,
+    given: Basis,
+    catalogue: DataFrame,
+    attention: Attention,
+    recipe: RankerRecipe,
+) -> DataFrame:
+    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_chosen, weight, NUMBERS, terms array<string>`.
+
+    `tiles` are those of `in_view`; `profiles` are as pages read them (planning.py), before the first of them;
+    `catalogue` holds `title_id` and what `title_terms` reads.
+    """
+    numbers = scored(tiles, profiles, given)
+    shown = _in_vain(tiles, exposures, recipe.shown_days)
+    off = _holidays(tiles, given)
+    told = (
+        tiles.join(numbers, on=["profile_id", "title_id"], how="inner")
+        .join(shown, on=["profile_id", "title_id", "shown_date"], how="left")
+        .join(F.broadcast(off), on=["market", "page_day"], how="left")
+        .join(F.broadcast(catalogue.select("title_id", title_terms())), on="title_id", how="left")
+    )
+    then = circumstance_terms(
+        F.col("device_class"), F.col("daypart"), F.col("page_day"), F.col("is_holiday").isNotNull()
+    )
+    nothing = F.array().cast("array<string>")
+    weight = F.when(F.col("is_chosen"), 1 / attention.propensity()).otherwise(1.0)
+    return told.select(
+        *PAGE,
+        "row",
+        "rank",
+        "title_id",
+        "device_class",
+        "daypart",
+        (F.weekday("page_day") + 1).cast("string").alias("weekday"),
+        "is_chosen",
+        weight.alias("weight"),
+        "taste",
+        *OF_TITLES,
+        F.log1p(F.coalesce("times", F.lit(0))).alias("shown"),
+        crossed(F.coalesce("terms", nothing), then).alias("terms"),
+    )
+
+
+def scored(tiles: DataFrame, profiles: DataFrame, given: Basis) -> DataFrame:
+    """`profile_id, title_id, market, taste, OF_TITLES` of each profile and title of the tiles."""
+    pairs = (
+        tiles.groupBy("profile_id")
+        .agg(F.sort_array(F.collect_set("title_id")).alias("_titles"))
+        .join(profiles, on="profile_id", how="inner")
+    )
+    shared = tiles.sparkSession.sparkContext.broadcast(given)
+    columns = given.tastes.columns if given.tastes else ()
+    if "market" not in pairs.columns:
+        pairs = pairs.withColumn("market", F.lit(None).cast("string"))
+    needed = dict.fromkeys(("profile_id", "market", "_titles", *columns))
+    numbers = ", ".join(f"{name} double" for name in ("taste", *OF_TITLES))
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for start in range(0, batch.num_rows, ROWS):
+                yield _scored(batch.slice(start, ROWS), shared.value)
+
+    # Python, for the product of factors.
+    return pairs.select(*needed).mapInArrow(
+        score, f"profile_id string, title_id string, market string, {numbers}"
+    )
+
+
+def _scored(batch: pa.RecordBatch, given: Basis) -> pa.RecordBatch:
+    lists = batch.column("_titles")
+    row = np.repeat(np.arange(batch.num_rows), lists.value_lengths().to_numpy())
+    titles = lists.flatten()
+    place = pa.compute.index_in(titles, value_set=given.ids)
+    known = place.is_valid().to_numpy(zero_copy_only=False)
+    row, titles = row[known], titles.filter(pa.array(known))
+    at = place.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+    taste = np.zeros((batch.num_rows, len(given.ids)), np.float32)
+    if given.tastes is not None:
+        profiles, found = given.tastes.of(batch, ROWS)
+        taste[np.ix_(profiles, given.tastes.positions)] = found
+    markets = batch.column("market").to_pylist()
+    fallback = next(iter(given.features.values()))
+    numbers = np.zeros((len(row), len(OF_TITLES)))
+    for market in set(markets):
+        own = np.array([one == market for one in markets], bool)[row]
+        numbers[own] = given.features.get(market or "", fallback)[at[own]]
+    return pa.RecordBatch.from_arrays(
+        [
+            batch.column("profile_id").take(pa.array(row)),
+            titles,
+            batch.column("market").take(pa.array(row)),
+            pa.array(taste[row, at].astype(np.float64)),
+            *(pa.array(numbers[:, n]) for n in range(len(OF_TITLES))),
+        ],
+        names=["profile_id", "title_id", "market", "taste", *OF_TITLES],
+    )
+
+
+def _in_vain(tiles: DataFrame, exposures: DataFrame, days: int) -> DataFrame:
+    """`profile_id, title_id, shown_date, times`: pages on which a title came into view and was not chosen, in the days
+    before the one on which it is shown again.
+    """
+    again = tiles.select("profile_id", "title_id", "shown_date").distinct()
+    before = exposures.select(
+        "profile_id",
+        "title_id",
+        F.col("shown_date").alias("_day"),
+        (F.col("pages") - F.col("chosen")).alias("_times"),
+    )
+    age = F.date_diff("shown_date", "_day")
+    return (
+        again.join(before, on=["profile_id", "title_id"], how="inner")
+        .where(age.between(1, days))
+        .groupBy("profile_id", "title_id", "shown_date")
+        .agg(F.sum("_times").alias("times"))
+    )
+
+
+def _holidays(tiles: DataFrame, given: Basis) -> DataFrame:
+    """`market, page_day, is_holiday` of the holidays in the days of the tiles."""
+    span = tiles.agg(F.min("page_day"), F.max("page_day")).first()
+    found: list[tuple[str, date, bool]] = []
+    if span is not None and span[0] is not None:
+        off = holidays_of([name for name in given.features if name], span[0], span[1])
+        found = [(market, day, True) for market, days in off.items() for day in sorted(days)]
+    return tiles.sparkSession.createDataFrame(
+        found, "market string, page_day date, is_holiday boolean"
+    )
+
+
+def split_at(start: date, end: date) -> date:
+    """The day from which on tiles of `[start, end)` judge: the last quarter, and a day at least."""
+    return end - timedelta(days=max(1, (end - start).days // 4))
+
+
+def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = True) -> Logit:
+    """Raises OneSided where nothing, or everything, was chosen."""
+    penalty = Penalty(recipe.penalty, recipe.tiles_of_a_term)
+    terms = "terms" if circumstances else None
+    return fit(examples, NUMBERS, "is_chosen", penalty, terms=terms, weight="weight")
+
+
+def judged(examples: DataFrame, ranker: Logit, plain: Logit) -> DataFrame:
+    """`fold, profile_id, model, device_class, daypart, weekday, ndcg, weight`: one row a model and page view on which
+    a tile was chosen; `weight` is the inverse of its propensity.
+    """
+    weights = F.create_map(*(F.lit(part) for item in ranker.weights.items() for part in item))
+    by_terms = F.aggregate(
+        "terms",
+        F.lit(0.0),
+        lambda total, term: total + F.coalesce(F.try_element_at(weights, term), F.lit(0.0)),
+    )
+    odds = {
+        "ranker": ranker.odds(*NUMBERS) + by_terms,
+        "without_circumstances": plain.odds(*NUMBERS),
+        "taste": F.col("taste"),
+        "fame": F.col("fame"),
+    }
+    told = examples.select("*", *(value.alias(f"_{name}") for name, value in odds.items()))
+    found: list[DataFrame] = []
+    for name in MODELS:
+        # Of equals the one further down, so that nothing is gained by finding all alike.
+        order = Window.partitionBy(*PAGE).orderBy(F.desc(f"_{name}"), F.desc("row"), F.desc("rank"))
+        found.append(
+            told.select(
+                *PAGE,
+                *CIRCUMSTANCES,
+                "is_chosen",
+                "weight",
+                F.row_number().over(order).alias("_place"),
+            )
+            .where("is_chosen")
+            .select(
+                F.lit(0).alias("fold"),
+                "profile_id",
+                F.lit(name).alias("model"),
+                *CIRCUMSTANCES,
+                (1 / F.log2(F.col("_place") + 1)).alias("ndcg"),
+                "weight",
+            )
+        )
+    whole = found[0]
+    for frame in found[1:]:
+        whole = whole.unionByName(frame)
+    return whole
+
+
+def by_profile(judged: DataFrame, by: Sequence[str] = ()) -> DataFrame:
+    """`fold, profile_id, model, <by…>, ndcg`: weighed means of the page views of each profile."""
+    mean = F.sum(F.col("ndcg") * F.col("weight")) / F.sum("weight")
+    return judged.groupBy("fold", "profile_id", "model", *by).agg(mean.alias("ndcg"))

@@ -1,0 +1,111 @@
+"""Taste: the scores of a model, standardised over all titles that it knows, profile by profile, and whence they come.
+
+What a title of the history adds to a score is exact where the scores are of factors that were folded in (explain.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+
+from cinelake.recommend.explain import contributions
+from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.scoring import Factored, Matrix, Scoring, cells
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """A model's scores of those of its titles that pages may hold: `positions` among the titles of pages, `own` among
+    the model's; `ids` and `idx` are those of all of the model's titles, the numbers under which histories name them.
+    """
+
+    scoring: Scoring
+    ids: pa.Array
+    idx: Matrix
+    positions: Matrix
+    own: Matrix
+    gram: Matrix | None = None
+    ridge: Ridge | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of a profile's row; null where the model knows nothing of it."""
+        return self.scoring.columns
+
+    def of(self, tile: pa.RecordBatch, rows: int) -> tuple[Matrix, Matrix]:
+        """Places in the tile of the profiles that the model knows, and their tastes `(profiles, titles)`.
+
+        The model is asked for `rows` profiles whatever there are: a product of matrices of another size may be rounded
+        otherwise.
+        """
+        is_known = [
+            tile.column(name).is_valid().to_numpy(zero_copy_only=False) for name in self.columns
+        ]
+        known = np.flatnonzero(reduce(np.logical_and, is_known))
+        if not len(known):
+            return known, np.zeros((0, len(self.positions)), np.float32)
+        filled = known[np.minimum(np.arange(rows), len(known) - 1)]
+        scores = self.scoring.of(tile.take(pa.array(filled)), self._cells)
+        found = np.zeros((rows, self.scoring.titles), np.float32)
+        scores.fast(0, rows, found)
+        mean, spread = (part[: len(known), None] for part in scores.moments())
+        # Who finds all titles equal has no taste.
+        spread = np.where(spread > 0, spread, np.inf).astype(np.float32)
+        return known, (found[: len(known), self.own] - mean.astype(np.float32)) / spread
+
+    def sources(self, liked: pa.Array, profile: Matrix, title: Matrix) -> list[str | None]:
+        """For each pair of a profile, by its place in `liked`, and a title, by its position among those of pages, the
+        title of the history that adds most to its score; None where nothing adds anything. Pairs come by profile.
+        """
+        found: list[str | None] = [None] * len(profile)
+        if self.ridge is None or self.gram is None or not isinstance(self.scoring, Factored):
+            return found
+        factors = self.scoring.factors.astype(np.float64)
+        in_model = np.full(int(self.positions.max(initial=-1)) + 1, -1, np.int64)
+        in_model[self.positions] = self.own
+        row, history = self._cells(liked)
+        for begin, end in runs(profile):
+            mine = np.unique(history[row == profile[begin]])
+            pages = title[begin:end]
+            there = np.flatnonzero(
+                (pages < len(in_model)) & (in_model[np.minimum(pages, len(in_model) - 1)] >= 0)
+            )
+            if not len(mine) or not len(there):
+                continue
+            listed, of_pair = np.unique(in_model[pages[there]], return_inverse=True)
+            added = contributions(factors[listed], factors[mine], self.gram, self.ridge)
+            # A title is no reason for itself, as where it may be watched again.
+            added[listed[:, None] == mine[None, :]] = -np.inf
+            best = np.argmax(added, axis=1)
+            for at, place in zip(there.tolist(), of_pair.tolist(), strict=True):
+                if added[place, best[place]] > 0:
+                    found[begin + at] = self.ids[int(mine[best[place]])].as_py()
+        return found
+
+    def _cells(self, titles: pa.Array) -> tuple[Matrix, Matrix]:
+        row, values = cells(titles)
+        wanted = values.to_numpy(zero_copy_only=False).astype(np.int64)
+        order = np.argsort(self.idx)
+        place = np.minimum(np.searchsorted(self.idx[order], wanted), len(self.idx) - 1)
+        known = self.idx[order[place]] == wanted
+        return row[known], order[place[known]]
+
+
+def tastes(model: FoldedIn, ids: pa.Array) -> Tastes:
+    """Of a model, for pages that hold the titles of `ids`."""
+    held = model.catalogue()
+    place = pa.compute.index_in(held.ids, value_set=ids)
+    own = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
+    positions = place.take(pa.array(own)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Tastes(held.scoring, held.ids, held.idx, positions, own, model.gram, model.ridge)
+
+
+def runs(keys: Matrix) -> list[tuple[int, int]]:
+    """Begin and end of each run of equal keys."""
+    if not len(keys):
+        return []
+    begins = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist()]
+    return list(zip(begins, [*begins[1:], len(keys)], strict=True))

@@ -1,0 +1,20 @@
+"""What is started more than on the same weekdays before, blended with what it is worth to the profile."""
+
+from collections.abc import Iterable
+
+from cinelake.recommend.rows.kind import RowKind, Shelf, Titles, best
+
+# A doubling counts as much as a title of twice the odds.
+WEIGHT = 1.0
+
+
+class Trending(RowKind):
+    kind = "trending"
+    text = "Trending now"
+
+    def shelves(self, titles: Titles) -> Iterable[Shelf]:
+        for market in titles.markets:
+            trend = titles.trend[market or ""]
+            found = best(trend, titles.there(market) & (trend > 0))
+            if len(found) >= self.least:
+                yield Shelf(self.kind, "", self.text, found, WEIGHT * trend[found], market)

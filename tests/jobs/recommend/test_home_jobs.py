@@ -1,0 +1,304 @@
+"""From what was shown and played to home pages: for everybody, of what each may be shown, the same in every run."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
+
+from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Job, RehearsalTracker, rehearse
+from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.windows import Window
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
+from cinelake.tables.contract import Table
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.home import (
+    HOME_PAGES,
+    HOME_RANKER,
+    RESUME,
+    SHOWN_TILES,
+    STOPPING_POINTS,
+    TITLE_EXPOSURES,
+)
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, SIMILAR_TITLES, TITLE_INDEX
+from cinelake.tables.tastes import TITLE_AUDIENCES
+
+JOBS = {
+    job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
+}
+MONDAY = date(2026, 3, 16)
+LONG_AGO = datetime(2026, 1, 1)
+GENRES = ("Drama", "Comedy", "Family")
+Inputs = dict[Table, DataFrame]
+
+
+def change(day: datetime = LONG_AGO, **told: Any) -> dict[str, Any]:
+    return {"effective_from": day, "effective_date": day.date()} | told
+
+
+def title(number: int) -> dict[str, Any]:
+    return change(
+        title_id=f"t{number:02}", name=f"Title {number}", kind="film", genres=[GENRES[number % 3]],
+        maturity=6 if number % 3 == 2 else 16, runtime_s=6000.0, release_date=date(2026, 3, 1 + number % 9),
+    )  # fmt: skip
+
+
+def signal(profile: str, title: int, ago: int, **more: Any) -> dict[str, Any]:
+    day = MONDAY - timedelta(days=ago)
+    told = {"profile_id": profile, "title_id": f"t{title:02}", "signal_date": day, "plays": 1}
+    return told | {"completion": 1.0, "finished": 1} | more
+
+
+def stop(profile: str, title: int, ago: int, **more: Any) -> dict[str, Any]:
+    day = MONDAY - timedelta(days=ago)
+    told = {
+        "profile_id": profile,
+        "title_id": f"t{title:02}",
+        "play_date": day,
+        "plays": 1,
+        "completion": 0.4,
+    }
+    told |= {
+        "stopped_at": datetime(day.year, day.month, day.day, 20),
+        "device_class": "tv",
+        "daypart": "evening",
+    }
+    return told | more
+
+
+@pytest.fixture(scope="module")
+def inputs(spark: SparkSession) -> Inputs:
+    """Thirty films in one market, of which one was never on offer; an adult, a child, one who is new and one whose
+    account nobody knows.
+    """
+    people = {
+        "ann": ("adult", 18, "a"),
+        "kid": ("kid", 12, "a"),
+        "new": ("adult", 18, "b"),
+        "lost": ("adult", 18, "c"),
+    }
+    told: dict[Table, list[dict[str, Any]]] = {
+        TITLES: [title(n) for n in range(30)],
+        AVAILABILITY: [
+            change(title_id=f"t{n:02}", market="DE", available_from=LONG_AGO) for n in range(29)
+        ],
+        PROFILES: [
+            change(profile_id=name, account_id=account, kind=kind, maturity_limit=age, status="active")
+            for name, (kind, age, account) in people.items()
+        ],
+        ACCOUNTS: [change(account_id=account, market="DE", status="active") for account in "ab"],
+        TITLE_AUDIENCES: [
+            {
+                "title_id": f"t{n:02}", "play_date": MONDAY - timedelta(days=ago), "country": "DE", "starts": n,
+                "daypart": "evening", "profile_kind": "adult", "device_kind": "tv",
+            }
+            for n in range(1, 29) for ago in (1, 8)
+        ],
+        TITLE_SIGNALS: [
+            signal("ann", 0, 20), signal("ann", 3, 2), signal("ann", 6, 2, plays=0, finished=0, added_to_list=1),
+            signal("ann", 9, 1, completion=0.4, finished=0), signal("kid", 2, 3),
+        ],
+        STOPPING_POINTS: [stop("ann", 9, 1, position_s=2400.0), stop("ann", 3, 2, is_finished=True)],
+        TITLE_EXPOSURES: [
+            {"profile_id": "new", "title_id": "t28", "shown_date": MONDAY - timedelta(days=1), "pages": 60}
+        ],
+    }  # fmt: skip
+    empty: list[Table] = [DEVICES, SIMILAR_TITLES]
+    return {table: rows(spark, table, *own).localCheckpoint() for table, own in told.items()} | {
+        table: spark.createDataFrame([], table.schema) for table in empty
+    }
+
+
+GRID = {"rows": 6, "titles": 5, "exploration": 0.0}
+
+
+def composed(inputs: Inputs, tracker: Any = None, **more: Any) -> DataFrame:
+    job = JOBS["compose_home"]
+    params = job.params.model_validate({"grid": GRID} | more.pop("params", {}))
+    outputs = rehearse(job, inputs, MONDAY, params=params, tracker=tracker, **more)
+    return outputs[HOME_PAGES]
+
+
+def test_everybody_has_a_page_for_each_screen_and_part_of_the_day(inputs: Inputs) -> None:
+    tracker = RehearsalTracker("recommend")
+    pages = composed(inputs, tracker).localCheckpoint()
+    told = [row.asDict() for row in pages.collect()]
+    assert {(t["profile_id"], t["device_class"], t["daypart"]) for t in told} == {
+        (name, device, part) for name in ("ann", "kid", "new") for device in DEVICE_CLASSES for part in DAYPARTS
+    }  # fmt: skip
+    assert tracker.tags["left_out.because_you_watched"] == "there is no similar"
+    assert {t["as_of"] for t in told} == {MONDAY}
+    evening = [t for t in told if (t["device_class"], t["daypart"]) == ("tv", "evening")]
+    own = {name: [t for t in evening if t["profile_id"] == name] for name in ("ann", "kid", "new")}
+    for tiles in own.values():
+        shown = [t["title_id"] for t in tiles]
+        assert len(shown) == len(set(shown))
+        assert "t29" not in shown
+    assert {t["title_id"] for t in own["kid"]} <= {f"t{n:02}" for n in range(2, 29, 3)} - {"t02"}
+    by_kind = {t["row_kind"]: t for t in own["ann"]}
+    begun = by_kind["continue_watching"]
+    assert (begun["title_id"], begun["position_s"]) == ("t09", 2400.0)
+    assert by_kind["my_list"]["title_id"] == "t06"
+    # Seen lately, so not again; and what was shown in vain sixty times is not on the page.
+    assert not {"t03"} & {t["title_id"] for t in own["ann"]}
+    assert "t28" in {t["title_id"] for t in own["ann"]}
+    assert "t28" not in {t["title_id"] for t in own["new"]}
+
+    assert_df_equality(composed(inputs), pages, ignore_row_order=True, ignore_nullable=True)
+
+
+@pytest.mark.thorough
+def test_settings_choose_kinds_of_row_and_brand_rules(inputs: Inputs) -> None:
+    brand = {
+        "groups": {"out": ["t27", "t28"]},
+        "rules": [
+            {"name": "not these", "rule": "block", "group": "out"},
+            {"name": "lists first", "rule": "first", "kind": "my_list"},
+        ],
+    }
+    kinds = ["my_list", "genre", "popular"]
+    told = composed(inputs, params={"rows": kinds, "brand": brand}).collect()
+    assert {row.row_kind for row in told} <= set(kinds)
+    assert not {"t27", "t28"} & {row.title_id for row in told}
+    assert {row.row_kind for row in told if row.profile_id == "ann" and row.row == 0} == {"my_list"}
+
+
+def test_a_kind_of_row_that_there_is_not_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="no kind of row 'gnere'; there are because_you_watched"):
+        JOBS["compose_home"].params.model_validate({"rows": ["gnere"]})
+
+
+@pytest.mark.thorough
+def test_a_service_that_tells_of_no_viewers_has_pages_for_whoever_did_something(
+    spark: SparkSession, inputs: Inputs
+) -> None:
+    untold = {
+        table: spark.createDataFrame([], table.schema)
+        for table in (
+            AVAILABILITY,
+            PROFILES,
+            ACCOUNTS,
+            TITLE_AUDIENCES,
+            STOPPING_POINTS,
+            TITLE_EXPOSURES,
+        )
+    }
+    told = composed(inputs | untold, params={"grid": GRID | {"rows": 2}}).collect()
+    assert {row.profile_id for row in told} == {"ann", "kid"}
+    assert {row.row_text for row in told if row.row_kind == "popular"} <= {"Popular now"}
+
+
+@pytest.mark.thorough
+def test_how_likely_profiles_go_on_is_learned_and_used(
+    spark: SparkSession, inputs: Inputs, tmp_path: Path
+) -> None:
+    # Every other day a profile goes on with a film, and between it tastes another, which it leaves for ever.
+    points = [
+        stop(f"p{n}", 1, ago, completion=0.5)
+        if ago % 2
+        else stop(f"p{n}", 1 + ago, ago, completion=0.02)
+        for n in range(8)
+        for ago in range(1, 25)
+    ]
+    tracking = Tracking.beside_lake(str(tmp_path))
+    job = JOBS["train_resume"]
+    given = {
+        STOPPING_POINTS: rows(spark, STOPPING_POINTS, *points),
+        SHOWN_TILES: spark.createDataFrame([], SHOWN_TILES.schema),
+        TITLES: inputs[TITLES],
+    }
+
+    def train() -> None:
+        tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")
+        rehearse(job, given, MONDAY, tracker=tracker)
+        tracker.finish()
+
+    train()
+    train()
+    (version,) = tracking.versions(RESUME)
+    assert version.approved
+    assert "mean reciprocal rank" in version.reason
+    pictures = [file.path for file in tracking.client.list_artifacts(version.run_id)]
+    assert "reliability.png" in pictures
+
+    tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
+    told = composed(inputs, tracker, models={RESUME.name: version}).collect()
+    assert {row.resume_version for row in told} == {1}
+    begun = {row.score for row in told if row.row_kind == "continue_watching"}
+    assert begun
+    assert all(0 < score < 1 for score in begun)
+
+
+def adult(name: str) -> dict[str, Any]:
+    return change(profile_id=name, account_id="a", kind="adult", maturity_limit=18, status="active")
+
+
+def indexed(name: str, ids: list[str]) -> list[dict[str, Any]]:
+    return [{name: one, "idx": n, "first_seen": LONG_AGO.date()} for n, one in enumerate(ids)]
+
+
+@pytest.mark.thorough
+def test_what_makes_tiles_be_chosen_is_learned_and_used(
+    spark: SparkSession, inputs: Inputs, tmp_path: Path
+) -> None:
+    # Each profile chooses what is of its genre, wherever it stands.
+    people = [f"p{n}" for n in range(12)]
+    signals = [
+        signal(name, number, 30 + n % 5)
+        for n, name in enumerate(people)
+        for number in range(n % 3, 15, 3)
+    ]
+    tiles = [
+        {
+            "profile_id": name, "shown_date": MONDAY - timedelta(days=ago), "page": 1, "row": 1, "rank": rank,
+            "title_id": f"t{number:02}", "shown_at": datetime(2026, 3, 1), "device_class": "tv",
+            "daypart": "evening", "page_day": MONDAY - timedelta(days=ago), "was_seen": True,
+            "is_chosen": number % 3 == n % 3 and (rank + ago) % 2 == 0,
+        }
+        for n, name in enumerate(people)
+        for ago in range(1, 12)
+        for rank, number in enumerate((15 + ago % 9, 15 + (ago + 1) % 9, 15 + (ago + 2) % 9))
+    ]  # fmt: skip
+    told = inputs | {
+        TITLE_SIGNALS: rows(spark, TITLE_SIGNALS, *signals),
+        SHOWN_TILES: rows(spark, SHOWN_TILES, *tiles),
+        TITLE_EXPOSURES: spark.createDataFrame([], TITLE_EXPOSURES.schema),
+        PROFILES: rows(spark, PROFILES, *map(adult, people)),
+        PROFILE_INDEX: rows(spark, PROFILE_INDEX, *indexed("profile_id", people)),
+        TITLE_INDEX: rows(
+            spark, TITLE_INDEX, *indexed("title_id", [f"t{n:02}" for n in range(30)])
+        ),
+    }
+    tracking = Tracking.beside_lake(str(tmp_path))
+    job = JOBS["train_home_ranker"]
+    params = job.params.model_validate(
+        {
+            "recipe": {"penalty": 1.0, "tiles_of_a_term": 5},
+            "taste": {"rank": 3, "reg_param": 0.05, "iterations": 5, "blocks": 2},
+        }
+    )
+    for _ in range(2):
+        tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")
+        rehearse(job, told, MONDAY, params=params, tracker=tracker)
+        tracker.finish()
+    (version,) = tracking.versions(HOME_RANKER)
+    report = tracking.report(version)
+    assert report.metrics["weight.taste"] > 0
+    assert report.metrics["ranker.ndcg"] > report.metrics["fame.ndcg"]
+    assert version.approved, version.reason
+    assert '"origin"' in version.tags["attention"]
+
+    tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
+    pages = composed(inputs, tracker, models={HOME_RANKER.name: version})
+    assert {row.ranker_version for row in pages.select("ranker_version").distinct().collect()} == {
+        1
+    }
+    assert {row.als_version for row in pages.select("als_version").distinct().collect()} == {None}
+    assert ALS.name not in version.tags

@@ -1,0 +1,61 @@
+"""What rises is what is started more than on the same weekdays before."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import pytest
+from pyspark.sql import SparkSession
+from unit.tables.rows import rows
+
+from cinelake.recommend.home.known_titles import FLOOR, trends_of
+from cinelake.tables.tastes import TITLE_AUDIENCES
+
+UNTIL = date(2026, 3, 2)
+
+
+def test_trends_compare_the_last_two_days_with_those_weekdays_before(spark: SparkSession) -> None:
+    def starts(title: str, ago: int, count: int, country: str = "DE") -> dict[str, object]:
+        day = UNTIL - timedelta(days=ago)
+        return {
+            "title_id": title,
+            "play_date": day,
+            "country": country,
+            "starts": count,
+            "daypart": "evening",
+        }
+
+    told = rows(
+        spark,
+        TITLE_AUDIENCES,
+        # 20 now, 10 and 14 on the same days of two weeks before: 12 a week are expected.
+        starts("up", 1, 12),
+        starts("up", 2, 8),
+        starts("up", 8, 10),
+        starts("up", 16, 14),
+        # Other weekdays, and what is too old, say nothing.
+        starts("up", 4, 99),
+        starts("up", 36, 99),
+        # Never before.
+        starts("new", 1, 15),
+        # No more, and another country.
+        starts("old", 9, 8),
+        starts("up", 1, 1, "US"),
+    )
+    found = {(row.market, row.title_id): row.trend for row in trends_of(told, UNTIL).collect()}
+    assert found == pytest.approx(
+        {
+            ("DE", "up"): math.log((20 + FLOOR) / (12 + FLOOR)),
+            ("DE", "new"): math.log((15 + FLOOR) / FLOOR),
+            ("DE", "old"): math.log(FLOOR / (4 + FLOOR)),
+            ("US", "up"): math.log((1 + FLOOR) / FLOOR),
+        }
+    )
+
+
+def test_of_a_service_in_its_first_week_nothing_is_known(spark: SparkSession) -> None:
+    yesterday = UNTIL - timedelta(days=1)
+    only = {"title_id": "up", "play_date": yesterday, "country": "DE", "starts": 9}
+    told = rows(spark, TITLE_AUDIENCES, only)
+    assert trends_of(told, UNTIL).count() == 0

@@ -1,0 +1,198 @@
+"""What makes a tile be chosen is found again, though titles stood where they are looked at or not."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from unit.tables.rows import rows, same
+
+from cinelake.recommend.home.attention import Attention
+from cinelake.recommend.home.logit import Logit
+from cinelake.recommend.home.planning import Basis
+from cinelake.recommend.home.ranker import (
+    RankerRecipe,
+    by_profile,
+    examples,
+    in_view,
+    judged,
+    learned,
+    split_at,
+)
+from cinelake.recommend.home.taste import Tastes
+from cinelake.recommend.home.worth import NUMBERS
+from cinelake.recommend.rows.kind import Titles
+from cinelake.recommend.scoring import Factored
+from cinelake.tables.home import SHOWN_TILES, TITLE_EXPOSURES
+
+DAY = date(2026, 10, 30)  # a Friday
+IDS = ["heat", "jaws", "up"]
+
+
+def tile(rank: int, title: str, **more: Any) -> dict[str, Any]:
+    told = {
+        "profile_id": "p", "shown_date": DAY, "page": 1, "row": 1, "rank": rank, "title_id": title, "was_seen": True,
+        "device_class": "tv", "daypart": "evening", "page_day": DAY,
+    }  # fmt: skip
+    return told | more
+
+
+def basis() -> Basis:
+    titles = Titles(
+        genres=((),) * 3, moods=((),) * 3, themes=((),) * 3, paces=(None,) * 3, age_days=np.zeros(3),
+        popularity={"US": np.full(3, 0.1)}, trend={"US": np.zeros(3)}, on_offer={"US": np.ones(3, bool)},
+    )  # fmt: skip
+    ids = pa.array(IDS)
+    factors = np.array([[1.0], [-1.0], [0.0]], np.float32)
+    tastes = Tastes(Factored(factors), ids, np.arange(3), np.arange(3), np.arange(3))
+    features = {"US": np.arange(12.0).reshape(3, 4)}
+    return Basis(
+        ids, np.arange(3), IDS, [[]] * 3, np.zeros(3, bool), titles, tastes, features, None
+    )
+
+
+def test_only_tiles_that_were_seen_in_rows_of_titles_to_choose_tell_anything(
+    spark: SparkSession,
+) -> None:
+    kept = [tile(0, "heat"), tile(1, "up", was_seen=False, is_chosen=True)]
+    left = [tile(2, "jaws", was_seen=False), tile(3, "jaws", row_kind="continue_watching")]
+    shown = rows(spark, SHOWN_TILES, *kept, *left)
+    same(in_view(shown), rows(spark, SHOWN_TILES, *kept))
+
+
+def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSession) -> None:
+    before = {"profile_id": "p", "title_id": "heat"}
+    exposures = rows(
+        spark,
+        TITLE_EXPOSURES,
+        before | {"shown_date": DAY - timedelta(days=1), "pages": 3, "chosen": 1},
+        before | {"shown_date": DAY - timedelta(days=9), "pages": 2},
+        # Too old, and of the day itself.
+        before | {"shown_date": DAY - timedelta(days=30), "pages": 99},
+        before | {"shown_date": DAY, "pages": 99},
+    )
+    profiles = spark.createDataFrame(
+        [("p", "US", [2.0]), ("q", "US", None)],
+        "profile_id string, market string, factors array<float>",
+    )
+    catalogue = spark.createDataFrame(
+        [("heat", ["Crime"], None, "film", None, None)],
+        "title_id string, genres array<string>, moods array<string>, kind string, runtime_s double, maturity int",
+    )
+    tiles = rows(
+        spark,
+        SHOWN_TILES,
+        tile(2, "heat", is_chosen=True),
+        tile(0, "up", profile_id="q", page_day=date(2026, 12, 25)),
+        # A title that no page may hold any more, and a profile that is gone.
+        tile(3, "gone"),
+        tile(4, "up", profile_id="r"),
+    )
+    attention = Attention({"tv": (0.5, 0.25)}, "a test")
+    found = examples(tiles, exposures, profiles, basis(), catalogue, attention, RankerRecipe())
+    told = {row.profile_id: row.asDict() for row in found.collect()}
+    assert told.keys() == {"p", "q"}
+    spread = math.sqrt(8 / 3)
+    numbers = dict(zip(NUMBERS, [2 / spread, 0, 1, 2, 3, math.log(5)], strict=True))
+    assert {n: told["p"][n] for n in NUMBERS} == pytest.approx(numbers)
+    assert told["p"]["weight"] == pytest.approx(math.exp(0.5 + 0.5))
+    assert set(told["p"]["terms"]) >= {
+        "genre Crime @ month 10", "genre Crime @ evening of weekday 5", "kind film @ device tv"
+    }  # fmt: skip
+    assert not any("holiday" in term for term in told["p"]["terms"])
+    assert {n: told["q"][n] for n in NUMBERS} == pytest.approx(
+        dict(zip(NUMBERS, [0, 8, 9, 10, 11, 0], strict=True))
+    )
+    assert told["q"]["weight"] == 1.0
+
+
+def drawn(spark: SparkSession, pages: int) -> DataFrame:
+    """Page views of eight tiles. Taste doubles the odds, horror triples them in October, and what stands further right
+    is looked at less; and the page puts first what is famous, which nobody minds.
+    """
+    dice = np.random.default_rng(6)
+    told = []
+    for page in range(pages):
+        month = (9, 10)[page % 2]
+        fame = np.sort(dice.normal(size=8))[::-1]
+        for rank in range(8):
+            taste, horror = dice.normal(), bool(dice.random() < 0.3)
+            odds = -2.0 + math.log(2) * taste + math.log(3) * (horror and month == 10)
+            looked, wanted = (
+                dice.random() < math.exp(-0.3 * rank),
+                dice.random() < 1 / (1 + math.exp(-odds)),
+            )
+            values = dict.fromkeys(NUMBERS, 0.0) | {"taste": taste, "fame": fame[rank]}
+            genre = "genre Horror" if horror else "genre Drama"
+            told.append(
+                (f"p{page % 50}", DAY, page, 0, rank, "tv", "evening", "5", bool(looked and wanted),
+                 [f"{genre} @ month {month}"], *(float(values[name]) for name in NUMBERS))
+            )  # fmt: skip
+    numbers = ", ".join(f"{name} double" for name in NUMBERS)
+    frame = spark.createDataFrame(
+        told,
+        "profile_id string, shown_date date, page int, row int, rank int, device_class string, daypart string, "
+        f"weekday string, is_chosen boolean, terms array<string>, {numbers}",
+    )
+    weight = F.when(F.col("is_chosen"), 1 / Attention({"tv": (0.0, 0.3)}, "").propensity())
+    return frame.withColumn("weight", F.coalesce(weight, F.lit(1.0)))
+
+
+def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
+    spark: SparkSession,
+) -> None:
+    told = drawn(spark, 3000).localCheckpoint()
+    found = learned(told, RankerRecipe(penalty=1.0, tiles_of_a_term=1))
+    assert found.weights["taste"] == pytest.approx(math.log(2), abs=0.1)
+    horror = {m: found.weights[f"genre Horror @ month {m}"] for m in (9, 10)}
+    drama = {m: found.weights[f"genre Drama @ month {m}"] for m in (9, 10)}
+    lift = (horror[10] - drama[10]) - (horror[9] - drama[9])
+    assert lift == pytest.approx(math.log(3), abs=0.3)
+    # Without correction what stood first looks wanted.
+    naive = learned(told.withColumn("weight", F.lit(1.0)), RankerRecipe(), circumstances=False)
+    assert naive.weights["fame"] > 0.3
+    assert abs(found.weights["fame"]) < 0.12
+
+    plain = learned(told, RankerRecipe(), circumstances=False)
+    means = by_profile(judged(told, found, plain)).groupBy("model").agg(F.avg("ndcg").alias("ndcg"))
+    ndcg = {row.model: row.ndcg for row in means.collect()}
+    assert ndcg["ranker"] > ndcg["without_circumstances"] > ndcg["fame"]
+
+
+def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_place(
+    spark: SparkSession,
+) -> None:
+    numbers = ", ".join(f"{name} double" for name in NUMBERS)
+    schema = (
+        "profile_id string, shown_date date, page int, row int, rank int, device_class string, daypart string, "
+        f"weekday string, is_chosen boolean, weight double, terms array<string>, {numbers}"
+    )
+
+    def row(page: int, rank: int, taste: float, chosen: bool, weight: float) -> tuple[Any, ...]:
+        values = dict.fromkeys(NUMBERS, 0.0) | {"taste": taste}
+        return ("p", DAY, page, 0, rank, "tv", "evening", "5", chosen, weight, [], *values.values())
+
+    told = spark.createDataFrame(
+        [
+            row(1, 0, 0.1, False, 1.0), row(1, 1, 0.9, True, 3.0),
+            row(2, 0, 0.9, False, 1.0), row(2, 1, 0.1, True, 1.0),
+            # Nothing was chosen: no part of the mean.
+            row(3, 0, 0.9, False, 1.0),
+        ],
+        schema,
+    )  # fmt: skip
+    logit = Logit(0.0, dict.fromkeys(NUMBERS, 0.0) | {"taste": 1.0})
+    found = by_profile(judged(told, logit, logit)).where("model = 'ranker'").first()
+    assert found is not None
+    assert found.ndcg == pytest.approx((3.0 * 1.0 + 1.0 / math.log2(3)) / 4.0)
+
+
+def test_the_last_quarter_of_the_days_judges() -> None:
+    assert split_at(DAY, DAY + timedelta(days=28)) == DAY + timedelta(days=21)
+    assert split_at(DAY, DAY + timedelta(days=2)) == DAY + timedelta(days=1)
