@@ -23,7 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import csr_array
 
+from cinelake.recommend.home import kernels
 from cinelake.recommend.scoring import Matrix
 
 
@@ -55,8 +57,8 @@ class RowOffers:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Of `b` profiles `r` rows of `m` titles: positions in the catalogue (−1: none), the best of a row first, and the
-    logarithm of the odds that each is chosen if it is looked at.
+    """Of `b` profiles `r` rows of `m` titles: positions in the catalogue, the best of a row first, −1 where it has no
+    more; and the logarithm of the odds that each is chosen if it is looked at.
     """
 
     titles: Matrix
@@ -82,7 +84,7 @@ def compose(
     given: Candidates,
     offers: RowOffers,
     tastes: Matrix,
-    genres: Matrix,
+    genres: csr_array,
     looked_at: tuple[Matrix, Matrix],
     grid: Grid,
     first: Sequence[int] = (),
@@ -91,47 +93,22 @@ def compose(
 
     `first` are kinds whose best row comes before all others, in this order, wherever a profile has one.
     """
-    profiles, rows, width = given.titles.shape
+    profiles = len(given.titles)
     theta, phi = (
         np.resize(part, n) for part, n in zip(looked_at, (grid.rows, grid.titles), strict=True)
     )
-    every = np.arange(profiles)
-    there = given.titles >= 0
-    at = np.where(there, given.titles, 0)
-    chances = given.chances
-    of_genre = genres[at] * there[..., None]
-    used = np.zeros((profiles, len(genres)), bool)
-    covered = np.zeros((profiles, genres.shape[1]))
-    taken = np.zeros((profiles, rows), bool)
-    left = np.repeat(offers.most[None, :], profiles, axis=0)
     pages = np.full((profiles, grid.rows), -1)
     slots = np.full((profiles, grid.rows, grid.titles), -1)
-    weights = np.concatenate([phi, np.zeros(max(0, width - grid.titles))])
-    for place in range(grid.rows):
-        is_free = there & ~used[every[:, None, None], at]
-        nth = np.cumsum(is_free, axis=2) - 1
-        is_in = is_free & (nth < grid.titles)
-        attention = np.where(is_in, weights[np.minimum(np.maximum(nth, 0), width - 1)], 0.0)
-        worth = theta[place] * (attention * chances).sum(axis=2)
-        if grid.diversity:
-            more = theta[place] * np.einsum("brm,brmg->brg", attention, of_genre)
-            gained = np.log1p(more / (1 + covered[:, None, :]))
-            worth = worth + grid.diversity * np.einsum("bg,brg->br", tastes, gained)
-        may_be = ~taken & (is_in.sum(axis=2) >= offers.least) & (left[:, offers.kinds] > 0)
-        worth = np.where(may_be, worth, -np.inf)
-        if place < len(first):
-            preferred = may_be & (offers.kinds == first[place])
-            worth = np.where(preferred.any(axis=1, keepdims=True) & ~preferred, -np.inf, worth)
-        chosen = np.argmax(worth, axis=1)
-        is_left = worth[every, chosen] > -np.inf
-        if not is_left.any():
-            break
-        pages[is_left, place] = chosen[is_left]
-        taken[every[is_left], chosen[is_left]] = True
-        np.subtract.at(left, (every[is_left], offers.kinds[chosen[is_left]]), 1)
-        row, cell = np.nonzero(is_in[every, chosen] & is_left[:, None])
-        slots[row, place, nth[row, chosen[row], cell]] = cell
-        used[row, given.titles[row, chosen[row], cell]] = True
-        shown = theta[place] * attention[row, chosen[row], cell]
-        np.add.at(covered, row, shown[:, None] * of_genre[row, chosen[row], cell])
+    kernels.composed(
+        given.titles,
+        given.chances,
+        (offers.kinds, offers.least, offers.most),
+        tastes,
+        (genres.indptr, genres.indices, genres.data),
+        (theta, phi),
+        grid.diversity,
+        np.array(first, np.int64),
+        pages,
+        slots,
+    )
     return Pages(pages, slots)

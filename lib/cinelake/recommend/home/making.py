@@ -12,8 +12,10 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import csr_array
 
 from cinelake.recommend.draws import mixed
+from cinelake.recommend.home import kernels
 from cinelake.recommend.home.compose import Candidates, RowOffers, compose
 from cinelake.recommend.home.context import Circumstances
 from cinelake.recommend.home.plan import Plan
@@ -82,8 +84,8 @@ class _Rows:
 
     def in_order(self, worth: Matrix) -> _Rows:
         """The best of each row first; equals as they came."""
-        worth = np.where(self.titles >= 0, worth + self.added, -np.inf)
-        order = np.argsort(-worth, axis=2, kind="stable")
+        order = np.empty(worth.shape, np.int64)
+        kernels.ordered(np.where(self.titles >= 0, worth + self.added, -np.inf), order)
         parts = {
             name: np.take_along_axis(getattr(self, name), order, axis=2)
             for name in ("titles", "added", "odds", "title_at")
@@ -137,6 +139,7 @@ class Maker:
             if isinstance(pin, Pin)
         }
         self._shelves: dict[str, list[Shelf]] = {}
+        self._members: dict[str, tuple[Matrix, Matrix]] = {}
 
     def make(self, batch: pa.RecordBatch) -> Batches:
         """Batches of tiles, of the schema of `pages`."""
@@ -219,21 +222,15 @@ class Maker:
 
     def _shelf_rows(self, audience: _Audience, shelves: list[Shelf]) -> _Rows:
         """Of what each profile may be shown and has not seen."""
-        width, catalogue = self.plan.width, len(self.plan.idx)
+        width = self.plan.width
         odds = np.where(audience.is_open & ~audience.seen, audience.odds, CLOSED)
         best = _best(odds)
         shape = (len(audience), len(shelves), width)
         titles, added = np.full(shape, -1), np.zeros(shape)
+        # Of the best titles those that belong to it, which stand in order already.
+        kernels.filled(best, *self._belonging(audience.market, shelves), titles)
         for at, shelf in enumerate(shelves):
-            if shelf.added is None:
-                # Of the best titles those that belong to it, which stand in order already.
-                belongs = np.zeros(catalogue + 1, bool)
-                belongs[shelf.titles] = True
-                is_in = belongs[best] & (best >= 0)
-                place = np.cumsum(is_in, axis=1) - 1
-                row, cell = np.nonzero(is_in & (place < width))
-                titles[row, at, place[row, cell]] = best[row, cell]
-            else:
+            if shelf.added is not None:
                 worth = odds[:, shelf.titles] + shelf.added.astype(np.float32)
                 order = np.argsort(-worth, axis=1, kind="stable")[:, :width]
                 there = np.isfinite(np.take_along_axis(worth, order, axis=1))
@@ -241,6 +238,18 @@ class Maker:
                 added[:, at, : order.shape[1]] = shelf.added[order]
         nowhere = np.full(shape, -1)
         return _Rows(titles, added, np.full(shape, np.nan), nowhere, nowhere[:, :, 0])
+
+    def _belonging(self, market: str, shelves: list[Shelf]) -> tuple[Matrix, Matrix]:
+        """To which shelves that add nothing each title belongs: where those of a title begin, and their places."""
+        if market not in self._members:
+            pairs = [(shelf.titles, at) for at, shelf in enumerate(shelves) if shelf.added is None]
+            title = np.concatenate([titles for titles, _ in pairs] or [np.zeros(0, np.int64)])
+            place = np.repeat([at for _, at in pairs], [len(titles) for titles, _ in pairs])
+            order = np.argsort(title, kind="stable")
+            counts = np.bincount(title, minlength=len(self.plan.idx))
+            first = np.concatenate([[0], np.cumsum(counts)])
+            self._members[market] = first, place.astype(np.int64)[order]
+        return self._members[market]
 
     def _own_rows(self, audience: _Audience) -> _OwnRows:
         """Of what each profile may be shown; seen titles only where the kind of row holds such."""
@@ -302,8 +311,9 @@ class Maker:
         row, liked = cells(batch.column("liked"))
         position = self._positions(liked)
         known, genres = position >= 0, self.plan.genres
-        found = np.zeros((batch.num_rows, genres.shape[1]))
-        np.add.at(found, row[known], genres[position[known]])
+        shape = (batch.num_rows, genres.shape[0])
+        history = csr_array((np.ones(int(known.sum())), (row[known], position[known])), shape=shape)
+        found = (history @ genres).toarray()
         total = found.sum(axis=1, keepdims=True)
         even = np.full_like(found, 1 / genres.shape[1])
         shares: Matrix = np.divide(found, total, out=even, where=total > 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import csr_array
 
 from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.home.attention import Attention
@@ -24,7 +25,7 @@ SPARE = 2
 @dataclass(frozen=True)
 class Plan:
     """As it is broadcast. Titles stand in the order of their ids; `idx` are the numbers under which histories name
-    them.
+    them, `genres (titles, genres)` even shares of each title's.
 
     `worth`, by market, are log odds `(titles)`, and `at` what circumstances add `(circumstances, titles)`; '' where no
     market is told of. `taste` and `shown` are the weights of a profile's taste and of what it was shown in vain.
@@ -33,7 +34,7 @@ class Plan:
     ids: pa.Array
     idx: Matrix
     names: Sequence[str]
-    genres: Matrix
+    genres: csr_array
     offer: Offer | None
     tastes: Tastes | None
     taste: float

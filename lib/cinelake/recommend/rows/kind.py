@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 from pyspark.sql import DataFrame
+from scipy.sparse import csr_array
 
 from cinelake.recommend import rows
 from cinelake.recommend.declared import declared
@@ -65,15 +66,15 @@ class Titles:
     def markets(self) -> Iterable[str | None]:
         return self.popularity if self.on_offer is not None else (None,)
 
-    def shares(self) -> Matrix:
+    def shares(self) -> csr_array:
         """Of each title's genres, in the order of their names, an even share: `(titles, genres)`."""
         genres = sorted({genre for own in self.genres for genre in own})
         place = {genre: at for at, genre in enumerate(genres)}
-        found = np.zeros((len(self), max(1, len(genres))))
-        for title, own in enumerate(self.genres):
-            for genre in own:
-                found[title, place[genre]] = 1 / len(own)
-        return found
+        counts = np.array([len(own) for own in self.genres], np.int64)
+        columns = np.array([place[genre] for own in self.genres for genre in own], np.int64)
+        each = np.repeat(1 / np.maximum(counts, 1), counts)
+        first = np.concatenate([[0], np.cumsum(counts)])
+        return csr_array((each, columns, first), shape=(len(self), max(1, len(genres))))
 
     def there(self, market: str | None) -> Matrix:
         """Which are on offer."""

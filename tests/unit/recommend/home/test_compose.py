@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
-from cinelake.recommend.home.compose import Candidates, Grid, RowOffers, compose
+from cinelake.recommend.home.compose import Candidates, Grid, Pages, RowOffers, compose
 
 FLAT = np.ones(40), np.ones(100)
 
@@ -18,6 +21,12 @@ def offers(kinds: list[int], most: int = 9, least: int = 1) -> RowOffers:
         np.full(len(kinds), least),
         np.full(of_kinds, most),
     )
+
+
+def composed(
+    candidates: Candidates, of: RowOffers, tastes: Any, genres: Any, *more: Any, **named: Any
+) -> Pages:
+    return compose(candidates, of, tastes, csr_array(genres), *more, **named)
 
 
 def shown(candidates: Candidates, pages: object, profile: int = 0) -> list[list[int]]:
@@ -39,14 +48,14 @@ def test_rows_come_by_what_they_add_and_share_no_title() -> None:
     # The second row is the best; of the first, what remains without its titles is worth least.
     candidates = one([[0, 1], [0, 1, 2], [3, 4]], {0: 1.0, 1: 0.5, 2: 0.5, 3: -1.0, 4: -1.0})
     grid = Grid(rows=3, titles=3, diversity=0)
-    found = compose(candidates, offers([0, 1, 2]), np.ones((1, 1)), np.ones((5, 1)), FLAT, grid)
+    found = composed(candidates, offers([0, 1, 2]), np.ones((1, 1)), np.ones((5, 1)), FLAT, grid)
     assert shown(candidates, found) == [[0, 1, 2], [3, 4]]
 
 
 def test_what_is_free_moves_up_and_rows_too_short_are_left_out() -> None:
     candidates = one([[0, 1], [1, 2, 3], [4]], {0: 3.0, 1: 3.0, 2: 1.0, 3: 1.0, 4: 9.0})
     grid = Grid(rows=3, titles=2, diversity=0)
-    found = compose(
+    found = composed(
         candidates, offers([0, 1, 2], least=2), np.ones((1, 1)), np.ones((5, 1)), FLAT, grid
     )
     assert shown(candidates, found) == [[0, 1], [2, 3]]
@@ -56,9 +65,9 @@ def test_a_kind_has_no_more_rows_than_it_may_and_one_can_come_first() -> None:
     candidates = one([[0], [1], [2], [3]], {0: 4.0, 1: 3.0, 2: 2.0, 3: 1.0})
     grid = Grid(rows=4, titles=2, diversity=0)
     of = offers([0, 0, 0, 1], most=2)
-    found = compose(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid)
+    found = composed(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid)
     assert shown(candidates, found) == [[0], [1], [3]]
-    found = compose(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid, first=[1])
+    found = composed(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid, first=[1])
     assert shown(candidates, found) == [[3], [0], [1]]
 
 
@@ -68,8 +77,8 @@ def test_diversity_brings_up_what_else_the_profile_likes() -> None:
     genres = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     both, only = np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])
     of, grid = offers([0, 1, 2]), Grid(rows=3, titles=1, diversity=0.5)
-    assert shown(candidates, compose(candidates, of, both, genres, FLAT, grid)) == [[0], [2], [1]]
-    assert shown(candidates, compose(candidates, of, only, genres, FLAT, grid)) == [[0], [1], [2]]
+    assert shown(candidates, composed(candidates, of, both, genres, FLAT, grid)) == [[0], [2], [1]]
+    assert shown(candidates, composed(candidates, of, only, genres, FLAT, grid)) == [[0], [1], [2]]
 
 
 def value(candidates: Candidates, pages: object, tastes: np.ndarray, genres: np.ndarray, grid: Grid,
@@ -92,14 +101,14 @@ def test_greedy_takes_at_each_place_the_row_that_adds_most(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows, width, titles, kinds = 5, 4, 9, 3
     drawn = np.stack([rng.permutation(titles)[:width] for _ in range(rows)])[None]
-    drawn = np.where(rng.random(drawn.shape) < 0.2, -1, drawn)
+    drawn[np.arange(width) >= rng.integers(1, width + 1, (1, rows, 1))] = -1
     candidates = Candidates(drawn, rng.normal(-1, 1, titles)[drawn])
     genres = rng.dirichlet(np.ones(kinds), titles)
     tastes = rng.dirichlet(np.ones(kinds), 1)
     theta, phi = 0.8 ** np.arange(3), 0.7 ** np.arange(2)
     grid = Grid(rows=3, titles=2, diversity=0.3)
     of = offers([0, 1, 2, 3, 4])
-    found = compose(candidates, of, tastes, genres, (theta, phi), grid)
+    found = composed(candidates, of, tastes, genres, (theta, phi), grid)
     told = shown(candidates, found)
     flat = [title for row in told for title in row]
     assert len(flat) == len(set(flat))
@@ -109,7 +118,7 @@ def test_greedy_takes_at_each_place_the_row_that_adds_most(seed: int) -> None:
     def alone(row: int) -> float:
         only = Candidates(candidates.titles[:, [row]], candidates.odds[:, [row]])
         single = Grid(rows=1, titles=2, diversity=0.3)
-        page = compose(only, offers([0]), tastes, genres, (theta, phi), single)
+        page = composed(only, offers([0]), tastes, genres, (theta, phi), single)
         return value(only, page, tastes, genres, single, theta, phi)
 
     if told:
@@ -118,13 +127,14 @@ def test_greedy_takes_at_each_place_the_row_that_adds_most(seed: int) -> None:
 
 def test_pages_do_not_depend_on_which_profiles_come_together() -> None:
     rng = np.random.default_rng(3)
-    titles = rng.integers(-1, 30, (7, 6, 8))
+    titles = np.stack([[rng.permutation(30)[:8] for _ in range(6)] for _ in range(7)])
+    titles[np.arange(8) >= rng.integers(1, 9, (7, 6, 1))] = -1
     candidates = Candidates(titles, rng.normal(size=titles.shape))
     genres, tastes = rng.dirichlet(np.ones(4), 30), rng.dirichlet(np.ones(4), 7)
     grid, of = Grid(rows=4, titles=3), offers([0, 0, 1, 1, 2, 2], most=1)
-    whole = compose(candidates, of, tastes, genres, FLAT, grid)
+    whole = composed(candidates, of, tastes, genres, FLAT, grid)
     for one_ in range(7):
         part = Candidates(candidates.titles[[one_]], candidates.odds[[one_]])
-        page = compose(part, of, tastes[[one_]], genres, FLAT, grid)
+        page = composed(part, of, tastes[[one_]], genres, FLAT, grid)
         assert np.array_equal(page.rows[0], whole.rows[one_])
         assert np.array_equal(page.slots[0], whole.slots[one_])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
 
 from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.home.attention import USUAL_ATTENTION
@@ -72,7 +73,7 @@ def plan(**more: Any) -> Plan:
         "ids": ids,
         "idx": idx,
         "names": [f"Title {n}" for n in range(TITLES)],
-        "genres": np.eye(3)[genre],
+        "genres": csr_array(np.eye(3)[genre]),
         "offer": Offer(ids, {"DE": 0}, (np.arange(TITLES) % 10 != 0)[None], np.where(genre == 1, 18, 6)),
         "tastes": Tastes(Factored(factors), ids, idx, np.arange(TITLES), np.arange(TITLES)),
         "taste": 1.0,
