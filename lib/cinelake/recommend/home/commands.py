@@ -13,11 +13,12 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from cinelake.behaviour.history import latest
-from cinelake.recommend.asked import near_ids
+from cinelake.recommend.asked import busiest, near_ids
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
 from cinelake.recommend.service import Service
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
+from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_PAGES
 
 HOURS = 24 // len(DAYPARTS)
@@ -36,7 +37,12 @@ def register(
 
     @app.command()
     def home(
-        profile: Annotated[str, typer.Argument(help="A profile's id or its pseudonym.")],
+        profile: Annotated[
+            str | None,
+            typer.Argument(
+                help="A profile's id or its pseudonym; without one, that with most signals."
+            ),
+        ] = None,
         at: Annotated[
             datetime | None,
             typer.Option(
@@ -55,6 +61,12 @@ def register(
         if not lake.exists(HOME_PAGES):
             raise typer.BadParameter("no page has been made yet; run `cinelake run` first")
         pages = lake.read(HOME_PAGES)
+        if profile is None:
+            keenest = busiest(_with_pages(lake.read(TITLE_SIGNALS), pages), 1).first()
+            if keenest is None:
+                raise typer.BadParameter("nobody has a page yet; run `cinelake run` first")
+            profile = str(keenest["profile_id"])
+            Console().print(Text(f"Profile {profile}"))
         known_as = pseudonyms(context(), [profile], "cinelake home")[profile]
         own = pages.where((F.col("profile_id") == known_as) & (F.col("device_class") == device))
         daypart = DAYPARTS[at.hour // HOURS] if at else "evening"
@@ -62,6 +74,10 @@ def register(
         if not found:
             raise typer.BadParameter(_nothing(pages, own, profile, known_as, at))
         Console().print(as_rows(named(found, lake.read(TITLES)), rows, titles))
+
+
+def _with_pages(signals: DataFrame, pages: DataFrame) -> DataFrame:
+    return signals.join(pages.select("profile_id").distinct(), on="profile_id", how="left_semi")
 
 
 def page_at(
