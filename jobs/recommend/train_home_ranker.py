@@ -1,8 +1,8 @@
 """Learn what makes titles be chosen on home pages, from tiles shown before the day.
 
 What is known of titles and profiles is as it was before the first of these tiles. Judged on the last of them,
-corrected for places, beside taste alone and fame alone; then fitted on all, registered and, if it is no worse than
-either, approved.
+corrected for places, beside taste alone and fame alone; then fitted on all, registered with the model behind taste as
+it is now and, if it is no worse than either, approved.
 """
 
 from datetime import date, timedelta
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
-from cinelake.recommend.cold_titles import ContentRecipe, likes_of
+from cinelake.recommend.cold_titles import ContentRecipe, likes_of, listable_of
 from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import intervals
@@ -37,6 +37,7 @@ from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import indexed, interactions
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_RANKER, SHOWN_TILES, TITLE_EXPOSURES
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
@@ -110,24 +111,35 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
         tracker.set_tags({"attention.from": attention.origin})
         tracker.log_figure(pictures.circumstances(whole), "circumstances.png")
         tracker.flush()
+        given = registrable(whole, NUMBERS, examples.sparkSession, ("genre Horror @ month 10",))
+        tags = {"attention": attention.to_json(), "ranker": recipe.model_dump_json()}
+        setting = _setting(run)
+        titles = latest(run.read(TITLES), ["title_id"], *CONTENT)
+        try:
+            frames, behind = _fitted(run, setting, through, titles)
+        except NothingLiked:
+            frames, behind = {}, {}
         return tracker.register(
             HOME_RANKER,
             trained_through=through,
             fingerprint=run.inputs_fingerprint,
-            tags=proposed(passed=decision.passed, reason=decision.reason)
-            | {"attention": attention.to_json(), "recipe": recipe.model_dump_json()},
-            **registrable(whole, NUMBERS, examples.sparkSession, ("genre Horror @ month 10",)),
+            tags=proposed(passed=decision.passed, reason=decision.reason) | tags | behind,
+            **given | {"frames": given["frames"] | frames},
         )
+
+
+def _setting(run: Run[TrainHomeRankerParams]) -> Setting[AlsRecipe]:
+    """That of the approved model of lists, or as configured."""
+    version = run.approved_or_none(ALS)
+    setting = Setting(run.params.taste, run.params.weights)
+    return setting.of_tags(version.tags) if version else setting
 
 
 def _examples(
     run: Run[TrainHomeRankerParams], tiles: DataFrame, first: date, attention: ranker.Attention
 ) -> DataFrame:
     """Tiles with what was known before the first day of them."""
-    params = run.params
-    version = run.approved_or_none(ALS)
-    setting = Setting(params.taste, params.weights)
-    setting = setting.of_tags(version.tags) if version else setting
+    params, setting = run.params, _setting(run)
     signals, records = run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
     service = records.before(first).describe(first, params.limits, params.popularity)
     known = strengths(signals, setting.weights, first).localCheckpoint()
@@ -140,26 +152,39 @@ def _examples(
         known, service, people, model, catalogue, trends_of(records.title_audiences, first)
     )
     shown = ranker.in_view(tiles)
+    shown = ranker.with_strangers(shown, given, params.recipe.strangers)
     return ranker.examples(shown, exposures, profiles, given, catalogue, attention, params.recipe)
 
 
 def _taste(
     run: Run[TrainHomeRankerParams], setting: Setting[AlsRecipe], first: date, said: DataFrame
 ) -> Approved | None:
-    """The model behind taste, fitted to what was told before the first day; None where nobody liked anything."""
-    signals = run.read(TITLE_SIGNALS).where(F.col("signal_date") < F.lit(first))
+    """The model behind taste before a day; None where nobody had liked anything."""
+    try:
+        frames, tags = _fitted(run, setting, first, said)
+    except NothingLiked:
+        return None
+    titles = listable_of(tags, frames.__getitem__, said, first)
+    return Approved(titles.localCheckpoint(), Ridge(setting.recipe.alpha, setting.recipe.reg_param))
+
+
+def _fitted(
+    run: Run[TrainHomeRankerParams], setting: Setting[AlsRecipe], until: date, said: DataFrame
+) -> tuple[dict[str, DataFrame], dict[str, str]]:
+    """A fit to what was told before a day, as frames and tags that `listable_of` reads. Raises NothingLiked."""
+    signals = run.read(TITLE_SIGNALS).where(F.col("signal_date") < F.lit(until))
     told = indexed(signals, run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
-    with persisted(interactions(told, setting.weights, first)) as rows:
-        try:
-            fitted = setting.recipe.fit(rows)
-        except NothingLiked:
-            return None
-        titles = said.select("title_id", *CONTENT)
-        learnt = run.params.content.fit(fitted.of_titles, likes_of(rows), titles)
-        listable = run.params.content.listable(fitted.of_titles, learnt.terms, titles, first)
-        return Approved(
-            listable.localCheckpoint(), Ridge(setting.recipe.alpha, setting.recipe.reg_param)
+    with persisted(interactions(told, setting.weights, until)) as rows:
+        fitted = setting.recipe.fit(rows)
+        learnt = run.params.content.fit(
+            fitted.of_titles, likes_of(rows), said.select("title_id", *CONTENT)
         )
+        frames = {
+            # The rows that the fit was made from are let go of.
+            "titles": fitted.of_titles.select("title_id", "factors").localCheckpoint(),
+            "content": learnt.terms,
+        }
+    return frames, setting.tags | {"content": run.params.content.model_dump_json()}
 
 
 if __name__ == "__main__":

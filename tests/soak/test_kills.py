@@ -9,7 +9,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from soak.conftest import Service
 
-KILLS = int(os.environ.get("KILLS", "50"))
+KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
 # A lake is killed so often in a row before it may run to its end: each run goes on where the one before was killed.
 IN_A_ROW = 5

@@ -53,7 +53,8 @@ class Models(Generic[V]):
     @property
     def versions(self) -> dict[str, int | None]:
         """Numbers by what they are for, null where there is none."""
-        named = {"als": self.als, "ranker": self.ranker, "resume": self.resumes}
+        als = self.als if self.behind_taste is self.als else None
+        named = {"als": als, "ranker": self.ranker, "resume": self.resumes}
         return {name: version.version if version else None for name, version in named.items()}
 
     @property
@@ -71,20 +72,26 @@ class Models(Generic[V]):
         """Who goes on with what."""
         return Logit.of_frame(self.frame(self.resumes, "weights")) if self.resumes else BY_RECENCY
 
+    @property
+    def behind_taste(self) -> V | None:
+        """The ranker comes with the model that it learned to weigh; without one, that of lists."""
+        return self.ranker if self.ranker and "content" in self.ranker.tags else self.als
+
     def weighing(self, settings: Settings) -> Settings:
         """A history is told as those were that the model behind taste has learned from."""
-        told = self.als and self.als.tags.get("weights")
+        told = self.behind_taste and self.behind_taste.tags.get("weights")
         if not told:
             return settings
         return settings.model_copy(update={"weights": Weights.model_validate_json(told)})
 
     def taste(self, service: Service) -> Known | None:
         """The titles of the model behind taste, and those that it knows by their content."""
-        if self.als is None:
+        version = self.behind_taste
+        if version is None:
             return None
-        recipe = Setting(AlsRecipe(), Weights()).of_tags(self.als.tags).recipe
-        frame = partial(self.frame, self.als)
-        titles = listable_of(self.als.tags, frame, service.said, self.als.trained_through)
+        recipe = Setting(AlsRecipe(), Weights()).of_tags(version.tags).recipe
+        frame = partial(self.frame, version)
+        titles = listable_of(version.tags, frame, service.said, version.trained_through)
         return Known(titles.localCheckpoint(), Ridge(recipe.alpha, recipe.reg_param))
 
 

@@ -25,7 +25,7 @@ from cinelake.recommend.scoring import Matrix
 # Falls that are usual, and how many tiles have to speak for a class of its own before it is believed.
 USUAL_FALL, TILES = (0.3, 0.3), 20.0
 # A tile of which less is told would count for more than all others together.
-LEAST = 0.02
+LEAST = 0.1
 # Fewer chosen tiles tell nothing of how attention falls.
 CHOSEN = 30
 

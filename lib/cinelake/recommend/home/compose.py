@@ -37,7 +37,7 @@ class Grid(BaseModel):
     rows: int = Field(12, ge=1, le=40, description="rows of a page")
     titles: int = Field(20, ge=1, le=100, description="titles of a row")
     diversity: float = Field(
-        0.1, ge=0, description="weight of having something of all that the profile likes"
+        0.02, ge=0, description="weight of having something of all that the profile likes"
     )
     exploration: float = Field(
         0.02, ge=0, le=0.5, description="share of slots that are filled at random"

@@ -5,6 +5,11 @@ profile is as it was before the first of the examples: the model behind *taste* 
 then, so no example has had a part in its own features. Rows of what was begun are left out, for there it is the story
 that is chosen.
 
+A page shows what its makers thought good, so among its tiles what made them think so tells little any more (selection
+bias). What a title is worth is therefore learned from what was chosen against *strangers*, titles of the whole
+catalogue that are drawn at random and were not on the page. What circumstances do, and being shown in vain, is learned
+from the tiles of pages against one another: strangers were never shown, because nobody thought them good.
+
 Position debiasing: a tile far down is looked at less, whatever it is. A chosen tile therefore counts as many times as
 such a place is looked at less than the first (attention.py): inverse propensity, by which the odds found are those of
 a tile that is looked at (Wang, Bendersky, Metzler and Najork 2016, "Learning to Rank with Selection Bias in Personal
@@ -24,12 +29,13 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from scipy.optimize import brentq
 
 from cinelake.recommend.home.attention import Attention
 from cinelake.recommend.home.context import holidays_of
-from cinelake.recommend.home.logit import Logit, Penalty, fit
+from cinelake.recommend.home.logit import Logit, OneSided, Penalty, fit
 from cinelake.recommend.home.making import ROWS
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.worth import (
@@ -44,6 +50,8 @@ from cinelake.recommend.home.worth import (
 LEFT_OUT = ("continue_watching", "watch_again", "my_list")
 PAGE = ("profile_id", "shown_date", "page")
 MODELS = ("ranker", "without_circumstances", "taste", "fame")
+# Odds are rounded to this share of a unit when chances are levelled.
+BINS_A_UNIT = 100
 CIRCUMSTANCES = ("device_class", "daypart", "weekday")
 
 
@@ -56,7 +64,13 @@ class RankerRecipe(BaseModel):
     shown_days: int = Field(
         28, ge=1, le=365, description="days in which what was shown in vain is remembered"
     )
-    penalty: float = Field(30.0, gt=0, description="of large weights (tiles)")
+    strangers: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="titles drawn from the whole catalogue that each page view is set against",
+    )
+    penalty: float = Field(300.0, gt=0, description="of large weights (tiles)")
     tiles_of_a_term: int = Field(
         50,
         ge=1,
@@ -70,6 +84,37 @@ def in_view(tiles: DataFrame) -> DataFrame:
     return tiles.where((F.col("was_seen") | F.col("is_chosen")) & ~told)
 
 
+def with_strangers(tiles: DataFrame, given: Basis, count: int) -> DataFrame:
+    """The tiles, and `count` titles drawn at random beside those of each page view, with `is_stranger`.
+
+    A draw follows from the profile, the day and the page.
+    """
+    ids = tiles.sparkSession.createDataFrame(
+        pa.table({"_place": np.arange(len(given.ids)), "title_id": given.ids})
+    )
+    own = tiles.select("*", F.lit(False).alias("is_stranger"))
+    if not count or not len(given.ids):
+        return own
+    view = (*PAGE, "device_class", "daypart", "page_day")
+    drawn = (
+        tiles.groupBy(*view)
+        .agg(F.collect_set("title_id").alias("_shown"))
+        .select("*", F.explode(F.sequence(F.lit(1), F.lit(count))).alias("_nth"))
+        .select("*", F.pmod(F.xxhash64(*PAGE, "_nth"), F.lit(len(given.ids))).alias("_place"))
+        .join(F.broadcast(ids), on="_place", how="inner")
+        .where(~F.array_contains("_shown", F.col("title_id")))
+        .select(*view, "title_id")
+        .distinct()
+    )
+    return own.unionByName(
+        drawn.select(
+            "*", F.lit(0).alias("row"), F.lit(0).alias("rank"), F.lit(False).alias("is_chosen"),
+            F.lit(True).alias("is_stranger"),
+        ),
+        allowMissingColumns=True,
+    )  # fmt: skip
+
+
 def examples(
     tiles: DataFrame,
     exposures: DataFrame,
@@ -79,9 +124,10 @@ def examples(
     attention: Attention,
     recipe: RankerRecipe,
 ) -> DataFrame:
-    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_chosen, weight, NUMBERS, terms array<string>`.
+    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_stranger, is_chosen, weight, NUMBERS, terms
+    array<string>`.
 
-    `tiles` are those of `in_view`; `profiles` are as pages read them (planning.py), before the first of them;
+    `tiles` are those of `with_strangers`; `profiles` are as pages read them (planning.py), before the first of them;
     `catalogue` holds `title_id` and what `title_terms` reads.
     """
     numbers = scored(tiles, profiles, given)
@@ -106,6 +152,7 @@ def examples(
         "device_class",
         "daypart",
         (F.weekday("page_day") + 1).cast("string").alias("weekday"),
+        "is_stranger",
         "is_chosen",
         weight.alias("weight"),
         "taste",
@@ -116,7 +163,7 @@ def examples(
 
 
 def scored(tiles: DataFrame, profiles: DataFrame, given: Basis) -> DataFrame:
-    """`profile_id, title_id, market, taste, OF_TITLES` of each profile and title of the tiles."""
+    """`profile_id, title_id, market, taste, OF_TITLES` of profiles and titles of the tiles, where on offer."""
     pairs = (
         tiles.groupBy("profile_id")
         .agg(F.sort_array(F.collect_set("title_id")).alias("_titles"))
@@ -155,10 +202,14 @@ def _scored(batch: pa.RecordBatch, given: Basis) -> pa.RecordBatch:
     markets = batch.column("market").to_pylist()
     fallback = next(iter(given.features.values()))
     numbers = np.zeros((len(row), len(OF_TITLES)))
+    is_there = np.ones(len(row), bool)
     for market in set(markets):
         own = np.array([one == market for one in markets], bool)[row]
         numbers[own] = given.features.get(market or "", fallback)[at[own]]
-    return pa.RecordBatch.from_arrays(
+        if given.titles.on_offer is not None:
+            nowhere = np.zeros(len(given.ids), bool)
+            is_there[own] = given.titles.on_offer.get(market or "", nowhere)[at[own]]
+    whole = pa.RecordBatch.from_arrays(
         [
             batch.column("profile_id").take(pa.array(row)),
             titles,
@@ -168,6 +219,7 @@ def _scored(batch: pa.RecordBatch, given: Basis) -> pa.RecordBatch:
         ],
         names=["profile_id", "title_id", "market", "taste", *OF_TITLES],
     )
+    return whole.filter(pa.array(is_there))
 
 
 def _in_vain(tiles: DataFrame, exposures: DataFrame, days: int) -> DataFrame:
@@ -208,25 +260,67 @@ def split_at(start: date, end: date) -> date:
 
 
 def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = True) -> Logit:
-    """Raises OneSided where nothing, or everything, was chosen."""
+    """What titles are worth, against strangers; what circumstances and being shown in vain do, against the other tiles
+    of a page; and an intercept with which chances add up to what was chosen of tiles.
+
+    Raises OneSided where nothing, or everything, was chosen.
+    """
+    everywhere = [name for name in NUMBERS if name != "shown"]
+    against_all = examples.where(F.col("is_stranger") | F.col("is_chosen"))
+    on_pages = examples.where(~F.col("is_stranger"))
     penalty = Penalty(recipe.penalty, recipe.tiles_of_a_term)
     terms = "terms" if circumstances else None
-    return fit(examples, NUMBERS, "is_chosen", penalty, terms=terms, weight="weight")
+    within = fit(on_pages, NUMBERS, "is_chosen", penalty, terms=terms, weight="weight")
+    try:
+        worth = fit(against_all, everywhere, "is_chosen", Penalty(1.0)).weights
+    except OneSided:
+        # Without strangers pages are all there is to learn from.
+        worth = within.weights
+    weights = dict(within.weights) | {name: worth[name] for name in everywhere}
+    return Logit(_level(on_pages, Logit(0.0, weights)), weights)
 
 
-def judged(examples: DataFrame, ranker: Logit, plain: Logit) -> DataFrame:
-    """`fold, profile_id, model, device_class, daypart, weekday, ndcg, weight`: one row a model and page view on which
-    a tile was chosen; `weight` is the inverse of its propensity.
-    """
-    weights = F.create_map(*(F.lit(part) for item in ranker.weights.items() for part in item))
-    by_terms = F.aggregate(
+def _level(tiles: DataFrame, logit: Logit) -> float:
+    """The intercept with which the chances of the tiles, weighed, add up to those that were chosen."""
+    place = F.floor(_odds(logit) * BINS_A_UNIT)
+    binned = (
+        tiles.groupBy(place.alias("place"))
+        .agg(
+            F.sum("weight").alias("weight"),
+            F.sum(F.col("weight") * F.col("is_chosen").cast("int")).alias("chosen"),
+        )
+        .toArrow()
+    )
+    odds = (binned.column("place").to_numpy() + 0.5) / BINS_A_UNIT
+    weight, chosen = (binned.column(name).to_numpy() for name in ("weight", "chosen"))
+
+    def surplus(level: float) -> float:
+        return float((weight / (1 + np.exp(-(odds + level)))).sum() - chosen.sum())
+
+    return float(brentq(surplus, -50.0, 50.0))
+
+
+def _odds(logit: Logit) -> Column:
+    """Of an example, with what its terms add."""
+    crossed = [(name, weight) for name, weight in logit.weights.items() if name not in NUMBERS]
+    if not crossed:
+        return logit.odds(*NUMBERS)
+    weights = F.create_map(*(F.lit(part) for pair in crossed for part in pair))
+    return logit.odds(*NUMBERS) + F.aggregate(
         "terms",
         F.lit(0.0),
         lambda total, term: total + F.coalesce(F.try_element_at(weights, term), F.lit(0.0)),
     )
+
+
+def judged(examples: DataFrame, ranker: Logit, plain: Logit) -> DataFrame:
+    """`fold, profile_id, model, device_class, daypart, weekday, ndcg, weight`: one row a model and page view on which
+    a tile was chosen; `weight` is the inverse of its propensity. Strangers stand on no page.
+    """
+    examples = examples.where(~F.col("is_stranger"))
     odds = {
-        "ranker": ranker.odds(*NUMBERS) + by_terms,
-        "without_circumstances": plain.odds(*NUMBERS),
+        "ranker": _odds(ranker),
+        "without_circumstances": _odds(plain),
         "taste": F.col("taste"),
         "fame": F.col("fame"),
     }

@@ -30,9 +30,9 @@ from cinelake.recommend.scoring import Matrix
 
 OF_TITLES = ("fame", "trend", "newness", "is_cold")
 NUMBERS = ("taste", *OF_TITLES, "shown")
-# Where nothing has been learned from tiles: what is usual, and no circumstances.
+# Where nothing has been learned from tiles: chances in proportion to popularity, and no circumstances.
 USUAL = Logit(
-    -3.0, {"taste": 0.6, "fame": 0.4, "trend": 0.5, "newness": 0.5, "is_cold": 0.0, "shown": -0.3}
+    -3.5, {"taste": 0.6, "fame": 1.0, "trend": 0.5, "newness": 0.3, "is_cold": 0.0, "shown": -0.3}
 )
 AT = " @ "
 HALF_LIFE_DAYS, SHORT_S, CHILDREN = 30.0, 35 * 60, 7

@@ -9,7 +9,7 @@ from cinelake.recommend.rows.kind import RowKind, Shelf, Titles
 
 class Genres(RowKind):
     kind = "genre"
-    most = 4
+    most = 6
     text = "{genre}"
 
     def shelves(self, titles: Titles) -> Iterable[Shelf]:

@@ -27,7 +27,7 @@ Parts = tuple[str | None, str | None, str, str | None]
 
 class MicroGenres(RowKind):
     kind = "micro_genre"
-    most = 3
+    most = 4
 
     def shelves(self, titles: Titles) -> Iterable[Shelf]:
         members: dict[Parts, list[int]] = defaultdict(list)

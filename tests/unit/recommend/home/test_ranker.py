@@ -24,6 +24,7 @@ from cinelake.recommend.home.ranker import (
     judged,
     learned,
     split_at,
+    with_strangers,
 )
 from cinelake.recommend.home.taste import Tastes
 from cinelake.recommend.home.worth import NUMBERS
@@ -95,6 +96,7 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
         tile(4, "up", profile_id="r"),
     )
     attention = Attention({"tv": (0.5, 0.25)}, "a test")
+    tiles = tiles.withColumn("is_stranger", F.lit(False))
     found = examples(tiles, exposures, profiles, basis(), catalogue, attention, RankerRecipe())
     told = {row.profile_id: row.asDict() for row in found.collect()}
     assert told.keys() == {"p", "q"}
@@ -110,6 +112,23 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
         dict(zip(NUMBERS, [0, 8, 9, 10, 11, 0], strict=True))
     )
     assert told["q"]["weight"] == 1.0
+
+
+def test_strangers_are_drawn_from_all_titles_that_were_not_on_the_page(spark: SparkSession) -> None:
+    tiles = rows(
+        spark, SHOWN_TILES, tile(0, "heat", is_chosen=True),
+        *(tile(0, "jaws", profile_id="q", page=page) for page in range(1, 40)),
+    )  # fmt: skip
+    found = with_strangers(tiles, basis(), 2).localCheckpoint()
+    same(found.where("NOT is_stranger"), tiles)
+    strangers = found.where("is_stranger").collect()
+    assert not any(row.is_chosen for row in strangers)
+    of_q = [row.title_id for row in strangers if row.profile_id == "q"]
+    assert {"heat", "up"} == set(of_q)
+    assert 30 < len(of_q) <= 78
+    assert {row.title_id for row in strangers if row.profile_id == "p"} <= {"jaws", "up"}
+    same(with_strangers(tiles, basis(), 2), found)
+    assert with_strangers(tiles, basis(), 0).where("is_stranger").isEmpty()
 
 
 def drawn(spark: SparkSession, pages: int) -> DataFrame:
@@ -141,7 +160,8 @@ def drawn(spark: SparkSession, pages: int) -> DataFrame:
         f"weekday string, is_chosen boolean, terms array<string>, {numbers}",
     )
     weight = F.when(F.col("is_chosen"), 1 / Attention({"tv": (0.0, 0.3)}, "").propensity())
-    return frame.withColumn("weight", F.coalesce(weight, F.lit(1.0)))
+    told = frame.withColumn("weight", F.coalesce(weight, F.lit(1.0)))
+    return told.withColumn("is_stranger", F.lit(False))
 
 
 def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
@@ -165,6 +185,38 @@ def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     assert ndcg["ranker"] > ndcg["without_circumstances"] > ndcg["fame"]
 
 
+def test_what_made_a_page_is_learned_against_strangers_and_what_is_shown_in_vain_on_pages(
+    spark: SparkSession,
+) -> None:
+    # All tiles of pages are famous; of two, that which was shown before is chosen less. Strangers are neither.
+    told = []
+    for page in range(200):
+        for rank, (fame, shown, chosen, stranger) in enumerate(
+            [
+                (1.0, 0.0, page % 4 == 0, False),
+                (1.0, 2.0, page % 20 == 1, False),
+                (-1.0, 0.0, False, True),
+            ]
+        ):
+            values = dict.fromkeys(NUMBERS, 0.0) | {"fame": fame, "shown": shown}
+            told.append(
+                (f"p{page}", DAY, page, 0, rank, chosen, 1.0, stranger, [], *values.values())
+            )
+    numbers = ", ".join(f"{name} double" for name in NUMBERS)
+    examples = spark.createDataFrame(
+        told,
+        "profile_id string, shown_date date, page int, row int, rank int, is_chosen boolean, weight double, "
+        f"is_stranger boolean, terms array<string>, {numbers}",
+    ).localCheckpoint()
+    found = learned(examples, RankerRecipe(penalty=0.01), circumstances=False)
+    assert found.weights["fame"] > 1.0
+    assert found.weights["shown"] == pytest.approx(
+        (math.log(0.05 / 0.95) - math.log(1 / 3)) / 2, abs=0.05
+    )
+    chance = examples.where("NOT is_stranger").select(found.chance(*NUMBERS).alias("p"))
+    assert chance.agg(F.avg("p")).first()[0] == pytest.approx(0.15, abs=0.002)  # type: ignore[index]
+
+
 def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_place(
     spark: SparkSession,
 ) -> None:
@@ -186,7 +238,9 @@ def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_pl
             row(3, 0, 0.9, False, 1.0),
         ],
         schema,
-    )  # fmt: skip
+    ).withColumn("is_stranger", F.lit(False))  # fmt: skip
+    stranger = told.limit(1).withColumn("taste", F.lit(9.0)).withColumn("is_stranger", F.lit(True))
+    told = told.union(stranger)
     logit = Logit(0.0, dict.fromkeys(NUMBERS, 0.0) | {"taste": 1.0})
     found = by_profile(judged(told, logit, logit)).where("model = 'ranker'").first()
     assert found is not None
