@@ -182,8 +182,9 @@ class Maker:
     def _pages(self, audience: _Audience) -> Batches:
         plan = self.plan
         shelves = self._shelved(audience.market)
-        shared = self._shelf_rows(audience, shelves)
         own = self._own_rows(audience)
+        audience = self._without_kept(audience, own)
+        shared = self._shelf_rows(audience, shelves)
         offers = self._offers(shelves)
         tastes = self._tastes(audience.batch)
         first = [self.kind[rule.kind] for rule in plan.rules.rules if isinstance(rule, First)]
@@ -277,6 +278,14 @@ class Maker:
             profile, first + nth_row, rows.field("key"), rows.field("anchor"), list(when),
             of_row[order], position[order], added[order], odds[order], nth, told.take(pa.array(order)),
         )  # fmt: skip
+
+    def _without_kept(self, audience: _Audience, own: _OwnRows) -> _Audience:
+        """The audience as if it had seen what rows of its own keep for themselves."""
+        keeps = np.array([kind.keeps_titles for kind in self.plan.kinds])[self.own_kinds]
+        kept = keeps[own.place[own.of_row]]
+        seen = audience.seen.copy()
+        seen[own.profile[own.of_row[kept]], own.titles[kept]] = True
+        return replace(audience, seen=seen)
 
     def _own_at(self, own: _OwnRows, circumstances: Circumstances, profiles: int) -> _Rows:
         here = (circumstances.device_class, circumstances.daypart)

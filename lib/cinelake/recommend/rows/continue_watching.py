@@ -9,6 +9,7 @@ from cinelake.recommend.rows.kind import Known, RowKind
 class ContinueWatching(RowKind):
     kind = "continue_watching"
     least = 1
+    keeps_titles = True
     text = "Continue watching"
     shows_seen = True
     needs = ("begun",)

@@ -123,6 +123,8 @@ class RowKind(ABC):
     text: ClassVar[str] = ""
     # Whether titles that the profile has seen may stand in it.
     shows_seen: ClassVar[bool] = False
+    # Whether its titles stand in no shelf: what a profile has put somewhere itself it looks for there.
+    keeps_titles: ClassVar[bool] = False
     # What of `Known` it cannot do without.
     needs: ClassVar[tuple[str, ...]] = ()
 

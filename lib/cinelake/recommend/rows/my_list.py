@@ -9,6 +9,7 @@ from cinelake.recommend.rows.kind import Known, RowKind
 class MyList(RowKind):
     kind = "my_list"
     least = 1
+    keeps_titles = True
     text = "My list"
 
     def own(self, known: Known) -> DataFrame | None:

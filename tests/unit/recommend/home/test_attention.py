@@ -31,6 +31,7 @@ def tiles(spark: SparkSession, count: int, phone: float) -> DataFrame:
     )
 
 
+@pytest.mark.thorough
 def test_falls_are_found_again_for_each_class_of_device(spark: SparkSession) -> None:
     found = estimated(tiles(spark, 7_200, phone=0.6))
     assert found.falls["tv"] == pytest.approx((0.3, 0.2), abs=0.12)

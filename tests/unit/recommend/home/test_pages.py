@@ -272,6 +272,22 @@ def test_rows_of_its_own_have_their_odds_their_anchor_and_what_is_to_be_played()
     assert ("q", "evening") not in found
 
 
+def test_what_a_row_keeps_for_itself_stands_in_no_other() -> None:
+    class Mine(Begun):
+        keeps_titles = True
+
+    given = plan(
+        kinds=[Mine(), Picks()],
+        shelves=plan().shelves[:1],
+        grid=Grid(rows=2, titles=4, exploration=0.3),
+    )
+    (page, _) = made(given, profile("p")).values()
+    best = number(page[0])
+    told = profile("p", own=[own_row("begun", [{"title_idx": idx(best), "odds": -9.0}])])
+    (page, _) = made(given, told).values()
+    assert [(t["row_text"], number(t)) for t in page if number(t) == best] == [("Begun", best)]
+
+
 def test_a_profile_in_no_market_that_is_told_of_is_shown_nothing() -> None:
     found = made(plan(), profile("p", market=None), profile("q", age_limit=None), profile("r"))
     assert {name for name, _ in found} == {"r"}

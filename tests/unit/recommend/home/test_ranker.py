@@ -164,6 +164,7 @@ def drawn(spark: SparkSession, pages: int) -> DataFrame:
     return told.withColumn("is_stranger", F.lit(False))
 
 
+@pytest.mark.thorough
 def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     spark: SparkSession,
 ) -> None:

@@ -111,6 +111,7 @@ def drawn(spark: SparkSession, count: int) -> DataFrame:
     return spark.createDataFrame(told, COLUMNS)
 
 
+@pytest.mark.thorough
 def test_what_is_learned_ranks_better_than_recency_and_is_calibrated(spark: SparkSession) -> None:
     before, after = drawn(spark, 600), drawn(spark, 300)
     logit = learned(before, ResumeRecipe())
