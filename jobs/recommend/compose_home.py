@@ -59,9 +59,6 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
     behind = Behind(models.worth, models.attention, params.grid, params.brand, kinds)
     day = run.end - timedelta(days=1)
     made = pages(ready.profiles, planned(ready.basis, behind, day))
-    numbers = {
-        f"{name}_version": F.lit(number).cast("int") for name, number in models.versions.items()
-    }
     run.write(
         HOME_PAGES,
         made.select(
@@ -69,7 +66,10 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
             F.lit(day).alias("as_of"),
             # Chosen later, by whoever tries pictures out.
             F.lit(None).cast("string").alias("artwork"),
-            *(number.alias(name) for name, number in numbers.items()),
+            *(
+                F.lit(number).cast("int").alias(f"{name}_version")
+                for name, number in models.versions.items()
+            ),
         ).select(*HOME_PAGES.names),
     )
 

@@ -13,7 +13,7 @@ from cinelake.recommend.home.approved import approved
 from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
-from cinelake.recommend.home.planning import Behind, Settings, Told, folded, planned, prepared
+from cinelake.recommend.home.planning import Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.scores import MEASURES
 from cinelake.recommend.home.worth import NUMBERS
@@ -74,9 +74,10 @@ def judge_home(run: Run[JudgeHomeParams]) -> None:
     offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
     popular = popular_around(ready.interactions, ready.people.numbers, ready.service)
     made["popular"] = scores.as_pages(popular.lists(ready.people.profiles, length, offered), grid)
-    _, model = folded(ready.people, models.taste(ready.service))
-    if model is not None:
-        made["list"] = scores.as_pages(model.lists(ready.people.profiles, length, offered), grid)
+    if ready.model is not None:
+        made["list"] = scores.as_pages(
+            ready.model.lists(ready.people.profiles, length, offered), grid
+        )
     wanted = scores.played(told.stops, day)
     with persisted(scores.judged(made, wanted, models.attention)) as judged:
         found = intervals(scores.by_profile(judged), MEASURES)

@@ -218,12 +218,13 @@ class Settings(BaseModel):
 class Prepared:
     """All that pages are made from when the day before `until` ends, but for what a plan decides.
 
-    `profiles` are as `pages` reads them; `left_out` says by kind of row what it misses.
+    `profiles` are as `pages` reads them, `model` is that behind taste; `left_out` says by kind of row what it misses.
     """
 
     interactions: DataFrame
     service: Service
     people: Audience
+    model: FoldedIn | None
     basis: Basis
     profiles: DataFrame
     left_out: Mapping[str, str]
@@ -238,7 +239,8 @@ def prepared(
     kinds: Sequence[RowKind],
 ) -> Prepared:
     """`taste` is the model behind taste, for a service as it is then; `resume` tells who goes on with what."""
-    service = told.records.before(until).describe(until, settings.limits, settings.popularity)
+    records = told.records.before(until)
+    service = records.describe(until, settings.limits, settings.popularity)
     known = strengths(told.signals, settings.weights, until).localCheckpoint()
     approved = taste(service)
     age = F.date_diff(F.lit(until), "shown_date")
@@ -246,7 +248,6 @@ def prepared(
         known, service, approved, in_vain(told.exposures.where(age.between(1, settings.shown_days)))
     )
     profiles, model = folded(people, approved)
-    records = told.records.before(until)
     catalogue = latest(records.titles, ["title_id"], *SAID)
     found = basis(
         known, service, people, model, catalogue, trends_of(records.title_audiences, until)
@@ -264,6 +265,7 @@ def prepared(
         known,
         service,
         people,
+        model,
         found,
         profiles.join(own, on="profile_id", how="left"),
         {kind: f"there is no {', '.join(names)}" for kind, names in missing.items() if names},

@@ -69,7 +69,7 @@ class BrandRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     groups: dict[str, tuple[str, ...]] = Field({}, description="titles by the name of their group")
-    rules: tuple[Rule, ...] = Field((), description="block, first, cap and share")
+    rules: tuple[Rule, ...] = Field((), description="block, pin, first, cap and share")
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> BrandRules:
