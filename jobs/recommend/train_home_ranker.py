@@ -18,7 +18,7 @@ from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.home import pictures, ranker
 from cinelake.recommend.home.attention import estimated
-from cinelake.recommend.home.judging import decided, found_of
+from cinelake.recommend.home.judging import decided, found_of, held_out_from
 from cinelake.recommend.home.known_titles import trends_of
 from cinelake.recommend.home.logit import OneSided
 from cinelake.recommend.home.planning import SAID, audience, basis, folded
@@ -83,7 +83,7 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
     tiles = tiles.where(F.col("shown_date") >= F.lit(first))
     attention = estimated(tiles)
     with persisted(_examples(run, tiles, first, attention)) as examples:
-        cut = ranker.split_at(first, through)
+        cut = held_out_from(first, through)
         before = examples.where(F.col("shown_date") < F.lit(cut))
         after = examples.where(F.col("shown_date") >= F.lit(cut))
         plain = ranker.learned(before, recipe, circumstances=False)

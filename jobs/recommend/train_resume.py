@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import resume
-from cinelake.recommend.home.judging import calibration_error, decided, found_of
+from cinelake.recommend.home.judging import calibration_error, decided, found_of, held_out_from
 from cinelake.recommend.home.logit import OneSided
 from cinelake.recommend.home.pictures import reliability
 from cinelake.recommend.home.registration import registrable
@@ -64,7 +64,7 @@ def _trained(run: Run[TrainResumeParams]) -> ModelVersion:
 def _judged_and_fitted(run: Run[TrainResumeParams], told: DataFrame, first: date) -> ModelVersion:
     recipe, tracker, through = run.params.recipe, run.tracker, run.end - timedelta(days=1)
     with persisted(told) as examples:
-        cut = resume.split_at(first, through)
+        cut = held_out_from(first, through)
         before = examples.where(F.col("day") < F.lit(cut))
         after = examples.where(F.col("day") >= F.lit(cut))
         judged = resume.learned(before, recipe)

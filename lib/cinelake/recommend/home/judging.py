@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame
 
 from cinelake.recommend.gate import Decision, Measured
+
+
+def held_out_from(start: date, end: date) -> date:
+    """The day from which on examples of `[start, end)` judge, and are not learned from: the last quarter, and a day at
+    least.
+    """
+    return end - timedelta(days=max(1, (end - start).days // 4))
 
 
 def found_of(intervals: DataFrame) -> dict[str, Measured]:

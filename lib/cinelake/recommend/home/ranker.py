@@ -24,7 +24,7 @@ are the same without circumstances, taste alone, and fame alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -35,8 +35,8 @@ from scipy.optimize import brentq
 
 from cinelake.recommend.home.attention import Attention
 from cinelake.recommend.home.context import holidays_of
+from cinelake.recommend.home.crowds import ROWS
 from cinelake.recommend.home.logit import Logit, OneSided, Penalty, fit
-from cinelake.recommend.home.making import ROWS
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.worth import (
     NUMBERS,
@@ -252,11 +252,6 @@ def _holidays(tiles: DataFrame, given: Basis) -> DataFrame:
     return tiles.sparkSession.createDataFrame(
         found, "market string, page_day date, is_holiday boolean"
     )
-
-
-def split_at(start: date, end: date) -> date:
-    """The day from which on tiles of `[start, end)` judge: the last quarter, and a day at least."""
-    return end - timedelta(days=max(1, (end - start).days // 4))
 
 
 def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = True) -> Logit:

@@ -14,7 +14,6 @@ calibration error over tenths; Naeini, Cooper and Hauskrecht 2015).
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Window
@@ -107,11 +106,6 @@ def at_visits(begun: DataFrame, visits: DataFrame, recipe: ResumeRecipe) -> Data
 def learned(examples: DataFrame, recipe: ResumeRecipe) -> Logit:
     """Raises OneSided where nobody, or everybody, went on with everything."""
     return fit(examples, FEATURES, "resumed", Penalty(recipe.penalty))
-
-
-def split_at(start: date, end: date) -> date:
-    """The day from which on examples of `[start, end)` judge: the last third, and a day at least."""
-    return end - timedelta(days=max(1, (end - start).days // 3))
 
 
 def reciprocal_ranks(examples: DataFrame, logit: Logit) -> DataFrame:

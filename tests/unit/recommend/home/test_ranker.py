@@ -23,7 +23,6 @@ from cinelake.recommend.home.ranker import (
     in_view,
     judged,
     learned,
-    split_at,
     with_strangers,
 )
 from cinelake.recommend.home.taste import Tastes
@@ -246,8 +245,3 @@ def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_pl
     found = by_profile(judged(told, logit, logit)).where("model = 'ranker'").first()
     assert found is not None
     assert found.ndcg == pytest.approx((3.0 * 1.0 + 1.0 / math.log2(3)) / 4.0)
-
-
-def test_the_last_quarter_of_the_days_judges() -> None:
-    assert split_at(DAY, DAY + timedelta(days=28)) == DAY + timedelta(days=21)
-    assert split_at(DAY, DAY + timedelta(days=2)) == DAY + timedelta(days=1)

@@ -12,8 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows, same
 
-from cinelake.recommend.gate import Measured
-from cinelake.recommend.home.judging import calibration_error, decided
+from cinelake.recommend.home.judging import calibration_error
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.resume import (
     BY_RECENCY,
@@ -23,7 +22,6 @@ from cinelake.recommend.home.resume import (
     learned,
     reciprocal_ranks,
     reliability,
-    split_at,
     visits,
 )
 from cinelake.tables.home import SHOWN_TILES, STOPPING_POINTS
@@ -152,17 +150,3 @@ def test_the_reciprocal_rank_is_that_of_the_first_title_gone_on_with(spark: Spar
         "fold int, profile_id string, model string, reciprocal_rank double",
     )
     same(reciprocal_ranks(told, logit), expected)
-
-
-def test_the_last_third_of_the_days_judges() -> None:
-    assert split_at(DAY, DAY + timedelta(days=28)) == DAY + timedelta(days=19)
-    assert split_at(DAY, DAY + timedelta(days=2)) == DAY + timedelta(days=1)
-
-
-def test_a_model_passes_if_it_is_no_worse_than_what_is_plain() -> None:
-    good, bad = Measured(0.5, 0.4, 0.6, 9), Measured(0.4, 0.3, 0.5, 9)
-    assert decided({"resume": good, "recency": bad}, "resume", ["recency"], "MRR").passed
-    lost = decided({"resume": bad, "recency": good}, "resume", ["recency"], "MRR")
-    assert not lost.passed
-    assert "0.4000 [0.3000, 0.5000] is worse than recency 0.5000" in lost.reason
-    assert not decided({}, "resume", ["recency"], "MRR").passed

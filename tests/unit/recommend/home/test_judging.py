@@ -1,0 +1,22 @@
+"""Models of the home page are judged on days that they did not see, beside plainer ones."""
+
+from datetime import date, timedelta
+
+from cinelake.recommend.gate import Measured
+from cinelake.recommend.home.judging import decided, held_out_from
+
+DAY = date(2026, 2, 10)
+
+
+def test_the_last_quarter_of_the_days_judges() -> None:
+    assert held_out_from(DAY, DAY + timedelta(days=28)) == DAY + timedelta(days=21)
+    assert held_out_from(DAY, DAY + timedelta(days=2)) == DAY + timedelta(days=1)
+
+
+def test_a_model_passes_if_it_is_no_worse_than_what_is_plain() -> None:
+    good, bad = Measured(0.5, 0.4, 0.6, 9), Measured(0.4, 0.3, 0.5, 9)
+    assert decided({"resume": good, "recency": bad}, "resume", ["recency"], "MRR").passed
+    lost = decided({"resume": bad, "recency": good}, "resume", ["recency"], "MRR")
+    assert not lost.passed
+    assert "0.4000 [0.3000, 0.5000] is worse than recency 0.5000" in lost.reason
+    assert not decided({}, "resume", ["recency"], "MRR").passed
