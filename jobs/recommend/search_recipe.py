@@ -54,6 +54,7 @@ class SearchRecipeParams(JobParams):
     params=SearchRecipeParams,
     cadence=Cadence.ON_DEMAND,
     catchup=False,
+    version=2,
 )
 def search_recipe(run: Run[SearchRecipeParams]) -> None:
     params, tracker = run.params, run.tracker

@@ -109,6 +109,7 @@ def _before(table: Table) -> Reading:
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    version=2,
     remedies=[SEARCH],
 )
 def train_als(run: Run[TrainAlsParams]) -> None:

@@ -61,6 +61,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    version=2,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
     try:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.recommend.model import NothingLiked
-from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.models.als import FEWEST, AlsRecipe, NamedFactors
 
 SCHEMA = "profile_idx int, title_idx int, strength float"
 # Two tastes, a title that both like, and a title seen but not liked.
@@ -40,6 +40,19 @@ def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSes
         left = y.T @ y + recipe.alpha * liked.T @ liked + ridge
         right = (1 + recipe.alpha) * liked.sum(axis=0)
         np.testing.assert_allclose(factor, np.linalg.solve(left, right), atol=1e-4)
+
+
+def test_there_are_no_more_factors_than_a_profile_has_likes(spark: SparkSession) -> None:
+    many = [(p, t, 1.0) for p in range(3) for t in range(8 + p)] + [(0, 20, 0.0)]
+    recipe = AlsRecipe(rank=64, iterations=1, blocks=2)
+
+    found = {
+        len(fit(spark.createDataFrame(rows, SCHEMA), recipe).of_titles.first().factors)
+        for rows in (many, TASTES)
+    }
+
+    # Nine likes on average; three and a half, of which so few factors are never made.
+    assert found == {9, FEWEST}
 
 
 @pytest.mark.thorough

@@ -23,13 +23,18 @@ from pyspark.sql import functions as F
 from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.top_n import Catalogue, catalogue
 
+# Factors that are fitted however few titles profiles like.
+FEWEST = 8
+
 
 class AlsRecipe(Recipe):
     """Factors of profiles and titles whose inner product is 1 for what is wanted and 0 for all else."""
 
     kind: ClassVar[str] = "als"
 
-    rank: int = Field(64, ge=1, le=512, description="length of the factors")
+    rank: int = Field(
+        64, ge=1, le=512, description="length of the factors, where profiles like enough titles"
+    )
     alpha: float = Field(
         2.0, gt=0, description="how much more a liked title weighs than an unknown one"
     )
@@ -59,6 +64,7 @@ class AlsRecipe(Recipe):
 
     def _factors(self, interactions: DataFrame) -> Factors:
         wanted = liked(interactions).select("profile_idx", "title_idx", "strength")
+        rank = self.rank if self.rank <= FEWEST else min(self.rank, _borne(wanted))
         # Sums of floats depend on the order of their terms; sorted input makes the order the same in
         # every fit.
         ordered = wanted.repartition(self.blocks, "profile_idx").sortWithinPartitions(
@@ -69,7 +75,7 @@ class AlsRecipe(Recipe):
             itemCol="title_idx",
             ratingCol="strength",
             implicitPrefs=True,
-            rank=self.rank,
+            rank=rank,
             alpha=self.alpha,
             regParam=self.reg_param,
             maxIter=self.iterations,
@@ -85,6 +91,17 @@ class AlsRecipe(Recipe):
                 F.col("id").alias("title_idx"), F.col("features").alias("factors")
             ),
         )
+
+
+def _borne(wanted: DataFrame) -> int:
+    """As many factors as a profile has titles that it likes, on average.
+
+    A profile's factors are solved for from its own likes; with more unknowns than equations they follow chance, however
+    they are regularised.
+    """
+    of_profile = wanted.groupBy("profile_idx").count()
+    mean = of_profile.agg(F.avg("count")).first()
+    return max(FEWEST, round(mean[0]) if mean and mean[0] else 0)
 
 
 @dataclass(frozen=True)
