@@ -1,11 +1,12 @@
 """Learn what makes titles be chosen on home pages, from tiles shown before the day.
 
-What is known of titles and profiles is as it was before the first of these tiles. Judged on the last of them,
+What is known of titles and profiles is as it was before the week of a tile. Judged on the last of them,
 corrected for places, beside taste alone and fame alone; then fitted on all, registered with the model behind taste as
 it is now and, if it is no worse than either, approved.
 """
 
 from datetime import date, timedelta
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -83,7 +84,9 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
     first = max(first, begun[0] + (through - begun[0]) // 2)
     tiles = tiles.where(F.col("shown_date") >= F.lit(first))
     attention = estimated(tiles)
-    with persisted(_examples(run, tiles, first, attention)) as examples:
+    blocks = ranker.blocks(first, through, recipe.block_days)
+    told = [_examples(run, tiles, block, attention) for block in blocks]
+    with persisted(reduce(DataFrame.unionByName, told)) as examples:
         cut = held_out_from(first, through)
         before = examples.where(F.col("shown_date") < F.lit(cut))
         after = examples.where(F.col("shown_date") >= F.lit(cut))
@@ -137,9 +140,14 @@ def _setting(run: Run[TrainHomeRankerParams]) -> Setting[AlsRecipe]:
 
 
 def _examples(
-    run: Run[TrainHomeRankerParams], tiles: DataFrame, first: date, attention: ranker.Attention
+    run: Run[TrainHomeRankerParams],
+    tiles: DataFrame,
+    block: tuple[date, date],
+    attention: ranker.Attention,
 ) -> DataFrame:
-    """Tiles with what was known before the first day of them."""
+    """The tiles of a block of days, with what was known before the first of them."""
+    first, end = block
+    tiles = tiles.where(F.col("shown_date").between(F.lit(first), F.lit(end - timedelta(days=1))))
     params, setting = run.params, _setting(run)
     signals, records = run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
     service = records.before(first).describe(first, params.limits, params.popularity)

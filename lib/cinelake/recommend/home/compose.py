@@ -12,7 +12,8 @@ with what the history has much of, so it spreads a page and keeps it in proporti
 
 Rows are taken one by one, each time the one that adds most. Both sums have diminishing returns, so a page made so is
 worth at least 1 − 1/e of the best that could be made of these rows (Nemhauser, Wolsey and Fisher 1978), if it were
-not for the limits on kinds of row. No title stands twice on a page. Within its row a title stands by its worth, and
+not for the limits on kinds of row, and for the kinds that always have one: these take the last places where they were
+worth none before. No title stands twice on a page. Within its row a title stands by its worth, and
 by what the row is about.
 """
 
@@ -47,12 +48,13 @@ class Grid(BaseModel):
 @dataclass(frozen=True)
 class RowOffers:
     """What holds of candidate rows, by their place: numbers of their kinds, and the fewest titles of each; and by kind
-    how many of it a page may have.
+    how many of it a page may have, and whether it always has one of those that it could.
     """
 
     kinds: Matrix
     least: Matrix
     most: Matrix
+    always: Matrix
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def compose(
     kernels.composed(
         given.titles,
         given.chances,
-        (offers.kinds, offers.least, offers.most),
+        (offers.kinds, offers.least, offers.most, offers.always),
         tastes,
         (genres.indptr, genres.indices, genres.data),
         (theta, phi),

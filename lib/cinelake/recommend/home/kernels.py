@@ -65,7 +65,7 @@ def ordered(worth: Matrix, order: Matrix) -> None:
 def composed(
     titles: Matrix,
     chances: Matrix,
-    offered: tuple[Matrix, Matrix, Matrix],
+    offered: tuple[Matrix, Matrix, Matrix, Matrix],
     tastes: Matrix,
     genres: tuple[Matrix, Matrix, Matrix],
     looked_at: tuple[Matrix, Matrix],
@@ -76,41 +76,49 @@ def composed(
 ) -> None:
     """`compose` (compose.py), into `pages (profiles, places)` and `slots (profiles, places, cells)`, filled with −1.
 
-    `offered` are the kinds of rows, the fewest titles of each, and the most rows of each kind; `genres` are those of
-    title `t` at `[first[t]:first[t + 1]]`, `first, genre, share`.
+    `offered` are the kinds of rows, the fewest titles of each, the most rows of each kind, and whether a kind always
+    has one; `genres` are those of title `t` at `[first[t]:first[t + 1]]`, `first, genre, share`.
     """
     profiles, rows, _ = titles.shape
-    kinds, least, most = offered
+    kinds, least, most, always = offered
     theta, phi = looked_at
     places, cells = slots.shape[1], slots.shape[2]
     # The number of the place, counted over all profiles, at which a title was used last.
     used = np.zeros(len(genres[0]) - 1, np.int64)
     worth, more = np.zeros(rows), np.zeros((rows, tastes.shape[1]))
-    count = np.zeros(rows, np.int64)
+    count, waits = np.zeros(rows, np.int64), np.zeros(len(most), np.bool_)
     for profile in range(profiles):
         begin, covered, left = profile * places, np.zeros(tastes.shape[1]), most.copy()
         is_stale, is_taken = np.ones(rows, np.bool_), np.zeros(rows, np.bool_)
         for place in range(places):
-            chosen, greatest, is_preferred = -1, -np.inf, False
+            _refreshed(
+                (titles[profile], chances[profile]),
+                (is_taken, is_stale),
+                (used, begin, phi, cells),
+                genres,
+                (worth, count, more),
+            )
+            may_stand = ~is_taken & (left[kinds] > 0) & (count >= least)
+            waits[:] = False
+            waits[kinds[may_stand]] = True
+            waits &= always & (left == most)
+            # The last places belong to the kinds that a page always has.
+            if waits.sum() >= places - place:
+                may_stand &= waits[kinds]
+            if place < len(preferred):
+                goes_first = may_stand & (kinds == preferred[place])
+                may_stand = goes_first if goes_first.any() else may_stand
+            chosen, greatest = -1, -np.inf
             for row in range(rows):
-                if is_taken[row] or left[kinds[row]] <= 0:
-                    continue
-                if is_stale[row]:
-                    own = titles[profile, row], chances[profile, row]
-                    worth[row], count[row] = _looked_over(
-                        own, used, begin, phi, cells, genres, more[row]
-                    )
-                    is_stale[row] = False
-                goes_first = place < len(preferred) and kinds[row] == preferred[place]
-                if count[row] < least[row] or (is_preferred and not goes_first):
+                if not may_stand[row]:
                     continue
                 value = theta[place] * worth[row]
                 if diversity > 0:
                     value += diversity * _covering(
                         theta[place], more[row], covered, tastes[profile]
                     )
-                if value > greatest or (goes_first and not is_preferred):
-                    chosen, greatest, is_preferred = row, value, goes_first
+                if value > greatest:
+                    chosen, greatest = row, value
             if chosen < 0:
                 break
             pages[profile, place] = chosen
@@ -118,6 +126,24 @@ def composed(
             left[kinds[chosen]] -= 1
             covered += theta[place] * more[chosen]
             _taken(titles[profile], chosen, used, begin, place, slots[profile, place], is_stale)
+
+
+@compiled
+def _refreshed(
+    row_titles: tuple[Matrix, Matrix],
+    state: tuple[Matrix, Matrix],
+    page: tuple[Matrix, int, Matrix, int],
+    genres: tuple[Matrix, Matrix, Matrix],
+    found: tuple[Matrix, Matrix, Matrix],
+) -> None:
+    """Look over the rows of which titles have been taken since."""
+    (titles, chances), (is_taken, is_stale), (used, begin, phi, cells) = row_titles, state, page
+    worth, count, more = found
+    for row in range(len(titles)):
+        if is_stale[row] and not is_taken[row]:
+            own = titles[row], chances[row]
+            worth[row], count[row] = _looked_over(own, used, begin, phi, cells, genres, more[row])
+            is_stale[row] = False
 
 
 @compiled

@@ -1,9 +1,9 @@
 """Learns from tiles what makes a title be chosen: the regression behind worth.py.
 
 An *example* is a tile that came into view, and came true if play was pressed on it. What is known of title and
-profile is as it was before the first of the examples: the model behind *taste* is fitted anew to what was told until
-then, so no example has had a part in its own features. Rows of what was begun are left out, for there it is the story
-that is chosen.
+profile is as it was before the block of days that the example is of: the model behind *taste* is fitted anew to what
+was told until then, so no example has had a part in its own features. Rows of what was begun are left out, for there
+it is the story that is chosen.
 
 A page shows what its makers thought good, so among its tiles what made them think so tells little any more (selection
 bias). What a title is worth is therefore learned from what was chosen against *strangers*, titles of the whole
@@ -24,7 +24,7 @@ are the same without circumstances, taste alone, and fame alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,12 @@ class RankerRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     days: int = Field(28, ge=2, le=365, description="days of tiles that are learned from")
+    block_days: int = Field(
+        7,
+        ge=1,
+        le=365,
+        description="days of tiles for which the same is known of titles and profiles",
+    )
     shown_days: int = Field(
         28, ge=1, le=365, description="days in which what was shown in vain is remembered"
     )
@@ -76,6 +82,13 @@ class RankerRecipe(BaseModel):
         ge=1,
         description="tiles of which a title's term meets a circumstance, for both to count",
     )
+
+
+def blocks(start: date, end: date, days: int) -> list[tuple[date, date]]:
+    """`[start, end)` in blocks of so many days, the last of as many as are left."""
+    count = max(1, -(-(end - start).days // days))
+    cuts = [start + timedelta(days=days * n) for n in range(count)]
+    return list(zip(cuts, [*cuts[1:], end], strict=True))
 
 
 def in_view(tiles: DataFrame) -> DataFrame:

@@ -179,6 +179,7 @@ class Shelving:
             kinds=of_rows,
             least=np.array([kind.least for kind in kinds])[of_rows],
             most=np.array([kind.most for kind in kinds]),
+            always=np.array([kind.always for kind in kinds]),
         )
 
 

@@ -10,6 +10,7 @@ class ContinueWatching(RowKind):
     kind = "continue_watching"
     least = 1
     keeps_titles = True
+    always = True
     text = "Continue watching"
     shows_seen = True
     needs = ("begun",)

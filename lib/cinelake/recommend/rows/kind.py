@@ -125,6 +125,8 @@ class RowKind(ABC):
     shows_seen: ClassVar[bool] = False
     # Whether its titles stand in no shelf: what a profile has put somewhere itself it looks for there.
     keeps_titles: ClassVar[bool] = False
+    # Whether a page always has a row of it, where there is one: it is looked for even if it is worth little.
+    always: ClassVar[bool] = False
     # What of `Known` it cannot do without.
     needs: ClassVar[tuple[str, ...]] = ()
 

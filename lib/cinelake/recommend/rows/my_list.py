@@ -10,6 +10,7 @@ class MyList(RowKind):
     kind = "my_list"
     least = 1
     keeps_titles = True
+    always = True
     text = "My list"
 
     def own(self, known: Known) -> DataFrame | None:

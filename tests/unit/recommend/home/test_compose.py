@@ -14,12 +14,15 @@ from cinelake.recommend.home.compose import Candidates, Grid, Pages, RowOffers, 
 FLAT = np.ones(40), np.ones(100)
 
 
-def offers(kinds: list[int], most: int = 9, least: int = 1) -> RowOffers:
+def offers(
+    kinds: list[int], most: int = 9, least: int = 1, always: tuple[int, ...] = ()
+) -> RowOffers:
     of_kinds = max(kinds) + 1
     return RowOffers(
         np.array(kinds),
         np.full(len(kinds), least),
         np.full(of_kinds, most),
+        np.isin(np.arange(of_kinds), always),
     )
 
 
@@ -69,6 +72,17 @@ def test_a_kind_has_no_more_rows_than_it_may_and_one_can_come_first() -> None:
     assert shown(candidates, found) == [[0], [1], [3]]
     found = composed(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid, first=[1])
     assert shown(candidates, found) == [[3], [0], [1]]
+
+
+def test_a_kind_that_pages_always_have_takes_the_last_place_if_it_is_worth_no_other() -> None:
+    candidates = one([[0], [1], [2], [3], [4]], {0: 4.0, 1: 3.0, 2: 2.0, 3: 1.0, 4: 9.0})
+    grid, of = Grid(rows=3, titles=1, diversity=0), offers([0, 0, 0, 1, 2], always=(1, 2))
+    found = composed(candidates, of, np.ones((1, 1)), np.ones((5, 1)), FLAT, grid)
+    assert shown(candidates, found) == [[4], [0], [3]]
+    # One that has not enough titles waits for nothing.
+    short = RowOffers(of.kinds, np.array([1, 1, 1, 2, 1]), of.most, of.always)
+    found = composed(candidates, short, np.ones((1, 1)), np.ones((5, 1)), FLAT, grid)
+    assert shown(candidates, found) == [[4], [0], [1]]
 
 
 def test_diversity_brings_up_what_else_the_profile_likes() -> None:

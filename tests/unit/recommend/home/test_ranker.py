@@ -18,6 +18,7 @@ from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.ranker import (
     RankerRecipe,
+    blocks,
     by_profile,
     examples,
     in_view,
@@ -245,3 +246,12 @@ def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_pl
     found = by_profile(judged(told, logit, logit)).where("model = 'ranker'").first()
     assert found is not None
     assert found.ndcg == pytest.approx((3.0 * 1.0 + 1.0 / math.log2(3)) / 4.0)
+
+
+def test_days_are_learned_from_block_by_block() -> None:
+    def day(n: int) -> date:
+        return DAY + timedelta(days=n)
+
+    assert blocks(DAY, day(16), 7) == [(DAY, day(7)), (day(7), day(14)), (day(14), day(16))]
+    assert blocks(DAY, day(7), 7) == [(DAY, day(7))]
+    assert blocks(DAY, DAY, 7) == [(DAY, DAY)]
