@@ -209,8 +209,8 @@ HOME_SCORES = Table(
         Column(
             "measure",
             StringType(),
-            "recall_all: share of what profiles started that stood on the page; recall_new, ndcg_new: of what they had "
-            "not played before",
+            "recall_all: share of what profiles started that stood on the page; ndcg_all: also by where it stood; "
+            "recall_new, ndcg_new: of what they had not played before",
             required=True,
         ),
         Column("profiles", LongType(), "Profiles that it is a mean over", required=True),
@@ -223,7 +223,7 @@ HOME_SCORES = Table(
     partition=Partition.MONTH,
     checks=(
         one_of("policy", "page", "without_circumstances", "list", "popular"),
-        one_of("measure", "recall_all", "recall_new", "ndcg_new"),
+        one_of("measure", "recall_all", "ndcg_all", "recall_new", "ndcg_new"),
         between("mean", 0, 1),
         between("profiles", 1),
     ),

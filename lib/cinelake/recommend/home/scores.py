@@ -23,7 +23,7 @@ from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
 
 CONTEXT = ("profile_id", "device_class", "daypart")
-MEASURES = ("recall_all", "recall_new", "ndcg_new")
+MEASURES = ("recall_all", "ndcg_all", "recall_new", "ndcg_new")
 
 
 def as_pages(lists: DataFrame, grid: Grid) -> DataFrame:
@@ -75,19 +75,15 @@ def judged(policies: Mapping[str, DataFrame], wanted: DataFrame, attention: Atte
         )
         told = wanted.join(ranked, on=[*CONTEXT, "title_id"], how="left")
         is_there, is_new = F.col("_place").isNotNull(), F.col("is_new")
-        gain = F.when(is_there & is_new, 1 / F.log2(F.col("_place") + 1)).otherwise(0.0)
+        gain = F.when(is_there, 1 / F.log2(F.col("_place") + 1)).otherwise(0.0)
         new = F.count_if(is_new)
-        ideal = F.aggregate(
-            F.sequence(F.lit(1), new),
-            F.lit(0.0),
-            lambda total, place: total + 1 / F.log2(place + 1),
-        )
         found.append(
             told.groupBy(*CONTEXT)
             .agg(
                 (F.count_if(is_there) / F.count("*")).alias("recall_all"),
-                _of_new(new, F.count_if(is_there & is_new) / new).alias("recall_new"),
-                _of_new(new, F.sum(gain) / ideal).alias("ndcg_new"),
+                (F.sum(gain) / _ideal(F.count("*"))).alias("ndcg_all"),
+                F.when(new > 0, F.count_if(is_there & is_new) / new).alias("recall_new"),
+                F.when(new > 0, F.sum(F.when(is_new, gain)) / _ideal(new)).alias("ndcg_new"),
             )
             .select(
                 F.lit(0).alias("fold"),
@@ -110,5 +106,10 @@ def by_profile(judged: DataFrame, by: Sequence[str] = ()) -> DataFrame:
     )
 
 
-def _of_new(count: Column, value: Column) -> Column:
-    return F.when(count > 0, value)
+def _ideal(count: Column) -> Column:
+    """The gain of so many titles at the first places."""
+    return F.aggregate(
+        F.sequence(F.lit(1).cast("bigint"), F.greatest(count, F.lit(1))),
+        F.lit(0.0),
+        lambda total, place: total + 1 / F.log2(place + 1),
+    )

@@ -79,7 +79,10 @@ def test_recall_and_ndcg_are_by_their_definitions(spark: SparkSession) -> None:
     assert found["evening"].recall_all == pytest.approx(3 / 4)
     assert found["evening"].recall_new == pytest.approx(2 / 3)
     assert found["evening"].ndcg_new == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
-    assert found["morning"].recall_all == 0
+    whole = sum(1 / math.log2(place + 1) for place in (1, 2, 3, 4))
+    by_place = 1 + 1 / math.log2(3) + 1 / math.log2(5)
+    assert found["evening"].ndcg_all == pytest.approx(by_place / whole)
+    assert found["morning"].recall_all == found["morning"].ndcg_all == 0
     assert (found["morning"].recall_new, found["morning"].ndcg_new) == (None, None)
     (mean,) = by_profile(judged({"page": page}, wanted, attention)).collect()
     assert mean.recall_all == pytest.approx(3 / 8)
