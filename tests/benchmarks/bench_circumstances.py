@@ -2,14 +2,15 @@
 
 Nine weeks around October in which a simulated service shows pages that know nothing of circumstances, and its viewers
 choose by weights that the simulator holds (simulate/viewers/context.py). Tiles that came into view are learned from as
-the job does it (home/ranker.py), but for taste and fame, which a title has at all times. Compared are circumstances of
-one term: how much more the logarithm of its odds is in one than in others, beside what the simulator adds there.
+the job does it (home/ranker.py), but for taste and fame, which a title has at all times. Compared is what pages then
+add to titles (home/worth.py) in one of two circumstances, beside what the simulator adds there.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,10 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.tastes import daypart
 from cinelake.recommend.home.attention import estimated
-from cinelake.recommend.home.context import device_class, holidays_of, page_day
+from cinelake.recommend.home.context import Circumstances, device_class, holidays_of, page_day
 from cinelake.recommend.home.logit import Logit, Penalty, fit
 from cinelake.recommend.home.ranker import RankerRecipe
-from cinelake.recommend.home.worth import AT, circumstance_terms, crossed, title_terms
+from cinelake.recommend.home.worth import Worth, circumstance_terms, crossed, holds, title_terms
 from cinelake.recommend.persisted import persisted
 from cinelake.simulate.calendar import midnight
 from cinelake.simulate.settings import Settings
@@ -37,16 +38,61 @@ from cinelake.simulate.world.wording import GENRES
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "400"))
 FIRST, END = date(2026, 9, 14), date(2026, 11, 16)
-EVENINGS = tuple(f"evening of weekday {day}" for day in range(1, 8))
-# Term, where it is chosen more, and than where; what the simulator adds, on average over such times.
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Titles with these terms are chosen more in one of the circumstances than in the others; `true` is what the
+    simulator adds to the logarithm of their odds, on average over such times.
+    """
+
+    what: str
+    terms: tuple[str, ...]
+    here: Circumstances
+    others: tuple[Circumstances, ...]
+    true: float
+
+
+def evening(day: date, device: str = "tv") -> Circumstances:
+    return Circumstances(device, "evening", day)
+
+
+FRIDAY, SATURDAY = date(2026, 11, 6), date(2026, 10, 17)
 EFFECTS = (
-    ("genre Horror", ("month 10",), ("month 9", "month 11"), 1.3),
-    ("genres Comedy + Romance", (EVENINGS[4],), EVENINGS[:4] + EVENINGS[5:], 1.3),
-    ("kind film", ("device tv",), ("device phone",), 1.1),
-    ("short", ("device phone",), ("device tv",), 1.0),
-    ("for children", ("daypart afternoon",), ("daypart evening",), 1.2),
+    Effect(
+        "horror in October",
+        ("genre Horror",),
+        evening(SATURDAY),
+        (evening(date(2026, 9, 19)), evening(date(2026, 11, 14))),
+        1.3,
+    ),
+    Effect(
+        "romantic comedy on Friday evening",
+        ("genre Comedy", "genre Romance", "genres Comedy + Romance"),
+        evening(FRIDAY),
+        tuple(evening(FRIDAY - timedelta(days=n)) for n in range(1, 5)),
+        1.3,
+    ),
+    Effect(
+        "films on televisions, not telephones",
+        ("kind film",),
+        evening(FRIDAY),
+        (evening(FRIDAY, "phone"),),
+        1.1,
+    ),
+    Effect(
+        "short ones on telephones", ("short",), evening(FRIDAY, "phone"), (evening(FRIDAY),), 1.0
+    ),
+    Effect(
+        "children's in the afternoon",
+        ("for children",),
+        Circumstances("tv", "afternoon", SATURDAY),
+        (evening(SATURDAY),),
+        1.2,
+    ),
 )
-# Of what the simulator adds, this much at least: other terms of the same titles share in it.
+# Of what the simulator adds, this much at least: weights are drawn to nothing, and what a title has at all times hides
+# some of it.
 LEAST = 0.25
 
 
@@ -152,11 +198,10 @@ def test_what_circumstances_do_to_choices_is_found_again(spark: SparkSession) ->
     assert counted is not None
     print(f"\n{ACCOUNTS} accounts, {counted[0]:,} tiles in view, {counted[1]:,} of them chosen")
     shares = []
-    for term, here, there, true in EFFECTS:
-        own, others = (
-            float(np.mean([found.weights.get(f"{term}{AT}{at}", 0.0) for at in places]))
-            for places in (here, there)
-        )
-        shares.append((own - others) / true)
-        print(f"  {term:26} {here[0]:22} {own - others:+.2f} against others; simulated {true:+.1f}")
+    for effect in EFFECTS:
+        told = [holds(then, holiday=False) for then in (effect.here, *effect.others)]
+        own, *others = Worth(found, [effect.terms]).at(told)[:, 0]
+        more = float(own - np.mean(others))
+        shares.append(more / effect.true)
+        print(f"  {effect.what:38} {more:+.2f}; simulated {effect.true:+.1f}")
     assert min(shares) >= LEAST
