@@ -30,12 +30,14 @@ def found_of(intervals: DataFrame) -> dict[str, Measured]:
 def decided(
     found: Mapping[str, Measured], own: str, rivals: Sequence[str], measure: str
 ) -> Decision:
-    """It passes if it is no worse than any of the plainer ones; of nothing measured nothing passes."""
+    """It passes if it is no worse than any of the plainer ones beyond noise, their intervals; of nothing measured
+    nothing passes.
+    """
     if own not in found:
         return Decision(False, "nothing could be held out, so nothing shows that it is of any use")
     mine = found[own]
     told = ", ".join(f"{name} {found[name]}" for name in rivals if name in found)
-    better = all(mine.mean >= found[name].mean for name in rivals if name in found)
+    better = all(mine.mean >= found[name].low for name in rivals if name in found)
     verb = "is no worse than" if better else "is worse than"
     return Decision(better, f"{measure} {mine} {verb} {told}, over {mine.profiles} profiles")
 

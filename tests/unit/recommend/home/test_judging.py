@@ -14,8 +14,10 @@ def test_the_last_quarter_of_the_days_judges() -> None:
 
 
 def test_a_model_passes_if_it_is_no_worse_than_what_is_plain() -> None:
-    good, bad = Measured(0.5, 0.4, 0.6, 9), Measured(0.4, 0.3, 0.5, 9)
+    good, bad = Measured(0.5, 0.45, 0.6, 9), Measured(0.4, 0.3, 0.5, 9)
+    noise = Measured(0.46, 0.4, 0.5, 9)
     assert decided({"resume": good, "recency": bad}, "resume", ["recency"], "MRR").passed
+    assert decided({"resume": noise, "recency": good}, "resume", ["recency"], "MRR").passed
     lost = decided({"resume": bad, "recency": good}, "resume", ["recency"], "MRR")
     assert not lost.passed
     assert "0.4000 [0.3000, 0.5000] is worse than recency 0.5000" in lost.reason
