@@ -15,7 +15,7 @@ from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
-from cinelake.recommend.strengths import Weights
+from cinelake.recommend.strengths import LEARNED, Weights
 from cinelake.recommend.training import indexed
 from cinelake.recommend.validation import (
     NothingToSearchOn,
@@ -41,6 +41,7 @@ class SearchRecipeParams(JobParams):
     gate_holdouts: int = Field(3, ge=1, le=9, description="as holdouts of train_als")
     recipe: AlsRecipe = Field(AlsRecipe(), description="as of train_als; tried first")
     weights: Weights = Field(Weights(), description="as of train_als; they say what is wanted")
+    learned: Weights = Field(LEARNED, description="as of train_als; tried first")
     space: Space = Space()
     seed: int = Field(42, description="of what is drawn")
 
@@ -70,7 +71,7 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
         try:
             with validation(splits, params.weights, params.top) as judged_on:
                 found = search(
-                    Setting(params.recipe, params.weights),
+                    Setting(params.recipe, params.learned),
                     params.space,
                     judged_on.judge,
                     Budget(params.trials, lambda: run.seconds > params.minutes * 60),

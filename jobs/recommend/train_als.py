@@ -27,7 +27,7 @@ from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.search import Setting, UnknownSetting
-from cinelake.recommend.strengths import Weights
+from cinelake.recommend.strengths import LEARNED, Weights
 from cinelake.recommend.training import (
     Comparison,
     compare,
@@ -56,10 +56,11 @@ class TrainAlsParams(JobParams):
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
     recipe: AlsRecipe = AlsRecipe()
     weights: Weights = Field(
-        Weights(), description="they also say what is wanted, where something else was learned from"
+        Weights(), description="they say what is wanted, and so what is measured"
     )
+    learned: Weights = Field(LEARNED, description="they say what is learned from")
     searched: bool = Field(
-        True, description="whether what the newest search chose goes before recipe and weights"
+        True, description="whether what the newest search chose goes before recipe and learned"
     )
     limits: Limits = Limits()
     content: ContentRecipe = ContentRecipe()
@@ -130,9 +131,9 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     params, tracker = run.params, run.tracker
     told = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
     holdouts = temporal_holdouts(run.read(TITLE_SIGNALS), params.holdout_share, params.holdouts)
-    configured = Setting(params.recipe, params.weights)
+    configured = Setting(params.recipe, params.learned)
     setting, origin = configured, "configuration"
-    blend = Setting(BlendRecipe(), params.weights)
+    blend = Setting(BlendRecipe(), params.learned)
     if params.searched:
         setting, origin = chosen(run.read(RECIPES), configured, holdouts)
         blend, _ = chosen(run.read(RECIPES), blend, holdouts)

@@ -34,7 +34,7 @@ from cinelake.recommend.persisted import persisted
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.search import Setting
 from cinelake.recommend.service import TOLD, Records
-from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.strengths import LEARNED, Weights, strengths
 from cinelake.recommend.training import indexed, interactions
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import ModelVersion, proposed
@@ -47,7 +47,7 @@ from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
 class TrainHomeRankerParams(JobParams):
     recipe: RankerRecipe = RankerRecipe()
     taste: AlsRecipe = AlsRecipe()
-    weights: Weights = Weights()
+    weights: Weights = LEARNED
     limits: Limits = Limits()
     popularity: Popularity = Popularity()
     content: ContentRecipe = ContentRecipe()

@@ -51,6 +51,10 @@ class Weights(BaseModel):
     wanted_from: float = Field(0.5, gt=0, description="score from which a title counts as wanted")
 
 
+# What models learn from: a tenth of a title watched tells of a taste, though not that it was fulfilled.
+LEARNED = Weights(wanted_from=0.1)
+
+
 def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
     """`profile_id, title_id, strength float, is_seen boolean` from the signals of days before `as_of`.
 
