@@ -1,0 +1,158 @@
+"""Find groups of profiles with similar tastes in everything before the day, adults and kids apart.
+
+Kind and number of clusters are chosen on the days before the last week, by how compact, stable and useful they are;
+then clusters are fitted to all days, registered and judged. A rerun takes up where the last one broke off.
+"""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pyspark.sql import functions as F
+
+from cinelake.audience import cells, gate, pictures
+from cinelake.audience.cells import TOLD, Told
+from cinelake.audience.choice import Candidate, Choice, ClusterRecipe
+from cinelake.audience.factors import Behind, behind, fitted_before
+from cinelake.audience.features import FeatureRecipe
+from cinelake.audience.registration import registrable
+from cinelake.audience.training import Day, NobodyWatched, choose, fit
+from cinelake.recommend.persisted import persisted
+from cinelake.recommend.search import UnknownSetting
+from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
+from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.tables.audience import TASTE_CLUSTERS
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+
+
+class TrainClustersParams(JobParams):
+    features: FeatureRecipe = FeatureRecipe()
+    clusters: ClusterRecipe = ClusterRecipe()
+    least_stability: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="mean adjusted Rand index with resamples from which on a clustering may replace another",
+    )
+
+
+@job(
+    reads=[
+        *(
+            Reading(table, lookback=ALL, lookahead=-1)
+            for table in (*TOLD, PROFILE_INDEX, TITLE_INDEX)
+        ),
+        ALS,
+    ],
+    writes=[TASTE_CLUSTERS],
+    params=TrainClustersParams,
+    cadence=Cadence.WEEKLY,
+    catchup=False,
+)
+def train_clusters(run: Run[TrainClustersParams]) -> None:
+    try:
+        version = run.tracker.resume(TASTE_CLUSTERS, run.inputs_fingerprint) or _trained(run)
+    except NobodyWatched as nothing:
+        run.tracker.set_tags({"skipped": nothing})
+        return
+    run.tracker.tracking.settle(TASTE_CLUSTERS, version)
+
+
+def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
+    params, tracker, until = run.params, run.tracker, run.end - timedelta(days=1)
+    told, model = Told(*map(run.read, TOLD)), _behind(run)
+    champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until)
+    choices = _chosen(run, told, model, champion)
+    with persisted(Day.at(told, until, params.features, model).cells) as kept:
+        day = Day.at(told, until, params.features, model)
+        rank = model.recipe.rank if day.factors is not None and model else 0
+        populations = fit(
+            Day(kept, day.people, day.factors), choices, params.features, params.clusters, rank
+        )
+    decision = gate.decide(choices, params.least_stability, has_champion=champion is not None)
+    for population, choice in choices.items():
+        taken = choice.taken
+        tracker.log_metrics(
+            {
+                f"{population}.clusters": taken.found,
+                f"{population}.silhouette": taken.silhouette,
+                f"{population}.stability": taken.stability,
+                f"{population}.least_jaccard": min(taken.jaccards),
+                f"{population}.gain": taken.gain.mean,
+                f"{population}.gain.error": taken.gain.error,
+                f"{population}.explained": float(populations[population].reduction.explained.sum())
+                if population in populations
+                else 0.0,
+            }
+        )
+        tracker.log_figure(pictures.curves(choice), f"{population}.png")
+    shares = {name: own.reduction.explained for name, own in populations.items()}
+    tracker.log_figure(pictures.explained(shares), "explained.png")
+    recipes = {"features": params.features, "clusters": params.clusters}
+    tracker.log_params({name: recipe.model_dump_json() for name, recipe in recipes.items()})
+    tracker.flush()
+    kinds = {
+        f"candidate.{name}": f"{choice.taken.candidate.kind} {choice.taken.candidate.k}"
+        for name, choice in choices.items()
+    }
+    return tracker.register(
+        TASTE_CLUSTERS,
+        trained_through=until,
+        fingerprint=run.inputs_fingerprint,
+        tags=proposed(passed=decision.passed, reason=decision.reason)
+        | {"features": params.features.model_dump_json()}
+        | kinds
+        | (model.tags if model and rank else {}),
+        **registrable(populations, model if rank else None, kept.sparkSession),
+    )
+
+
+def _chosen(
+    run: Run[TrainClustersParams], told: Told, model: Behind | None, champion: ModelVersion | None
+) -> dict[str, Choice]:
+    """By days that no model has seen: that behind factors is fitted anew to the days before."""
+    params, until = run.params, run.end - timedelta(days=1)
+    cut = until - timedelta(days=params.clusters.days_held_out)
+    earlier = model and fitted_before(
+        model, run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX), cut
+    )
+    before = Day.at(told, cut, params.features, earlier)
+    # No title fades within the few days that judge.
+    lately = told.title_signals.where(F.col("signal_date") >= F.lit(cut))
+    after = cells.of_titles(lately, told.before(until).titles, until)
+    rank = earlier.recipe.rank if before.factors is not None and earlier else 0
+    with persisted(before.cells) as past, persisted(after) as future:
+        return choose(
+            Day(past, before.people, before.factors), future, params.features, params.clusters,
+            _candidates(champion), rank,
+        )  # fmt: skip
+
+
+def _behind(run: Run[TrainClustersParams]) -> Behind | None:
+    version = run.approved_or_none(ALS)
+    if version is None:
+        run.tracker.set_tags(
+            {"without_factors": "no recommender is approved; tastes are told by shares alone"}
+        )
+        return None
+    try:
+        return behind(
+            dict(version.tags), lambda name: run.tracker.tracking.read_frame(version, name)
+        )
+    except UnknownSetting as unknown:
+        run.tracker.set_tags({"without_factors": f"version {version.version} of als: {unknown}"})
+        return None
+
+
+def _candidates(champion: ModelVersion | None) -> dict[str, Candidate]:
+    """What the champion has, by population."""
+    found = {}
+    for tag, value in (champion.tags if champion else {}).items():
+        if tag.startswith("candidate."):
+            kind, _, k = value.partition(" ")
+            found[tag.removeprefix("candidate.")] = Candidate(kind, int(k))  # type: ignore[arg-type]
+    return found
+
+
+if __name__ == "__main__":
+    train_clusters.main()

@@ -1,0 +1,1 @@
+"""Groups of viewers with similar tastes: found, recognised from day to day, named, and put to use."""

@@ -1,0 +1,151 @@
+"""Clusters of all populations, chosen on the days before a cut and then fitted to all days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.audience import cells as told_cells
+from cinelake.audience import reduction
+from cinelake.audience.cells import POPULATIONS, Told
+from cinelake.audience.choice import Candidate, Choice, ClusterRecipe, Measures, chosen
+from cinelake.audience.clustering import Population, Reduce, Vectors, axes_of
+from cinelake.audience.factors import Behind
+from cinelake.audience.features import (
+    FeatureRecipe,
+    Matrix,
+    Vocabulary,
+    mapped,
+    of_rows,
+    told_of,
+    vocabulary,
+)
+from cinelake.audience.mixture import Mixture, fitted, one
+from cinelake.audience.usefulness import Gain
+from cinelake.recommend.persisted import persisted
+
+# Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
+ROWS_A_TASK = 200_000
+
+
+class NobodyWatched(ValueError):
+    """There is no profile to put anywhere."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What is known when the day before `until` ends: cells, who there is, and factors where a model tells them."""
+
+    cells: DataFrame
+    people: DataFrame
+    factors: DataFrame | None
+
+    @classmethod
+    def at(cls, told: Told, until: date, recipe: FeatureRecipe, model: Behind | None) -> Day:
+        """Of the days before `until`."""
+        past = told.before(until)
+        with_factors = recipe.weights.get("factors") and model is not None
+        return cls(
+            told_cells.cells(past, until, recipe.half_life_days),
+            told_cells.people(past),
+            model.of(past.title_signals, until) if with_factors and model else None,
+        )
+
+
+def choose(
+    before: Day, after: DataFrame, recipe: FeatureRecipe, clusters: ClusterRecipe,
+    champions: Mapping[str, Candidate], rank: int,
+) -> dict[str, Choice]:  # fmt: skip
+    """By population, where anybody was there before the cut; `after` are cells of the days behind it."""
+    found = {}
+    for population in POPULATIONS:
+        with persisted(_of(before, population)) as told:
+            if told.isEmpty():
+                continue
+            own = before.cells.join(told.select("profile_id"), on="profile_id", how="left_semi")
+            with persisted(own) as cells:
+                known = _known(cells, recipe, rank)
+                reduced = _reduction(told, known, recipe)
+                if reduced.is_empty:
+                    found[population] = Choice((ALL_ALIKE,), ALL_ALIKE)
+                    continue
+                with persisted(_points(told, known, reduced, recipe)) as points:
+                    champion = champions.get(population)
+                    found[population] = chosen(points, cells, after, clusters, champion)
+    return found
+
+
+# Where all are the same there is nothing to choose.
+ALL_ALIKE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), Gain(0.0, 0.0, 0))
+
+
+def fit(
+    day: Day,
+    choices: Mapping[str, Choice],
+    recipe: FeatureRecipe,
+    clusters: ClusterRecipe,
+    rank: int,
+) -> dict[str, Population]:
+    """The clusters of all days. Raises NobodyWatched where there is nobody.
+
+    A population that is there now and was not before the cut is one cluster.
+    """
+    found = {}
+    for population in POPULATIONS:
+        with persisted(_of(day, population)) as told:
+            if told.isEmpty():
+                continue
+            own = day.cells.join(told.select("profile_id"), on="profile_id", how="left_semi")
+            known = _known(own, recipe, rank)
+            reduced = _reduction(told, known, recipe)
+            taken = choices[population].taken.candidate if population in choices else None
+            mixture = _mixture(told, known, reduced, recipe, taken, clusters.seed)
+            found[population] = Population(known, reduced, mixture, axes_of(mixture), recipe.prior)
+    if not found:
+        raise NobodyWatched(
+            "nobody has watched or rated anything yet, so there are no tastes to tell apart"
+        )
+    return found
+
+
+def _mixture(
+    told: DataFrame, known: Vocabulary, reduced: reduction.Reduction, recipe: FeatureRecipe,
+    taken: Candidate | None, seed: int,
+) -> Mixture:  # fmt: skip
+    import numpy as np
+
+    everybody: Matrix = np.zeros(len(reduced.explained))
+    if taken is None or taken.k == 1 or reduced.is_empty:
+        return one(everybody)
+    with persisted(_points(told, known, reduced, recipe)) as points:
+        rows = points.select(array_to_vector(F.col("reduced")).alias("features"))
+        with persisted(rows) as kept:
+            return fitted(kept, taken.kind, taken.k, seed)
+
+
+def _of(day: Day, population: str) -> DataFrame:
+    """Rows of `told_of` in a fixed order and number of tasks."""
+    people = day.people.where(F.col("population") == population)
+    told = told_of(day.cells, people, day.factors).localCheckpoint()
+    tasks = 1 + told.count() // ROWS_A_TASK
+    return told.repartition(tasks, "profile_id").sortWithinPartitions("profile_id")
+
+
+def _known(cells: DataFrame, recipe: FeatureRecipe, rank: int) -> Vocabulary:
+    return of_rows(vocabulary(cells, recipe).toArrow().to_pylist(), rank)
+
+
+def _reduction(told: DataFrame, known: Vocabulary, recipe: FeatureRecipe) -> reduction.Reduction:
+    with persisted(mapped(told, "profile_id", Vectors(known, recipe.prior))) as vectors:
+        return reduction.fit(vectors, known, recipe)
+
+
+def _points(
+    told: DataFrame, known: Vocabulary, reduced: reduction.Reduction, recipe: FeatureRecipe
+) -> DataFrame:
+    return mapped(told, "profile_id", Reduce(known, reduced, recipe.prior))
