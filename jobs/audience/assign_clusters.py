@@ -12,14 +12,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.audience import assigning, portraits
+from cinelake.audience.asked import with_names
 from cinelake.audience.assigning import Identity, Yesterday
 from cinelake.audience.cells import TOLD, Told, watched
 from cinelake.audience.clustering import of_frames, scored
 from cinelake.audience.factors import brought_along
 from cinelake.audience.features import FeatureRecipe, told_of
 from cinelake.audience.training import Day
-from cinelake.behaviour.history import latest
-from cinelake.recommend.persisted import persisted
 from cinelake.runtime.job import JobParams, Reading, Run, history, job, previous
 from cinelake.runtime.tracking import ModelVersion
 from cinelake.tables.audience import (
@@ -70,10 +69,10 @@ def assign_clusters(run: Run[AssignClustersParams]) -> None:
     recipe = FeatureRecipe.model_validate_json(version.tags["features"])
     populations = of_frames(frame("terms"), frame("numbers"))
     day = Day.at(told, run.end, recipe, brought_along(dict(version.tags), frame))
-    with persisted(day.cells) as cells:
-        rows = told_of(cells, day.people, day.factors)
-        with persisted(scored(rows, populations)) as placed:
-            _write(run, version, told, populations, cells, placed)
+    # Kept for as long as the plans of what is written: Spark lets go of them when these are gone.
+    cells = day.cells.localCheckpoint()
+    placed = scored(told_of(cells, day.people, day.factors), populations).localCheckpoint()
+    _write(run, version, told, populations, cells, placed)
 
 
 def _write(
@@ -95,27 +94,25 @@ def _write(
         trained_through=version.trained_through,
         version=version.version,
     )
-    with persisted(assigning.members_of(placed, found, params.least_share)) as members:
-        seen = watched(told.title_signals, run.end, None)
-        counts = assigning.counted(members, portraits.genres(cells, members))
-        marked = portraits.portraits(
-            portraits.told(cells, seen, members), members, params.marks, params.telling_titles
-        )
-        with persisted(marked) as marks:
-            names = assigning.new_names(found, _with_names(marks, told.titles), yesterday)
-            states = assigning.states(
-                found, counts, names, yesterday, params.identity, day=run.start, version=version.version
-            )  # fmt: skip
-            near = assigning.neighbours(found, populations, counts)
-            schema = marks.select(*CLUSTER_PORTRAITS.names[1:]).schema
-            told_near = spark.createDataFrame(
-                [tuple(n[f] for f in schema.names) for n in near], schema
-            )
-            _publish(run, CLUSTER_PORTRAITS, marks.unionByName(told_near))
-        _publish(run, CLUSTER_STATES, spark.createDataFrame(states, CLUSTER_STATES.schema))
-        _publish(run, CLUSTER_TITLES, portraits.popular(seen, members, params.popular_titles))
-        number = F.lit(version.version).cast("int").alias("model_version")
-        _publish(run, CLUSTER_MEMBERS, members.select("*", number))
+    members = assigning.members_of(placed, found, params.least_share).localCheckpoint()
+    seen = watched(told.title_signals, run.end, None)
+    counts = assigning.counted(members, portraits.genres(cells, members))
+    marked = portraits.portraits(
+        portraits.told(cells, seen, members), members, params.marks, params.telling_titles
+    )
+    marks = marked.localCheckpoint()
+    names = assigning.new_names(found, with_names(marks, told.titles), yesterday)
+    states = assigning.states(
+        found, counts, names, yesterday, params.identity, day=run.start, version=version.version
+    )  # fmt: skip
+    near = assigning.neighbours(found, populations, counts)
+    schema = marks.select(*CLUSTER_PORTRAITS.names[1:]).schema
+    told_near = spark.createDataFrame([tuple(n[f] for f in schema.names) for n in near], schema)
+    _publish(run, CLUSTER_PORTRAITS, marks.unionByName(told_near))
+    _publish(run, CLUSTER_STATES, spark.createDataFrame(states, CLUSTER_STATES.schema))
+    _publish(run, CLUSTER_TITLES, portraits.popular(seen, members, params.popular_titles))
+    number = F.lit(version.version).cast("int").alias("model_version")
+    _publish(run, CLUSTER_MEMBERS, members.select("*", number))
     sizes = {row["cluster_id"]: row["members"] for row in yesterday.states}
     churned = assigning.churn(states, sizes)
     live = [row for row in states if row["component"] is not None]
@@ -133,16 +130,6 @@ def _publish(run: Run[AssignClustersParams], table: Table, frame: DataFrame) -> 
         frame = frame.select("*", F.lit(run.start).alias("as_of"))
     columns = (F.col(c.name).cast(c.type).alias(c.name) for c in table.columns)
     run.write(table, frame.select(*columns))
-
-
-def _with_names(marks: DataFrame, titles: DataFrame) -> list[dict[str, Any]]:
-    """Rows of portraits, those of titles with their names."""
-    called = latest(titles, ["title_id"], "name").select(F.col("title_id").alias("term"), "name")
-    is_title = F.col("aspect") == portraits.TITLE
-    joined = marks.join(F.broadcast(called), on="term", how="left")
-    rows = joined.withColumn("name", F.when(is_title, F.col("name")))
-    found: list[dict[str, Any]] = rows.toArrow().to_pylist()
-    return found
 
 
 if __name__ == "__main__":
