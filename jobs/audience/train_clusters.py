@@ -34,6 +34,12 @@ class TrainClustersParams(JobParams):
         le=1,
         description="mean adjusted Rand index with resamples from which on a clustering may replace another",
     )
+    most_in_one: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="share of the profiles in the largest of several clusters up to which it may",
+    )
 
 
 @job(
@@ -69,7 +75,12 @@ def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
         populations = fit(
             Day(kept, day.people, day.factors), choices, params.features, params.clusters, rank
         )
-    decision = gate.decide(choices, params.least_stability, has_champion=champion is not None)
+    decision = gate.decide(
+        choices,
+        params.least_stability,
+        params.most_in_one,
+        has_champion=champion is not None,
+    )
     for population, choice in choices.items():
         taken = choice.taken
         tracker.log_metrics(
@@ -78,6 +89,7 @@ def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
                 f"{population}.silhouette": taken.silhouette,
                 f"{population}.stability": taken.stability,
                 f"{population}.least_jaccard": min(taken.jaccards),
+                f"{population}.largest": taken.largest,
                 f"{population}.gain": taken.gain.mean,
                 f"{population}.gain.error": taken.gain.error,
                 f"{population}.explained": float(populations[population].reduction.explained.sum())

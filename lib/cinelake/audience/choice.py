@@ -77,7 +77,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Measures:
-    """How a candidate fares; `jaccards` of each cluster; `found` clusters came of it."""
+    """How a candidate fares; `jaccards` of each cluster; `found` clusters came of it, of which the largest holds the
+    share `largest` of all profiles.
+    """
 
     candidate: Candidate
     found: int
@@ -85,6 +87,7 @@ class Measures:
     stability: float
     jaccards: tuple[float, ...]
     gain: Gain
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ def _measured(
                 fmean(adjusted_rand(table) for table in own),
                 tuple(fmean(each) for each in zip(*dissolved, strict=True)),
                 means.get(whole, NO_GAIN),
+                float(own[0].sum(axis=1).max() / max(own[0].sum(), 1)),
             )
         )
     renumbered = gained.select(

@@ -2,7 +2,7 @@
 
 It passes when, population by population, it does not foretell the next days' genres worse than the champion's choice,
 fitted to the same days, by more than noise (the interval of the difference, paired by profile, does not lie below 0);
-and when it is as stable as a setting asks. The champion's choice on newer data is a refresh, and the first clustering
+when it is as stable as a setting asks; and when no cluster of several is a giant that holds nearly everybody. The champion's choice on newer data is a refresh, and the first clustering
 of all replaces nothing: both need no comparison, and the first no stability either.
 """
 
@@ -15,7 +15,11 @@ from cinelake.recommend.gate import Decision
 
 
 def decide(
-    choices: Mapping[str, Choice], least_stability: float, *, has_champion: bool
+    choices: Mapping[str, Choice],
+    least_stability: float,
+    most_in_one: float,
+    *,
+    has_champion: bool,
 ) -> Decision:
     """The decision and its reason in words."""
     if not has_champion:
@@ -27,6 +31,8 @@ def decide(
             faults.append(
                 f"{population}: stability {taken.stability:.2f} is below {least_stability:.2f}"
             )
+        if taken.found > 1 and taken.largest > most_in_one:
+            faults.append(f"{population}: one of {taken.found} clusters holds {taken.largest:.0%}")
         if choice.lead is not None and choice.lead.mean + 1.96 * choice.lead.error < 0:
             faults.append(
                 f"{population}: {taken.candidate} foretells genres worse than the champion's {choice.champion}, by "

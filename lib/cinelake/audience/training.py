@@ -81,7 +81,7 @@ def choose(
 
 
 # Where all are the same there is nothing to choose.
-ALL_ALIKE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), Gain(0.0, 0.0, 0))
+ALL_ALIKE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), Gain(0.0, 0.0, 0), 1.0)
 
 
 def fit(
