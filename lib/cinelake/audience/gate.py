@@ -2,8 +2,9 @@
 
 It passes when, population by population, it does not foretell the next days' genres worse than the champion's choice,
 fitted to the same days, by more than noise (the interval of the difference, paired by profile, does not lie below 0);
-when it is as stable as a setting asks; and when no cluster of several is a giant that holds nearly everybody. The champion's choice on newer data is a refresh, and the first clustering
-of all replaces nothing: both need no comparison, and the first no stability either.
+when it is as stable as a setting asks; and when no cluster of several is a giant that holds nearly everybody. The
+champion's choice on newer data is a refresh and needs no comparison; the first clustering of all replaces nothing, and
+passes as it is.
 """
 
 from __future__ import annotations
