@@ -20,6 +20,10 @@ from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES
 from cinelake.tables.behaviour import TITLES
 
 Row = dict[str, Any]
+NONE_YET = (
+    "there are no clusters yet: run `cinelake run`; the first are found on the first Monday after somebody watched "
+    "something"
+)
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -27,21 +31,22 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     group = typer.Typer(no_args_is_help=False)
     app.add_typer(group, name="clusters")
 
-    def there() -> list[Row]:
+    def known() -> list[Row]:
         lake = context().lake
-        rows = clusters(lake.read(CLUSTER_STATES)) if lake.exists(CLUSTER_STATES) else []
+        return clusters(lake.read(CLUSTER_STATES)) if lake.exists(CLUSTER_STATES) else []
+
+    def there() -> list[Row]:
+        rows = known()
         if not rows:
-            raise typer.BadParameter(
-                "there are no clusters yet: run `cinelake run`; the first are found on the first Monday after somebody "
-                "watched something"
-            )
+            raise typer.BadParameter(NONE_YET)
         return rows
 
     @group.callback(invoke_without_command=True)
     def of_all(asked: typer.Context) -> None:
         """List the groups of viewers with similar tastes, as they are on the newest day."""
         if asked.invoked_subcommand is None:
-            Console().print(listed(there()))
+            rows = known()
+            Console().print(listed(rows) if rows else NONE_YET)
 
     @group.command()
     def show(
