@@ -69,12 +69,11 @@ def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
     told, model = Told(*map(run.read, TOLD)), _behind(run)
     champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until)
     choices = _chosen(run, told, model, champion)
-    with persisted(Day.at(told, until, params.features, model).cells) as kept:
-        day = Day.at(told, until, params.features, model)
-        rank = model.recipe.rank if day.factors is not None and model else 0
-        populations = fit(
-            Day(kept, day.people, day.factors), choices, params.features, params.clusters, rank
-        )
+    day = Day.at(told, until, params.features, model)
+    rank = model.recipe.rank if day.factors is not None and model else 0
+    with persisted(day.cells) as kept:
+        known = Day(kept, day.people, day.factors)
+        populations = fit(known, choices, params.features, params.clusters, rank)
     decision = gate.decide(
         choices,
         params.least_stability,

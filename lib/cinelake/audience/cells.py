@@ -59,12 +59,13 @@ class Told:
 
 
 def people(told: Told) -> DataFrame:
-    """`profile_id, population, household, market` of all who watched or rated and are not deleted.
+    """`profile_id, population, household, market` of all who watched something, or liked it, and are not deleted.
 
     `household` is the account, or the profile where nobody knows one: people are counted by it. Of whom the service
     says nothing, is taken for an adult.
     """
-    seen = told.title_signals.select("profile_id").distinct()
+    # Who only looked at tiles has shown no taste yet, and would lie anywhere.
+    seen = told.title_signals.where(_tells_taste()).select("profile_id").distinct()
     described = latest(told.profiles, ["profile_id"], "account_id", "kind", "status")
     contracts = latest(told.accounts, ["account_id"], "market")
     return (
@@ -96,9 +97,8 @@ def watched(signals: DataFrame, until: date, half_life_days: float | None) -> Da
     """`profile_id, title_id, days bigint, weight decimal`: titles that a profile played, or rated as liked, before
     `until`; each weighs by the last day of it.
     """
-    is_told = (F.col("plays") > 0) | F.coalesce(F.col("rating") >= LIKED_FROM, F.lit(False))
     of_title = (
-        signals.where((F.col("signal_date") < F.lit(until)) & is_told)
+        signals.where((F.col("signal_date") < F.lit(until)) & _tells_taste())
         .groupBy("profile_id", "title_id")
         .agg(F.count(F.lit(1)).alias("days"), F.max("signal_date").alias("_last"))
     )
@@ -128,6 +128,10 @@ def _terms(aspect: str, values: Column) -> Column:
         F.array_distinct(known),
         lambda value: F.struct(F.lit(aspect).alias("aspect"), value.alias("term")),
     )
+
+
+def _tells_taste() -> Column:
+    return (F.col("plays") > 0) | F.coalesce(F.col("rating") >= LIKED_FROM, F.lit(False))
 
 
 def _of_titles(watched_titles: DataFrame, titles: DataFrame) -> DataFrame:

@@ -46,7 +46,7 @@ CLUSTER_MEMBERS = Table(
     name="cluster_members",
     area="audience",
     layer=Layer.GOLD,
-    grain="one day and profile that ever watched or rated: how much it belongs to each cluster",
+    grain="one day and profile that ever watched something or liked it: how much it belongs to each cluster",
     columns=(
         AS_OF,
         Column("profile_id", StringType(), "Who", required=True),
