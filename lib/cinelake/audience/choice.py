@@ -113,11 +113,13 @@ def chosen(
     """
     profiles = points.count()
     numbers = recipe.numbers_for(profiles, champion)
+    if numbers == [1]:
+        return Choice((ONE,), ONE)
     with persisted(points.select("*", array_to_vector(F.col("reduced")).alias("features"))) as rows:
         first = [Candidate(recipe.kinds[0], k) for k in numbers]
         measured, gained = _measured(rows, before, after, first, recipe)
         others = []
-        if profiles >= recipe.rivals_from and numbers != [1]:
+        if profiles >= recipe.rivals_from:
             best = _best(measured).candidate.k
             (told,) = rows.select(F.size("reduced").alias("size")).take(1)
             others = [
@@ -137,6 +139,10 @@ def chosen(
         if champion in places and champion != taken.candidate:
             lead = usefulness.lead(gained, places[taken.candidate], places[champion])
         return Choice(tuple(measured), taken, champion if champion in places else None, lead)
+
+
+# Of too few, or of profiles that are all the same, there is nothing to choose.
+ONE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), NO_GAIN, 1.0)
 
 
 def utilities(measured: Sequence[Measures]) -> list[float]:
@@ -201,7 +207,14 @@ def _measured(
         tables = contingencies(labels, pairs)
         gained = usefulness.gains(labels, before, after, list(wholes)).localCheckpoint()
         means = usefulness.means(gained)
-        silhouettes = [_silhouette(rows, labels, whole) for whole in wholes]
+        # Of the clusters that were found, some may be nobody's.
+        held = [
+            int((tables[n * recipe.bootstraps].sum(axis=1) > 0).sum())
+            for n in range(len(candidates))
+        ]
+        silhouettes = [
+            _silhouette(labels, whole, own) for whole, own in zip(wholes, held, strict=True)
+        ]
     measured = []
     for n, (one, whole) in enumerate(zip(candidates, wholes, strict=True)):
         own = tables[n * recipe.bootstraps : (n + 1) * recipe.bootstraps]
@@ -228,12 +241,12 @@ def _fitted(sample: DataFrame, candidate: Candidate, seed: int) -> Mixture:
     return fitted(sample, candidate.kind, candidate.k, seed)
 
 
-def _silhouette(rows: DataFrame, labels: DataFrame, place: int) -> float:
-    told = rows.join(
-        labels.select("profile_id", F.col("labels")[place].cast("double").alias("prediction")),
-        on="profile_id",
-        how="inner",
-    ).select("features", "prediction")
-    if told.select("prediction").distinct().count() < 2:
+def _silhouette(labels: DataFrame, place: int, found: int) -> float:
+    """0 where all are in one cluster."""
+    if found < 2:
         return 0.0
+    told = labels.select(
+        array_to_vector(F.col("reduced")).alias("features"),
+        F.col("labels")[place].cast("double").alias("prediction"),
+    )
     return float(ClusteringEvaluator().evaluate(told))

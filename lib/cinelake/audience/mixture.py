@@ -24,6 +24,7 @@ Kind = Literal["k_means", "bisecting", "gaussian"]
 KINDS: tuple[Kind, ...] = ("k_means", "bisecting", "gaussian")
 # A direction in which a cluster has less variance is widened to this share of the mean: no cluster is a plane.
 LEAST_VARIANCE = 1e-3
+GAUSSIAN_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,11 @@ def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
 
 
 def _gaussian(points: DataFrame, k: int, seed: int) -> Mixture:
-    made = GaussianMixture(k=k, seed=seed, maxIter=50).fit(points)
+    # MLlib starts from random points, and may end at a poor optimum.
+    starts = [
+        GaussianMixture(k=k, seed=seed + n, maxIter=50).fit(points) for n in range(GAUSSIAN_STARTS)
+    ]
+    made = max(starts, key=lambda model: model.summary.logLikelihood)
     weights = np.array(made.weights, float)
     own = [(np.array(g.mean.toArray()), np.array(g.cov.toArray())) for g in made.gaussians]
     kept = [n for n, weight in enumerate(weights) if weight > 1e-6 and np.isfinite(own[n][1]).all()]

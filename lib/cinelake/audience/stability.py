@@ -39,8 +39,8 @@ class Labels:
 
 
 def labelled(points: DataFrame, mixtures: Sequence[Mixture]) -> DataFrame:
-    """`profile_id, labels array<int>`: the cluster by each mixture."""
-    return mapped(points, "profile_id", Labels(mixtures))
+    """`profile_id, reduced, labels array<int>`: the cluster by each mixture."""
+    return mapped(points, "profile_id, reduced", Labels(mixtures))
 
 
 def contingencies(labels: DataFrame, pairs: Sequence[tuple[int, int]]) -> list[Matrix]:

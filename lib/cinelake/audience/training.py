@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from cinelake.audience import cells as told_cells
 from cinelake.audience import reduction
 from cinelake.audience.cells import POPULATIONS, Told
-from cinelake.audience.choice import Candidate, Choice, ClusterRecipe, Measures, chosen
+from cinelake.audience.choice import ONE, Candidate, Choice, ClusterRecipe, chosen
 from cinelake.audience.clustering import Population, Reduce, Vectors, axes_of
 from cinelake.audience.factors import Behind
 from cinelake.audience.features import (
@@ -26,7 +26,6 @@ from cinelake.audience.features import (
     vocabulary,
 )
 from cinelake.audience.mixture import Mixture, fitted, one
-from cinelake.audience.usefulness import Gain
 from cinelake.recommend.persisted import persisted
 
 # Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
@@ -72,16 +71,12 @@ def choose(
                 known = _known(cells, recipe, rank)
                 reduced = _reduction(told, known, recipe)
                 if reduced.is_empty:
-                    found[population] = Choice((ALL_ALIKE,), ALL_ALIKE)
+                    found[population] = Choice((ONE,), ONE)
                     continue
                 with persisted(_points(told, known, reduced, recipe)) as points:
                     champion = champions.get(population)
                     found[population] = chosen(points, cells, after, clusters, champion)
     return found
-
-
-# Where all are the same there is nothing to choose.
-ALL_ALIKE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), Gain(0.0, 0.0, 0), 1.0)
 
 
 def fit(

@@ -187,6 +187,7 @@ def index(spark: SparkSession, inputs: Inputs) -> Inputs:
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)
 def test_clusters_are_trained_registered_judged_and_used(
     spark: SparkSession, inputs: Inputs, tmp_path: Path
 ) -> None:
