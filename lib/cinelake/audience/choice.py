@@ -46,7 +46,7 @@ class ClusterRecipe(BaseModel):
     )
     bootstraps: int = Field(3, ge=2, le=50, description="samples by which stability is measured")
     rivals_from: int = Field(
-        200,
+        500,
         ge=2,
         description="profiles from which on other kinds than the first are tried, at its best number",
     )

@@ -2,9 +2,11 @@
 
 Log odds ratios with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008, "Fightin' Words", section 3.3.1):
 the odds of a term in the cluster against those in the rest, both with the population's shares added as if so many more
-profiles had been seen, over their standard error. What everybody has marks nobody, nor what two members share by
-chance. Each profile counts once in an aspect, shared out among its terms, however much it watched; a title counts each
-of its viewers.
+had been watched, over their standard error. What everybody has marks nobody, nor what two members share by chance.
+
+A profile has a vote for each title that it watched, ten at most, which it shares out among genres, moods and themes:
+who watches without end does not speak for a cluster. For its language, form, hours, devices and habits it has one vote
+in all, for these are alike from play to play, and for a title or market one vote each.
 
 Aspects are those of cells.py, and `market`, `title`.
 """
@@ -16,30 +18,34 @@ from pyspark.sql import functions as F
 
 from cinelake.audience.features import shares
 
-# Profiles like everybody that are added on both sides.
+# Votes (titles: viewers) like everybody's that are added on both sides.
 PRIOR = 10.0
+TASTES, MOST_VOTES = ("genre", "mood", "theme"), 10
 _EXACT = "decimal(26,12)"
 TITLE, MARKET, NEIGHBOUR = "title", "market", "neighbour"
 
 
 def told(cells: DataFrame, watched: DataFrame, members: DataFrame) -> DataFrame:
-    """`population, cluster_id, household, profile_id, aspect, term, share decimal` of all that portraits are made of.
+    """`population, cluster_id, household, profile_id, aspect, term, votes decimal` of all that portraits are made of.
 
     `members` has `profile_id, population, household, market, cluster_id`; `watched` is of cells.py.
     """
     who = ("population", "cluster_id", "household", "profile_id")
     own = members.select(*who)
     of_cells = shares(cells).join(own, on="profile_id", how="inner")
+    most = F.when(F.col("aspect").isin(*TASTES), MOST_VOTES).otherwise(1)
+    # What a profile weighs in an aspect in all: titles, or plays.
+    whole = F.col("weight").cast("double") / F.col("share")
     of_titles = watched.join(own, on="profile_id", how="inner")
     one = F.lit(1.0)
     parts = [
-        (of_cells, F.col("aspect"), F.col("term"), F.col("share")),
+        (of_cells, F.col("aspect"), F.col("term"), F.col("share") * F.least(whole, most)),
         (of_titles, F.lit(TITLE), F.col("title_id"), one),
         (members, F.lit(MARKET), F.col("market"), one),
     ]
     found = [
-        frame.select(*who, aspect.alias("aspect"), term.alias("term"), share.cast(_EXACT).alias("share"))
-        for frame, aspect, term, share in parts
+        frame.select(*who, aspect.alias("aspect"), term.alias("term"), votes.cast(_EXACT).alias("votes"))
+        for frame, aspect, term, votes in parts
     ]  # fmt: skip
     return found[0].unionByName(found[1]).unionByName(found[2])
 
@@ -51,7 +57,7 @@ def portraits(told: DataFrame, members: DataFrame, n: int, titles: int) -> DataF
     by = ["population", "cluster_id"]
     sizes = members.groupBy(*by).agg(F.count(F.lit(1)).alias("members"))
     own = told.groupBy(*by, "aspect", "term").agg(
-        F.sum("share").alias("y"),
+        F.sum("votes").alias("y"),
         F.count(F.lit(1)).alias("profiles"),
         F.count_distinct("household").alias("households"),
     )
@@ -59,7 +65,7 @@ def portraits(told: DataFrame, members: DataFrame, n: int, titles: int) -> DataF
     summed = own.select("*", F.sum("y").over(of_all).alias("y_all"))
     # Of the aspect: what all terms have together, in the cluster and in all.
     n_own = F.sum("y").over(Window.partitionBy(*by, "aspect"))
-    whole = told.groupBy("population", "aspect").agg(F.sum("share").cast("double").alias("n_all"))
+    whole = told.groupBy("population", "aspect").agg(F.sum("votes").cast("double").alias("n_all"))
     people = members.groupBy("population").agg(F.count(F.lit(1)).alias("everyone"))
     joined = (
         summed.select("*", n_own.cast("double").alias("n"))

@@ -133,7 +133,7 @@ CLUSTER_PORTRAITS = Table(
         Column(
             "share",
             DoubleType(),
-            "Mean share of what a member watches; of titles: share of members; of neighbours: cosine",
+            "Share of what members watch; of titles: share of members; of neighbours: cosine",
             required=True,
         ),
         Column("lift", DoubleType(), "That share over the same of the rest of the population; null of a neighbour"),

@@ -21,9 +21,9 @@ def members(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def cells(spark: SparkSession) -> DataFrame:
-    """In a everybody watches crime beside drama; in b drama alone, but for one who watched a hundred crime films."""
+    """In a everybody watches crime beside drama; in b five dramas, but for one who watched a hundred crime films."""
     told = [(f"a{n}", "genre", genre, 1) for n in range(12) for genre in ("Crime", "Drama")]
-    told += [(f"b{n}", "genre", "Drama", 1) for n in range(11)] + [("b11", "genre", "Crime", 100)]
+    told += [(f"b{n}", "genre", "Drama", 5) for n in range(11)] + [("b11", "genre", "Crime", 100)]
     rows = [(p, a, t, str(w)) for p, a, t, w in told]
     frame = spark.createDataFrame(
         rows, "profile_id string, aspect string, term string, weight string"
@@ -31,7 +31,7 @@ def cells(spark: SparkSession) -> DataFrame:
     return frame.withColumn("weight", frame["weight"].cast("decimal(26,6)")).localCheckpoint()
 
 
-def test_a_portrait_holds_what_speaks_for_a_cluster_and_each_profile_has_one_vote(
+def test_a_portrait_holds_what_speaks_for_a_cluster_and_nobody_outvotes_it(
     spark: SparkSession, members: DataFrame, cells: DataFrame
 ) -> None:
     seen = spark.createDataFrame(
@@ -42,10 +42,10 @@ def test_a_portrait_holds_what_speaks_for_a_cluster_and_each_profile_has_one_vot
     told = portraits.told(cells, seen, members)
     made = portraits.portraits(told, members, n=5, titles=5).localCheckpoint()
     expected = spark.createDataFrame(
-        # Crime is half of what members of a watch, and of b a twelfth, however often the one watched it.
+        # Crime is half of what members of a watch; the one of b has ten votes, however much it watched.
         [
             ("a", "genre", 1, "Crime", 12, 6, 0.5),
-            ("b", "genre", 1, "Drama", 11, 6, 11 / 12),
+            ("b", "genre", 1, "Drama", 11, 6, 55 / 65),
             # Everybody has seen the other one, and all are in one market.
             ("a", "title", 1, "heat", 12, 6, 1.0),
         ],
