@@ -136,6 +136,7 @@ def test_the_second_day_keeps_ids_names_and_members(
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_day_that_is_computed_again_has_the_same_rows(
     spark: SparkSession, inputs: Inputs, first_day: Rehearsed
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_day_that_is_computed_again_has_the_same_rows(
         )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_clusters_that_are_put_together_are_told_of(
     spark: SparkSession, inputs: Inputs, first_day: Rehearsed
 ) -> None:
