@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
@@ -210,9 +212,7 @@ def test_clusters_are_trained_registered_judged_and_used(
     pictures = {file.path for file in tracking.client.list_artifacts(trained.run_id)}
     assert {"adult.png", "explained.png"} <= pictures
 
-    import mlflow
-    import pandas as pd
-
+    mlflow.set_tracking_uri(tracking.uri)
     loaded = mlflow.pyfunc.load_model(trained.uri)
     held = tracking.read_frame(trained, "terms").where("population = 'adult'").orderBy("place")
     terms = [(row.aspect, row.term) for row in held.collect()]
