@@ -24,7 +24,9 @@ from cinelake.recommend.validation import (
     chosen_row,
     validation,
 )
+from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, hash_of_content, job
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import PROFILE_INDEX, RECIPES, TITLE_INDEX
 
@@ -49,7 +51,7 @@ class SearchRecipeParams(JobParams):
 @job(
     reads=[
         Reading(table, lookback=ALL, lookahead=-1)
-        for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)
+        for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, PROFILES, ACCOUNTS, DEVICES)
     ],
     writes=[RECIPES],
     params=SearchRecipeParams,
@@ -62,7 +64,8 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
     same = params.model_dump(mode="json", exclude={"trials", "minutes"})
     key = hash_of_content([run.inputs_digest, run.job.version, same])
     tracker.set_tags({f"{SEARCH}.key": key})
-    told = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    people = viewers(*map(run.read, (PROFILES, ACCOUNTS, DEVICES)))
+    told = indexed(*map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), people)
     with persisted(told) as signals:
         blocks = blocks_before_the_gate(
             signals, params.gate_share, params.gate_holdouts, params.share, params.blocks

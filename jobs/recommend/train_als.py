@@ -129,7 +129,8 @@ def train_als(run: Run[TrainAlsParams]) -> None:
 def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     """Measure, fit and register; the gate's decision rides along, so that a rerun need not measure again."""
     params, tracker = run.params, run.tracker
-    told = indexed(run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    people = viewers(*map(run.read, (PROFILES, ACCOUNTS, DEVICES)))
+    told = indexed(*map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), people)
     holdouts = temporal_holdouts(run.read(TITLE_SIGNALS), params.holdout_share, params.holdouts)
     configured = Setting(params.recipe, params.learned)
     setting, origin = configured, "configuration"
@@ -166,15 +167,11 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             k=params.top,
             ks=params.ks,
             genres=latest(run.read(TITLES), ["title_id"], "genres"),
-            groups=viewers(*(run.read(table) for table in (PROFILES, ACCOUNTS, DEVICES))).select(
-                "profile_id", "market", "kind", "device_kind"
-            ),
+            groups=people.select("profile_id", "market", "kind", "device_kind"),
             learned=learned,
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
-        settings = recipe.model_dump() | {
-            f"weights.{name}": value for name, value in setting.weights
-        }
+        settings = recipe.model_dump() | {f"weights.{n}": value for n, value in setting.weights}
         tracker.log_params(settings)
         tracker.set_tags({"recipe.from": origin})
         tracker.log_metrics(comparison.metrics())
@@ -187,8 +184,9 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         through = run.end - timedelta(days=1)
         training = Training(ALS, through, data_of(signals), run.input_versions, settings)
         card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
-        proposal = proposed(passed=decision.passed, reason=decision.reason)
-        proposal |= {FALL: fall} if fall else {}
+        proposal = proposed(passed=decision.passed, reason=decision.reason) | (
+            {FALL: fall} if fall else {}
+        )
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
             tracker.log_metrics(

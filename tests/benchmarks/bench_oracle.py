@@ -7,6 +7,9 @@ choose among what is on offer in the market and not seen before.
 
 The best model has at least four fifths of the oracle's nDCG@10; and profiles that no model has learned from get more of
 what they like from the first three titles that they saw to the end than from what is popular.
+
+Models list titles that somebody has played. What comes on offer in the fifth week is beyond them, and much of what is
+wanted then; how far the oracle gets without it is told beside.
 """
 
 from __future__ import annotations
@@ -92,6 +95,11 @@ class World:
         np.add.at(chance, place, worth / worth.sum(axis=1, keepdims=True))
         return chance
 
+    def markets(self, profiles: pd.Series) -> list[str]:
+        """The countries of profiles by number."""
+        found = self._market(profiles.to_numpy() // 8)
+        return [self.settings.world.markets[market] for market in found.tolist()]
+
     def _market(self, accounts: np.ndarray) -> np.ndarray:
         market: np.ndarray = batch_of(self.settings, np.arange(ACCOUNTS)).homes.market[accounts]
         return market
@@ -110,7 +118,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def signals(spark: SparkSession, world: World) -> Iterator[DataFrame]:
-    """Rows of `title_signals` with `profile_idx, title_idx`, as the features tell of plays alone."""
+    """Rows of `title_signals` with `profile_idx, title_idx, market`, as the features tell of plays alone."""
     plays = world.plays.assign(
         day=pd.to_datetime(world.plays["pressed_at"], unit="us").dt.date,
         completion=(world.plays["leave_position"] / world.plays["runtime"]).clip(0, 1),
@@ -118,9 +126,11 @@ def signals(spark: SparkSession, world: World) -> Iterator[DataFrame]:
     days = plays.groupby(["profile", "title", "day"], as_index=False).agg(
         plays=("finished", "size"), finished=("finished", "sum"), completion=("completion", "max")
     )
+    days["market"] = world.markets(days["profile"])
     days["profile"] = np.searchsorted(world.profiles, days["profile"])
     told = spark.createDataFrame(
-        days, "profile int, title int, day date, plays int, finished int, completion double"
+        days,
+        "profile int, title int, day date, plays int, finished int, completion double, market string",
     )
     blank = rows(spark, TITLE_SIGNALS).schema
     given = {
@@ -138,7 +148,7 @@ def signals(spark: SparkSession, world: World) -> Iterator[DataFrame]:
         for field in blank
     ]
     numbers = (F.col(name).alias(f"{name}_idx") for name in ("profile", "title"))
-    with persisted(told.select(*columns, *numbers)) as kept:
+    with persisted(told.select(*columns, *numbers, "market")) as kept:
         yield kept
 
 
@@ -214,13 +224,17 @@ def test_the_best_model_is_within_a_fifth_of_the_oracle(
                 wanted,
             )
         }
+        out_of_reach = world.closed() | seen(world) | ~seen(world).any(axis=0)
+        found["of what was played"] = ndcg(
+            best(ranked(spark, world.chances(), out_of_reach), open_titles), wanted
+        )
         with persisted(interactions(train, als.weights, CUT)) as known:
             numbers = known.select("title_id", "title_idx").distinct()
             told = histories(known.drop("title_idx"), numbers).localCheckpoint()
             fits = Fits(known)
             recipes = {
                 "popular": PopularRecipe(), "als": als.recipe, "ease": blend.recipe.ease,
-                "blend": blend.recipe,
+                "mixture": blend.recipe.mixture, "blend": blend.recipe,
             }  # fmt: skip
             for name, recipe in recipes.items():
                 lists = fits.of(recipe).lists(told, DEEP)
@@ -228,9 +242,9 @@ def test_the_best_model_is_within_a_fifth_of_the_oracle(
     ceiling = found["oracle"][0]
     for name, (mean, profiles) in found.items():
         print(
-            f"  {name:8} nDCG@{K} {mean:.4f}, {mean / ceiling:.2f} of the oracle, {profiles} profiles"
+            f"  {name:18} nDCG@{K} {mean:.4f}, {mean / ceiling:.2f} of the oracle, {profiles} profiles"
         )
-    assert max(found[name][0] for name in ("als", "ease", "blend")) >= 0.8 * ceiling
+    assert max(found[name][0] for name in ("als", "ease", "mixture", "blend")) >= 0.8 * ceiling
     assert found["als"][0] > 1.5 * found["popular"][0]
 
 

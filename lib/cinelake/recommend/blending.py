@@ -1,7 +1,8 @@
 """What the parts of a blend count: what did best on days before those that the gate judges by.
 
-Two lines are searched, one after the other, since parts are fitted once for a whole line: the penalty with which EASE
-does best alone, and then the share of the blend that is ALS, the rest being EASE. What is configured is on both.
+Lines are searched, one after the other, since parts are fitted once for a whole line: the penalty with which EASE does
+best alone; then the share of the blend that is ALS, the rest being EASE; and from the best of these the share that is a
+mixture of tastes instead. What is configured is on the first two.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from cinelake.recommend.validation import Blocks
 
 PENALTIES = (30.0, 100.0, 300.0, 1000.0)
 SHARES = tuple(n / 10 for n in range(11))
+MIXED = (0.3, 0.5, 0.7, 1.0)
 
 
 def blended(
@@ -30,10 +32,21 @@ def blended(
     blends = [start] + [
         start.model_copy(update={"ease": ease, "weights": each}) for each in weights
     ]
-    means = _means(blends, als, blocks)
+    plain = _means(blends, als, blocks)
+    base = blends[_best(plain)]
+    mixed = [base.model_copy(update={"weights": _with_mixture(base.weights, s)}) for s in MIXED]
+    blends, means = [*blends, *mixed], [*plain, *_means(mixed, als, blocks)]
     best = _best(means)
     outcome = Outcome(blocks.objective, means[best], means[0], len(eases) + len(blends), 0)
     return Setting(blends[best], als.weights), outcome
+
+
+def _with_mixture(weights: dict[str, float], share: float) -> dict[str, float]:
+    """The weights, of which the mixture has so much, and the others keep their proportions."""
+    others = {name: weight for name, weight in weights.items() if name != "mixture"}
+    total = sum(others.values()) or 1.0
+    scaled = {name: round((1 - share) * weight / total, 3) for name, weight in others.items()}
+    return scaled | {"mixture": share}
 
 
 def _means(recipes: Sequence[Recipe], als: Setting[AlsRecipe], blocks: Blocks) -> list[float]:

@@ -37,13 +37,17 @@ def numbered(*frames: DataFrame) -> DataFrame:
 
 
 def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
-    """One row per profile: `profile_id, seen array<int>, liked array<int>` from strengths."""
+    """One row per profile: `profile_id, seen array<int>, liked array<int>` from strengths, and its `market` where these
+    tell of it.
+    """
+    market = [F.max("market").alias("market")] if "market" in interactions.columns else []
     return (
         interactions.join(F.broadcast(numbers), on="title_id", how="inner")
         .groupBy("profile_id")
         .agg(
             F.collect_list(F.when(F.col("is_seen"), F.col("title_idx"))).alias("seen"),
             F.collect_list(F.when(F.col("strength") > 0, F.col("title_idx"))).alias("liked"),
+            *market,
         )
     )
 

@@ -62,7 +62,8 @@ class Recipe(BaseModel, ABC):
 
     @abstractmethod
     def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Fitted:
-        """Fit to strengths: `profile_id, profile_idx int, title_id, title_idx int, strength float, is_seen`.
+        """Fit to strengths: `profile_id, profile_idx int, title_id, title_idx int, strength float, is_seen`, and, where
+        these are known, `market` of the profile and `met_on` of the pair.
 
         The caller has materialised them. Raises NothingLiked where no strength is above 0.
         """

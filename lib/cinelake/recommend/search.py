@@ -115,7 +115,7 @@ class Space(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: tuple[int, ...] = Field((32, 64, 128), description="lengths of the factors")
+    rank: tuple[int, ...] = Field((8, 16, 32, 64, 128), description="lengths of the factors")
     alpha: Between = Between(low=1, high=40, log=True)
     reg_param: Between = Between(low=0.03, high=1.5, log=True)
     half_life_days: tuple[float, ...] = Field(
@@ -124,7 +124,8 @@ class Space(BaseModel):
     like_from: tuple[float, ...] = Field(
         (3.0, 3.5, 4.0, 4.5), description="ratings that are learned from as likes"
     )
-    wanted_from: Between = Between(low=0.25, high=1.0)
+    # Down to any play that was not broken off at once: to choose a title says something of taste by itself.
+    wanted_from: Between = Between(low=0.02, high=1.0)
     on_list: Between = Between(low=0.0, high=1.0)
     abandoned: Between = Between(low=-1.0, high=0.0)
 

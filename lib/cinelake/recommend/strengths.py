@@ -56,9 +56,9 @@ LEARNED = Weights(wanted_from=0.1)
 
 
 def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
-    """`profile_id, title_id, strength float, is_seen boolean` from the signals of days before `as_of`.
+    """`profile_id, title_id, strength float, is_seen boolean, met_on date` from the signals of days before `as_of`.
 
-    `is_seen` says that the profile knows the title: it played, rated or judged it.
+    `is_seen` says that the profile knows the title: it played, rated or judged it, first on the day `met_on`.
     """
     # The day before `as_of` is the newest there is, and counts in full.
     faded = fade("signal_date", as_of, weights.half_life_days)
@@ -72,11 +72,13 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
             F.struct("rated_at", "rating", faded.alias("fade")),
         ).alias("judgement"),
         _knows().alias("knows"),
+        F.when(_knows(), F.col("signal_date")).alias("met_on"),
     )
     summed = told.groupBy("profile_id", "title_id").agg(
         F.sum("score").alias("score"),
         F.max("judgement").alias("judgement"),
         F.bool_or("knows").alias("is_seen"),
+        F.min("met_on").alias("met_on"),
     )
     is_liked = F.col("judgement.rating") >= F.lit(weights.like_from)
     rated = F.when(is_liked, F.col("judgement.fade") * weights.rating).otherwise(0.0)
@@ -86,6 +88,7 @@ def strengths(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
         "title_id",
         F.when(wanted, F.lit(1.0)).otherwise(F.lit(0.0)).cast("float").alias("strength"),
         "is_seen",
+        "met_on",
     )
 
 

@@ -34,6 +34,7 @@ from cinelake.recommend.strengths import Weights, strengths
 Row = dict[str, Any]
 # Weights of calibration at which the trade-off is drawn.
 CALIBRATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)
+_OF_PROFILE = ("profile_id", "profile_idx")
 AS_WANTED: Mapping[str, Weights] = MappingProxyType({})
 
 
@@ -99,13 +100,20 @@ class Comparison:
         return flat
 
 
-def indexed(signals: DataFrame, profiles: DataFrame, titles: DataFrame) -> DataFrame:
-    """Signals with `profile_idx` and `title_idx` from the two maps."""
-    return signals.join(
+def indexed(
+    signals: DataFrame, profiles: DataFrame, titles: DataFrame, people: DataFrame | None = None
+) -> DataFrame:
+    """Signals with `profile_idx` and `title_idx` from the two maps; with `people (profile_id, market)`, also with
+    `market`.
+    """
+    numbered = signals.join(
         profiles.select("profile_id", F.col("idx").alias("profile_idx")),
         on="profile_id",
         how="inner",
     ).join(titles.select("title_id", F.col("idx").alias("title_idx")), on="title_id", how="inner")
+    if people is None:
+        return numbered
+    return numbered.join(people.select("profile_id", "market"), on="profile_id", how="left")
 
 
 def rivals(names: Sequence[str], settled: Mapping[str, Recipe]) -> dict[str, Recipe]:
@@ -329,8 +337,9 @@ def _with_genres(titles: DataFrame, numbers: DataFrame, genres: DataFrame | None
 
 
 def interactions(signals: DataFrame, weights: Weights, as_of: date) -> DataFrame:
-    """Strengths with the integers that MLlib wants."""
-    profiles = signals.select("profile_id", "profile_idx").distinct()
+    """Strengths with the integers that MLlib wants, and with the market of the profile where signals have it."""
+    of_profile = [name for name in (*_OF_PROFILE, "market") if name in signals.columns]
+    profiles = signals.select(*of_profile).distinct()
     titles = signals.select("title_id", "title_idx").distinct()
     return (
         strengths(signals, weights, as_of)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cinelake.recommend.blending import PENALTIES, SHARES, blended
+from cinelake.recommend.blending import MIXED, PENALTIES, SHARES, blended
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
@@ -47,7 +47,19 @@ def test_what_did_best_is_taken() -> None:
     assert outcome.objective == "ndcg_at_10"
     assert outcome.mean == pytest.approx(1 - 0.01 - 0.01)
     assert outcome.configured_mean == pytest.approx(1 - 0.44 - 0.005)
-    assert outcome.trials == len(PENALTIES) + len(SHARES) + 3
+    assert outcome.trials == len(PENALTIES) + len(SHARES) + len(MIXED) + 3
+
+
+def test_a_mixture_of_tastes_is_added_to_the_best_of_the_others() -> None:
+    def fares(recipe: Recipe) -> float:
+        if isinstance(recipe, EaseRecipe):
+            return 0.1
+        assert isinstance(recipe, BlendRecipe)
+        return 1 - abs(recipe.weights["als"] - 0.4) - abs(recipe.weights.get("mixture", 0) - 0.5)
+
+    setting, outcome = blended(START, ALS, Scripted((), 10, fares))
+    assert setting.recipe.weights == {"als": 0.2, "ease": 0.3, "mixture": 0.5}
+    assert outcome.mean == pytest.approx(0.8)
 
 
 def test_of_equals_what_is_configured_is_taken() -> None:

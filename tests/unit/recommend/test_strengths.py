@@ -38,8 +38,12 @@ def test_the_last_rating_of_a_title_counts_and_the_threshold_itself_is_a_like(
         {"title_id": "jaws", "rating": 3.5, "rated_at": MORNING},
     )
     expected = spark.createDataFrame(
-        [("ann", "heat", 0.0, True), ("ann", "alien", 1.0, True), ("ann", "jaws", 0.0, True)],
-        "profile_id string, title_id string, strength float, is_seen boolean",
+        [
+            ("ann", "heat", 0.0, True, MONDAY),
+            ("ann", "alien", 1.0, True, MONDAY),
+            ("ann", "jaws", 0.0, True, MONDAY),
+        ],
+        "profile_id string, title_id string, strength float, is_seen boolean, met_on date",
     )
 
     assert_df_equality(
@@ -78,18 +82,27 @@ def test_a_title_is_seen_when_it_was_played_or_judged_and_not_when_it_was_looked
     told = signals(
         spark,
         {"title_id": "kept for later", "added_to_list": 1},
+        {"title_id": "hovered over, then played", "hovers": 1},
+        {"title_id": "hovered over, then played", "plays": 1, "signal_date": TUESDAY},
         {"title_id": "kept and dropped", "added_to_list": 1, "removed_from_list": 1},
         {"title_id": "hovered over", "hovers": 3},
         {"title_id": "no more of it", "not_interested": 1},
         {"title_id": "watched, thumbs down", "plays": 1, "completion": 1.0, "thumbs_down": 1},
     )
 
-    assert wanted(strengths(told, Weights(), WEDNESDAY)) == {
+    found = strengths(told, Weights(), WEDNESDAY)
+    assert wanted(found) == {
+        "hovered over, then played": (0.0, True),
         "kept for later": (1.0, False),
         "kept and dropped": (0.0, False),
         "hovered over": (0.0, False),
         "no more of it": (0.0, True),
         "watched, thumbs down": (0.0, True),
+    }
+    assert {row.title_id: row.met_on for row in found.where("met_on IS NOT NULL").collect()} == {
+        "hovered over, then played": TUESDAY,
+        "no more of it": MONDAY,
+        "watched, thumbs down": MONDAY,
     }
 
 

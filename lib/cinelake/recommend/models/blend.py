@@ -18,17 +18,19 @@ from pyspark.sql import DataFrame
 from cinelake.recommend.model import NO_PARTS, Fits, Fitted, Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.ease import EaseRecipe
+from cinelake.recommend.models.mixture import MixtureRecipe
 from cinelake.recommend.scoring import Blended, Part
 from cinelake.recommend.top_n import Catalogue
 
 
 class BlendRecipe(Recipe):
-    """Factors and title weights together."""
+    """Factors, title weights and classes of taste together."""
 
     kind: ClassVar[str] = "blend"
 
     als: AlsRecipe = AlsRecipe()
     ease: EaseRecipe = EaseRecipe()
+    mixture: MixtureRecipe = MixtureRecipe()
     weights: dict[str, float] = Field(
         {"als": 0.7, "ease": 0.3}, description="what each part counts"
     )
@@ -43,7 +45,7 @@ class BlendRecipe(Recipe):
 
     @property
     def parts(self) -> Mapping[str, Recipe]:
-        known: dict[str, Recipe] = {"als": self.als, "ease": self.ease}
+        known: dict[str, Recipe] = {"als": self.als, "ease": self.ease, "mixture": self.mixture}
         return {name: known[name] for name, weight in self.weights.items() if weight}
 
     def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Blend:
