@@ -205,7 +205,7 @@ def tuned(train: DataFrame) -> tuple[Setting[AlsRecipe], Setting[BlendRecipe]]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.xfail(
-    reason="a little more than half at 600 accounts: nothing weighs freshness, fame and taste together yet",
+    reason="without the titles that nobody has played yet the oracle itself gets .78, and models list no others",
     strict=False,
 )
 def test_the_best_model_is_within_a_fifth_of_the_oracle(

@@ -16,6 +16,7 @@ from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.item_item import ItemItemRecipe
+from cinelake.recommend.models.mixture import MixtureRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare
@@ -55,6 +56,9 @@ def two_tastes(spark: SparkSession) -> DataFrame:
     )
 
 
+RIVALS = ("ease", "item_item", "mixture", "blend")
+
+
 @pytest.fixture(scope="module")
 def comparison(spark: SparkSession) -> Comparison:
     good = AlsRecipe(rank=2, alpha=5, reg_param=0.1, iterations=4, blocks=2)
@@ -62,10 +66,14 @@ def comparison(spark: SparkSession) -> Comparison:
     dull = good.model_copy(update={"rank": 1, "reg_param": 50.0, "iterations": 1})
     holdout = Holdout(date(2026, 3, 9), date(2026, 3, 13))
     ease = EaseRecipe(penalty=5.0)
+    mixture = MixtureRecipe(classes=4, rank=1, iterations=4, penalty=1.0)
     rivals = {
         "ease": ease,
         "item_item": ItemItemRecipe(shrinkage=1.0),
-        "blend": BlendRecipe(als=good, ease=ease),
+        "mixture": mixture,
+        "blend": BlendRecipe(
+            als=good, ease=ease, mixture=mixture, weights={"als": 0.5, "ease": 0.2, "mixture": 0.3}
+        ),
     }
     genres = [(f"t{n:02}", ["even" if n % 2 == 0 else "odd"]) for n in range(24)]
     return compare(
@@ -81,12 +89,12 @@ def comparison(spark: SparkSession) -> Comparison:
 def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Comparison) -> None:
     measured = comparison.measured("ndcg")
 
-    assert measured.keys() == {CHALLENGER, CHAMPION, POPULAR, "ease", "item_item", "blend"}
+    assert measured.keys() == {CHALLENGER, CHAMPION, POPULAR, *RIVALS}
     # Each profile has exactly its four remaining titles to find.
     assert measured[CHALLENGER].mean == pytest.approx(1.0)
     assert measured[POPULAR].mean < 0.9
     assert {row["profiles"] for row in comparison.measures} == {24}
-    for rival in ("ease", "item_item", "blend"):
+    for rival in RIVALS:
         assert measured[rival].mean == pytest.approx(1.0), rival
     lead = comparison.measured("lead")[POPULAR]
     assert lead.mean == pytest.approx(1 - measured[POPULAR].mean)
@@ -121,7 +129,7 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
     assert lead[CHALLENGER].mean == 0
     assert metrics["holdout_1.cold_titles"] == 1
     labels = [label.get_text() for label in pictures.quality(comparison).axes[0].get_yticklabels()]
-    assert set(labels) == {CHALLENGER, CHAMPION, POPULAR, "ease", "item_item", "blend"}
+    assert set(labels) == {CHALLENGER, CHAMPION, POPULAR, *RIVALS}
     # The worst of them below.
     assert labels[0] in {POPULAR, CHAMPION}
 
