@@ -153,6 +153,7 @@ class Service:
         tracker = params.pop("tracker", None) or RehearsalTracker("recommend")
         given: JobParams = JOBS["search_recipe"].params.model_validate(SEARCH | params)
         inputs = {TITLE_SIGNALS: self.signals, **self.maps}
+        inputs |= self._untold(PROFILES, ACCOUNTS, DEVICES)
         found = rehearse(JOBS["search_recipe"], inputs, day, params=given, tracker=tracker)
         self.searched = {RECIPES: found[RECIPES].localCheckpoint()}
         return tracker

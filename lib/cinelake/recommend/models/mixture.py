@@ -51,7 +51,7 @@ class MixtureRecipe(Recipe):
         le=1,
         description="how far a short time on offer is made up for; less than 1, for what is new fades",
     )
-    iterations: int = Field(15, ge=1, le=100)
+    iterations: int = Field(10, ge=1, le=100)
     seed: int = Field(42, description="of the random start")
 
     def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Mixture:  # noqa: ARG002
