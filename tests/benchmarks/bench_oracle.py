@@ -39,7 +39,7 @@ from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, search
-from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.strengths import LEARNED, Weights, strengths
 from cinelake.recommend.training import interactions
 from cinelake.recommend.validation import validation
 from cinelake.simulate.calendar import midnight
@@ -195,7 +195,7 @@ def tuned(train: DataFrame) -> tuple[Setting[AlsRecipe], Setting[BlendRecipe]]:
     splits = [Split.at(train, block) for block in temporal_holdouts(train, 0.15, 2)]
     with validation(splits, WANTED, K) as blocks:
         found = search(
-            Setting(AlsRecipe(), WANTED), Space(), blocks.judge, Budget(TRIALS), objective="ndcg",
+            Setting(AlsRecipe(), LEARNED), Space(), blocks.judge, Budget(TRIALS), objective="ndcg",
             tell=lambda n, of, said: print(f"  {n}/{of} {said}"),
         )  # fmt: skip
         blend, _ = blended(BlendRecipe(), found.setting, blocks)
