@@ -1,0 +1,236 @@
+"""The search for the cause of one incident.
+
+An element is a combination of one to `depth` attributes. With `E` the evidence of leaves for each lift λ
+(evidence.py),
+
+    A[e, λ] = sum of E over the leaves of e
+    S(e) = max over λ of A[e, λ] − ln(elements of its cuboid)
+
+is, but for the maximum, the log posterior odds of `e` against no cause, where every cuboid is as likely to hold it,
+and in it every element. A broad element pays for leaves that did not rise, a narrow one goes without the evidence
+of those that did. Several causes are sought among the elements of one cuboid, which have no leaf in common: the
+next best is added while it scores more than `another · max S + ln(all elements)`, and this much is taken off for
+each. The set of the greatest score is the answer, unless
+
+- no set has the evidence (`no_rise`),
+- or all rose: the set has no evidence, or no contrast, against one lift for all viewers (`everywhere`),
+- or there is no history, or nobody watches (`no_history`, `no_viewers`): then nothing is ranked.
+
+Method: a scan statistic (Kulldorff 1997) over the attribute cube in which multi-dimensional localisation is done
+(Adtributor, Bhagwan et al. 2014; RobustSpot), with counts that vary more than chance. It finds rises, not falls:
+give what is bad.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cinelake.qoe.localisation.cube import Cube
+from cinelake.qoe.localisation.evidence import GRAIN, LIFTS, Counts, Matrix, evidence
+from cinelake.qoe.localisation.settings import Scan
+
+COUNTS = ("bad", "total", "past_bad", "past_total")
+Mask = npt.NDArray[np.bool_]
+
+
+class Verdict(StrEnum):
+    """What was found."""
+
+    LOCALISED = "localised"
+    EVERYWHERE = "everywhere"
+    NO_RISE = "no_rise"
+    NO_HISTORY = "no_history"
+    NO_VIEWERS = "no_viewers"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A combination of attributes, and what speaks for it.
+
+    `bad`, `total` and `expected` count viewers. `lift` is bad ÷ expected, `contrast` that lift ÷ the lift of the
+    siblings, which have all of its attributes but one, ½ added to each count; None where there are no siblings, or
+    none of them is watched. `explained` is its share of the excess of bad viewers over expectation, 0 to 1; None
+    where there is no excess.
+    """
+
+    attributes: dict[str, str]
+    score: float
+    bad: int
+    total: int
+    expected: float
+    lift: float
+    contrast: float | None
+    explained: float | None
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """The verdict; the `causes`, if it is `localised`; `ranked` combinations, best first; and the `whole` incident.
+
+    Causes stand first among those ranked.
+    """
+
+    verdict: Verdict
+    causes: tuple[Candidate, ...]
+    ranked: tuple[Candidate, ...]
+    whole: Candidate
+
+
+@dataclass(frozen=True)
+class _Element:
+    dimensions: tuple[int, ...]
+    attributes: tuple[int, ...]
+    # The evidence of its leaves for each lift, and what is taken off it.
+    sums: Matrix
+    toll: float
+
+    @property
+    def score(self) -> float:
+        return float(self.sums.max()) - self.toll
+
+
+def cause_of(
+    leaves: pd.DataFrame,
+    dimensions: Sequence[str],
+    settings: Scan | None = None,
+) -> Localisation:
+    """Where the rise of one incident lies.
+
+    `leaves` has one row per combination of all `dimensions` (a missing attribute is null), with `bad` of `total`
+    viewers now and `past_bad` of `past_total` in the minutes, days or weeks they are compared with. Several rows of
+    one leaf are taken for several leaves: add them up first. Order does not matter. Raises ValueError where columns
+    are missing, or counts are not counts.
+    """
+    settings = settings or Scan()
+    missing = [name for name in (*dimensions, *COUNTS) if name not in leaves.columns]
+    if missing:
+        raise ValueError(f"leaves lack the columns {', '.join(missing)}")
+    if not dimensions:
+        raise ValueError("name at least one dimension in which to look for the cause")
+    counts = Counts(*(leaves[name].to_numpy(np.float64, na_value=np.nan) for name in COUNTS))
+    if not counts.total.sum():
+        return _nothing(Verdict.NO_VIEWERS, counts)
+    if not counts.past_total.sum():
+        return _nothing(Verdict.NO_HISTORY, counts)
+    return _Search(Cube.of(leaves, dimensions), counts, settings).localisation()
+
+
+class _Search:
+    def __init__(self, cube: Cube, counts: Counts, settings: Scan) -> None:
+        self.cube, self.counts, self.settings = cube, counts, settings
+        # Whole grains, as evidence is: what is told of a combination does not depend on the order of leaves.
+        self.expected = np.round(counts.expected(settings)[0] / GRAIN) * GRAIN
+        told = evidence(counts, settings)
+        self.of_all: Matrix = told.sum(axis=0)
+        self.elements = 0
+        # Of each cuboid the best, best first: no other can be a cause or be ranked.
+        self.best: list[list[_Element]] = []
+        most = max(settings.ranked, settings.causes)
+        for cuboid in cube.cuboids(settings.depth):
+            sums = cuboid.sums(told)
+            toll = math.log(len(sums))
+            self.elements += len(sums)
+            # Of equals the first by the order of their attributes.
+            order = np.argsort(-sums.max(axis=1), kind="stable")[:most]
+            self.best.append(
+                [
+                    _Element(
+                        cuboid.dimensions,
+                        tuple(int(code) for code in cuboid.attributes[row]),
+                        sums[row],
+                        toll,
+                    )
+                    for row in order
+                ]
+            )
+
+    def localisation(self) -> Localisation:
+        whole = self._candidate(
+            np.ones(len(self.expected), np.bool_), {}, float(self.of_all.max()), None
+        )
+        # Stable: of equals those of fewer attributes.
+        singles = sorted(
+            (element for cuboid in self.best for element in cuboid), key=lambda each: -each.score
+        )
+        if not singles:
+            rose = self.of_all.max() >= self.settings.least_evidence
+            return Localisation(Verdict.EVERYWHERE if rose else Verdict.NO_RISE, (), (), whole)
+        score, answer = self._best_set(singles[0].score)
+        verdict = self._verdict(score, answer)
+        first = answer if verdict is Verdict.LOCALISED else []
+        ranked = first + [each for each in singles if not any(each is one for one in first)]
+        told = tuple(self._told(each) for each in ranked[: self.settings.ranked])
+        return Localisation(verdict, told[: len(first)], told, whole)
+
+    def _best_set(self, greatest: float) -> tuple[float, list[_Element]]:
+        price = self.settings.another * max(greatest, 0.0) + math.log(self.elements)
+        best: tuple[float, list[_Element]] = (-math.inf, [])
+        for cuboid in self.best:
+            sums, toll = np.zeros(len(LIFTS)), 0.0
+            for size, element in enumerate(cuboid[: self.settings.causes], start=1):
+                if size > 1 and element.score <= price:
+                    break
+                sums, toll = sums + element.sums, toll + element.toll
+                score = float(sums.max()) - toll - price * (size - 1)
+                if score > best[0]:
+                    best = score, cuboid[:size]
+        return best
+
+    def _verdict(self, score: float, answer: Sequence[_Element]) -> Verdict:
+        least = self.settings.least_evidence
+        all_rose = max(float(self.of_all.max()), 0.0)
+        if max(score, all_rose) < least:
+            return Verdict.NO_RISE
+        sums = np.sum([each.sums for each in answer], axis=0)
+        # Two lifts, one for the causes and one for the rest, against one for all.
+        apart = float(sums.max()) + max(float((self.of_all - sums).max()), 0.0) - all_rose
+        inside = np.any([self._has(each) for each in answer], axis=0)
+        contrast = self._lift(inside) / self._lift(~inside)
+        if score < least or apart < least or contrast < self.settings.least_contrast:
+            return Verdict.EVERYWHERE
+        return Verdict.LOCALISED
+
+    def _has(self, element: _Element) -> Mask:
+        agreeing = self.cube.agreeing(element.dimensions, element.attributes)
+        found: Mask = agreeing == len(element.attributes)
+        return found
+
+    def _lift(self, rows: Mask) -> float:
+        return float((self.counts.bad[rows].sum() + 0.5) / (self.expected[rows].sum() + 0.5))
+
+    def _told(self, element: _Element) -> Candidate:
+        agreeing = self.cube.agreeing(element.dimensions, element.attributes)
+        depth = len(element.attributes)
+        attributes = self.cube.named(element.dimensions, element.attributes)
+        return self._candidate(agreeing == depth, attributes, element.score, agreeing == depth - 1)
+
+    def _candidate(
+        self, rows: Mask, attributes: dict[str, str], score: float, siblings: Mask | None
+    ) -> Candidate:
+        bad, expected = self.counts.bad[rows].sum(), float(self.expected[rows].sum())
+        excess = self.counts.bad.sum() - self.expected.sum()
+        has_siblings = siblings is not None and self.counts.total[siblings].sum() > 0
+        return Candidate(
+            attributes=attributes,
+            score=score,
+            bad=int(bad),
+            total=int(self.counts.total[rows].sum()),
+            expected=expected,
+            lift=self._lift(rows),
+            contrast=self._lift(rows) / self._lift(siblings)
+            if siblings is not None and has_siblings
+            else None,
+            explained=min(max(float((bad - expected) / excess), 0.0), 1.0) if excess > 0 else None,
+        )
+
+
+def _nothing(verdict: Verdict, counts: Counts) -> Localisation:
+    whole = Candidate({}, 0.0, int(counts.bad.sum()), int(counts.total.sum()), 0.0, 1.0, None, None)
+    return Localisation(verdict, (), (), whole)

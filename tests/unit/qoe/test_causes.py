@@ -1,0 +1,96 @@
+"""The causes of many incidents at once, in Spark."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from unit.qoe.planted import DIMENSIONS, leaves
+
+from cinelake.qoe.localisation.search import COUNTS, cause_of
+from cinelake.qoe.localisation.step import causes
+
+BRISK = (("cdn", "brisk"),)
+TV_EAST = (("isp", "east"), ("device", "tv"))
+
+
+def incidents(spark: SparkSession) -> DataFrame:
+    frames = {
+        "i1": leaves({BRISK: 6.0}, seed=1),
+        "i2": leaves({TV_EAST: 6.0}, seed=2),
+        "i3": leaves({(): 4.0}, seed=3),
+        "i4": leaves(seed=4).assign(past_bad=0, past_total=0),
+    }
+    named = [frame.assign(incident_id=name) for name, frame in frames.items()]
+    return spark.createDataFrame(pd.concat(named))
+
+
+def test_each_incident_has_a_verdict_and_its_causes(spark: SparkSession) -> None:
+    found = causes(incidents(spark), DIMENSIONS)
+    told = found.where("rank = 0 or is_cause").select(
+        "incident_id", "rank", "verdict", F.to_json("attributes").alias("attributes"), "covered"
+    )
+    expected = spark.createDataFrame(
+        [
+            ("i1", 0, "localised", "{}", 1.0),
+            ("i1", 1, "localised", '{"cdn":"brisk"}', 1.0),
+            ("i2", 0, "localised", "{}", 1.0),
+            ("i2", 1, "localised", '{"device":"tv","isp":"east"}', 1.0),
+            # All rose, and of this one nobody knows how it was before.
+            ("i3", 0, "everywhere", "{}", 1.0),
+            ("i4", 0, "no_history", "{}", 1.0),
+        ],
+        told.schema,
+    )
+    assert_df_equality(told, expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_rows_are_those_of_the_search_however_leaves_are_split(spark: SparkSession) -> None:
+    """Counts of a leaf in two rows, on many partitions, null for nothing: nothing changes, to the last bit."""
+    frame = leaves({BRISK: 6.0}, seed=1)
+    whole = spark.createDataFrame(frame.assign(incident_id=7))
+    parts = [
+        lambda count: F.least(F.lit(1), count),
+        lambda count: F.nullif(F.greatest(F.lit(0), count - 1), F.lit(0)),
+    ]
+    ones, rest = (
+        whole.select("incident_id", *DIMENSIONS, *(part(F.col(n)).alias(n) for n in COUNTS))
+        for part in parts
+    )
+    split = ones.unionByName(rest).repartition(5, "device")
+    rows = causes(split, DIMENSIONS).orderBy("rank").toArrow().to_pylist()
+    found = cause_of(frame, DIMENSIONS)
+    assert [row["rank"] for row in rows] == list(range(len(found.ranked) + 1))
+    for row, candidate in zip(rows, (found.whole, *found.ranked), strict=True):
+        assert row["incident_id"] == 7
+        assert row["is_cause"] == (candidate in found.causes)
+        assert {name: row[name] for name in vars(candidate)} == {
+            **vars(candidate),
+            "attributes": sorted(candidate.attributes.items()),
+        }
+
+
+def test_of_too_many_leaves_the_largest_are_searched(spark: SparkSession) -> None:
+    frame = leaves({BRISK: 6.0}, seed=1)
+    largest = frame.sort_values("total", ascending=False).head(20)
+    (row,) = (
+        causes(spark.createDataFrame(frame.assign(incident_id="i")), DIMENSIONS, most_leaves=20)
+        .where("rank = 0")
+        .toArrow()
+        .to_pylist()
+    )
+    assert row["total"] == largest["total"].sum()
+    assert row["covered"] == largest["total"].sum() / frame["total"].sum()
+
+
+def test_nobody_there_is_a_verdict_too(spark: SparkSession) -> None:
+    empty = spark.createDataFrame(leaves().assign(incident_id="i", bad=0, total=0))
+    (row,) = causes(empty, DIMENSIONS).toArrow().to_pylist()
+    assert (row["verdict"], row["rank"], row["covered"]) == ("no_viewers", 0, None)
+
+
+def test_causes_are_sought_in_some_dimension(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="at least one dimension"):
+        causes(spark.createDataFrame(leaves().assign(incident_id="i")), [])
