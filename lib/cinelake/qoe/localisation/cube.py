@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -32,10 +33,12 @@ class Cuboid:
 
     def sums(self, values: Matrix) -> Matrix:
         """The sums `(elements, columns)` of the leaves' `values (leaves, columns)`."""
-        inside = np.flatnonzero(self.members >= 0)
-        places = np.searchsorted(inside, np.arange(len(self.members) + 1))
+        is_inside = self.members >= 0
+        inside = self.members[is_inside]
+        # How many leaves before each leaf are members: a column of the matrix has one entry, or none.
+        before = np.concatenate([[0], np.cumsum(is_inside)])
         shape = len(self.attributes), len(self.members)
-        belongs = csc_array((np.ones(len(inside)), self.members[inside], places), shape=shape)
+        belongs = csc_array((np.ones(len(inside)), inside, before), shape=shape)
         summed: Matrix = belongs @ values
         return summed
 
@@ -56,7 +59,8 @@ class Cube:
     def of(cls, leaves: pd.DataFrame, dimensions: Sequence[str]) -> Cube:
         """Encode the attributes, as text, in the order of text."""
         coded = [_coded(leaves[name]) for name in dimensions]
-        codes = np.stack([codes for codes, _ in coded], axis=1).astype(np.int64)
+        # A dimension's codes lie together, since they are read dimension by dimension.
+        codes = np.asfortranarray(np.stack([codes for codes, _ in coded], axis=1), np.int64)
         return cls(tuple(dimensions), codes, tuple(names for _, names in coded))
 
     def cuboids(self, depth: int) -> Iterator[Cuboid]:
@@ -74,22 +78,27 @@ class Cube:
     def _cuboid(self, chosen: tuple[int, ...]) -> Cuboid:
         sizes = [len(self.names[dimension]) for dimension in chosen]
         key = np.zeros(len(self.codes), np.int64)
-        is_whole = np.ones(len(self.codes), np.bool_)
-        possible = 1
+        is_part = np.zeros(len(self.codes), np.bool_)
         for dimension, size in zip(chosen, sizes, strict=True):
             codes = self.codes[:, dimension]
-            is_whole &= codes >= 0
-            key = key * size + codes
-            possible *= size
-        members = np.full(len(key), -1)
-        whole = key[is_whole]
+            key *= size
+            key += codes
+            is_part |= codes < 0
+        # One more place, for leaves of which an attribute is missing.
+        possible = math.prod(sizes)
+        key[is_part] = possible
         if possible <= TABLE:
-            there = np.zeros(possible, np.bool_)
-            there[whole] = True
+            there = np.zeros(possible + 1, np.bool_)
+            there[key] = True
+            there[possible] = False
             elements = np.flatnonzero(there)
-            members[is_whole] = (np.cumsum(there) - 1)[whole]
+            places = np.cumsum(there) - 1
+            places[possible] = -1
+            members = places[key]
         else:
-            elements, members[is_whole] = np.unique(whole, return_inverse=True)
+            elements, members = np.unique(key, return_inverse=True)
+            if is_part.any():
+                elements, members = elements[:-1], np.where(is_part, -1, members)
         attributes = np.empty((len(elements), len(chosen)), np.int64)
         left = elements
         for place in reversed(range(len(chosen))):

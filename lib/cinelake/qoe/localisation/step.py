@@ -68,9 +68,9 @@ def causes(
     whole = Window.partitionBy("incident_id").rowsBetween(
         Window.unboundedPreceding, Window.unboundedFollowing
     )
-    # The attributes of a leaf are its own, so that the order is total.
+    # The attributes of a leaf are its own, so that the order is total; their hash is there to compare fast.
     largest = Window.partitionBy("incident_id").orderBy(
-        F.col("total").desc(), F.col("past_total").desc(), *dimensions
+        F.col("total").desc(), F.xxhash64(*dimensions), *dimensions
     )
     kept = (
         summed.select("*", F.row_number().over(largest).alias("_place"))
@@ -90,7 +90,11 @@ def causes(
     names = list(dimensions)
 
     def search(table: pa.Table) -> pa.Table:
-        found = cause_of(table.select([*names, *COUNTS]).to_pandas(), names, settings)
+        # Texts are encoded before they become a million objects.
+        coded = [table[name].combine_chunks().dictionary_encode() for name in names]
+        counts = [table[name] for name in COUNTS]
+        leaves = pa.table(dict(zip((*names, *COUNTS), (*coded, *counts), strict=True)))
+        found = cause_of(leaves.to_pandas(), names, settings)
         rows = pa.Table.from_pylist(_rows(found, table[COVERED][0].as_py()), FOUND)
         ids = pa.array([table["incident_id"][0].as_py()] * len(rows), table["incident_id"].type)
         return rows.add_column(0, "incident_id", ids)
