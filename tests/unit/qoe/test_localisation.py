@@ -173,8 +173,7 @@ def test_the_order_of_leaves_does_not_matter(data: st.DataObject) -> None:
     assert cause_of(shuffled, DIMENSIONS) == cause_of(frame, DIMENSIONS)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10_000))
-def test_a_quiet_minute_is_rarely_blamed_on_anybody(seed: int) -> None:
-    found = cause_of(leaves(seed=seed, viewers=200), DIMENSIONS)
-    assert found.verdict is Verdict.NO_RISE
+@pytest.mark.parametrize("viewers", [50, 1000])
+def test_quiet_times_are_rarely_blamed_on_anybody(viewers: int) -> None:
+    found = [cause_of(leaves(seed=seed, viewers=viewers), DIMENSIONS) for seed in range(200)]
+    assert sum(each.verdict is not Verdict.NO_RISE for each in found) <= 2

@@ -186,6 +186,8 @@ class _Search:
     def _verdict(self, score: float, answer: Sequence[_Element]) -> Verdict:
         least = self.settings.least_evidence
         all_rose = max(float(self.of_all.max()), 0.0)
+        # Each cuboid had its chance to look odd.
+        score -= math.log(len(self.best))
         if max(score, all_rose) < least:
             return Verdict.NO_RISE
         sums = np.sum([each.sums for each in answer], axis=0)
