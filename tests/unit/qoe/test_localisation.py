@@ -175,5 +175,6 @@ def test_the_order_of_leaves_does_not_matter(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("viewers", [50, 1000])
 def test_quiet_times_are_rarely_blamed_on_anybody(viewers: int) -> None:
-    found = [cause_of(leaves(seed=seed, viewers=viewers), DIMENSIONS) for seed in range(200)]
-    assert sum(each.verdict is not Verdict.NO_RISE for each in found) <= 2
+    verdicts = [cause_of(leaves(seed=s, viewers=viewers), DIMENSIONS).verdict for s in range(200)]
+    assert verdicts.count(Verdict.LOCALISED) <= 1
+    assert verdicts.count(Verdict.NO_RISE) >= 196
