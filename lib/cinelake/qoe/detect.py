@@ -91,18 +91,19 @@ def detect(series: pd.DataFrame | pd.Series, settings: Detection | None = None) 
 def surprises(values: Values, settings: Detection) -> Values:
     """The greatest surprise of the channels `(readings)`, in nats beyond the threshold; 0 below it."""
     smooth = _smoothed(values, settings.span)
-    nearest = [np.zeros(len(values)) for _ in range(2)]
+    reads = [_Sorted(values), _Sorted(smooth)]
+    nearest = [np.zeros(len(values)) for _ in reads]
     channels = [np.abs(np.diff(values, prepend=values[:1])), *nearest]
     found = np.zeros(len(values))
     for start in range(settings.block, len(values), settings.block):
         now = slice(start, start + settings.block)
-        history = slice(max(0, start - settings.memory), start)
-        for channel, read in zip(nearest, (values, smooth), strict=True):
-            channel[now] = _distances(np.sort(read[history]), read[now])
+        first = max(0, start - settings.memory)
+        for channel, read in zip(nearest, reads, strict=True):
+            channel[now] = _distances(read.between(first, start), read.values[now])
         if start < settings.warm_up:
             continue
         # Distances of the first block have nothing to be distances to.
-        judged = slice(max(settings.block, history.start), start)
+        judged = slice(max(settings.block, first), start)
         for channel in channels:
             past = channel[judged]
             if len(past) > LEAST_EXCEEDING:
@@ -161,6 +162,25 @@ def _smoothed(values: Values, span: float) -> Values:
     weight = 2 / (span + 1)
     smooth: Values = lfilter([weight], [1, weight - 1], values, zi=[(1 - weight) * values[0]])[0]
     return smooth
+
+
+class _Sorted:
+    """Values in order, of a stretch that only moves on: what stays is not sorted again."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self._order = np.zeros(0, np.int64)
+        self._stop = 0
+
+    def between(self, start: int, stop: int) -> Values:
+        """The values of rows from `start` to before `stop`, ascending; neither may be less than before."""
+        stay = self._order[self._order >= start]
+        rows = np.concatenate([stay, np.arange(max(start, self._stop), stop)])
+        # Timsort, which finds the run that is in order already.
+        self._order = rows[np.argsort(self.values[rows], kind="stable")]
+        self._stop = stop
+        ordered: Values = self.values[self._order]
+        return ordered
 
 
 def _distances(history: Values, values: Values) -> Values:
