@@ -62,6 +62,9 @@ class Case:
 
     @classmethod
     def read(cls, folder: Path, label: dict[str, Any]) -> Case:
+        lacking = [name for name in ("case", "timestamp", "causes") if name not in label]
+        if lacking:
+            raise NoCases(f"a label in {folder}/labels.json lacks {', '.join(lacking)}: {label}")
         path = folder / "cases" / f"{label['case']}.csv"
         if not path.is_file():
             raise NoCases(f"labels.json tells of {label['case']}, and there is no {path}")

@@ -63,7 +63,7 @@ def advice(
     `sessions` has one row per incident and session in its hours: `incident_id`, `is_struck` (whether it is of the
     cause), the column `change` with what the session had (null: not known), `covariates` that are the same for like
     sessions (null: not known, and like none), and `lost_ms`, a whole number of milliseconds lost to waiting, stalls
-    and failures.
+    and failures (null: not known, and the session is left out).
 
     The columns are `incident_id, change, alternative, verdict, place, struck, matched, overlap, compared,
     lost_minutes, saved_minutes, least_saved_minutes, load`. `struck` counts struck sessions that did not have the
@@ -91,7 +91,8 @@ def _strata(sessions: DataFrame, change: str, covariates: Sequence[str]) -> Data
         is_known &= F.col(name).isNotNull()
     # What a session is like that has an unknown covariate is not known: it has no like, and is like none.
     summed = (
-        sessions.select("*", F.col(change).cast("string").alias("_alternative"))
+        sessions.where(lost.isNotNull())
+        .select("*", F.col(change).cast("string").alias("_alternative"))
         .groupBy("incident_id", "_alternative", is_known.alias("_is_known"), *covariates)
         .agg(
             F.count("*").alias("_n"),

@@ -76,6 +76,10 @@ def test_strata_without_their_like_are_left_out_and_told(spark: SparkSession) ->
             *spared("akka", "east", "tv", [0]),
             *spared("akka", None, "phone", [0, 0]),
             *spared("crest", "east", "old", [1, 1, 1, 1]),
+            # What nobody knows the loss of counts nowhere.
+            ("i", True, "brisk", "east", "old", None),
+            ("i", False, "akka", "east", "old", None),
+            ("i", False, "akka", "east", "old", None),
         ],
     )
     found = advice(frame, "cdn", ["isp", "device"], FEW).select(*TOLD)
