@@ -13,7 +13,7 @@ them: for 60 readings after one, only one more than twice as large speaks, and t
 there were, the less it counts.
 
 A reading is odd in value, not in time: gaps and uneven steps of time mean nothing, except with `season`, where the
-series is first taken against what was usual at the same time of day (seasonal.py). Scores do not change when
+series is first taken against what was usual at the same time of day (detect_seasonal.py). Scores do not change when
 readings are appended, nor when all are multiplied by the same number.
 """
 
@@ -70,9 +70,10 @@ def detect(series: pd.DataFrame | pd.Series, settings: Detection | None = None) 
     """Scores in [0, 1), 0 where nothing is odd, in the order and with the index of the series.
 
     `series` has the columns `timestamp` and `value`, or is a Series of values indexed by time. Rows are taken in
-    the order of time, those of one time in the order given, each as a reading of its own. Missing and infinite
-    values score 0 and leave no trace; the first `warm_up` readings score 0, with `season` those of the first day or
-    week. Raises ValueError for columns that are missing, times that are none, or values that are no numbers.
+    the order of time, those of one time in the order given, each as a reading of its own. Values that are
+    missing, infinite or beyond 1e150 score 0 and leave no trace; the first `warm_up` readings score 0, with
+    `season` those of the first day or week. Raises ValueError for columns that are missing, times that are none, or
+    values that are no numbers.
     """
     settings = settings or Detection()
     times, values = _read(series)

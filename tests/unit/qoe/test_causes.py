@@ -85,6 +85,17 @@ def test_of_too_many_leaves_the_largest_are_searched(spark: SparkSession) -> Non
     assert row["covered"] == largest["total"].sum() / frame["total"].sum()
 
 
+def test_what_nobody_tells_of_is_no_cause(spark: SparkSession) -> None:
+    """A dimension without any attribute, and one that is missing where it is bad."""
+    frame = leaves({BRISK: 6.0}, seed=1).assign(incident_id="i")
+    frame.loc[frame["cdn"] == "brisk", "cdn"] = None
+    untold = spark.createDataFrame(frame).withColumn("asn", F.lit(None).cast("string"))
+    rows = causes(untold, [*DIMENSIONS, "asn"]).toArrow().to_pylist()
+    named = {name for row in rows for name, _ in row["attributes"]}
+    assert named <= set(DIMENSIONS)
+    assert not any(row["is_cause"] and "cdn" in dict(row["attributes"]) for row in rows)
+
+
 def test_nobody_there_is_a_verdict_too(spark: SparkSession) -> None:
     empty = spark.createDataFrame(leaves().assign(incident_id="i", bad=0, total=0))
     (row,) = causes(empty, DIMENSIONS).toArrow().to_pylist()

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Scan(BaseModel):
-    """Settings of the scan; all but the last were chosen on labelled stalls of a live-video service.
+    """Settings of the scan; the first five were chosen on labelled stalls of a live-video service.
 
     They were judged by how often causes are found again when the leaves of an incident are drawn anew and thinned,
     which tells far more than a few dozen incidents as they were.
