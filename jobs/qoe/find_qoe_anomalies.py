@@ -1,0 +1,34 @@
+"""Find the cells and hours in which more sessions went bad than should, within a budget of false alarms."""
+
+from cinelake.qoe.anomalies import HISTORY, Alarming, Maintenance, anomalies
+from cinelake.qoe.baseline import Usual
+from cinelake.runtime.job import JobParams, Reading, Run, job
+from cinelake.tables.qoe import QOE_ANOMALIES, QOE_ROLLUPS
+
+
+class FindQoeAnomaliesParams(JobParams):
+    usual: Usual = Usual()
+    alarming: Alarming = Alarming()
+    maintenance: tuple[Maintenance, ...] = ()
+
+
+@job(
+    reads=[Reading(QOE_ROLLUPS, lookback=HISTORY)],
+    writes=[QOE_ANOMALIES],
+    params=FindQoeAnomaliesParams,
+)
+def find_qoe_anomalies(run: Run[FindQoeAnomaliesParams]) -> None:
+    params = run.params
+    found = anomalies(
+        run.read(QOE_ROLLUPS),
+        run.start,
+        run.end,
+        params.usual,
+        params.alarming,
+        params.maintenance,
+    )
+    run.write(QOE_ANOMALIES, found)
+
+
+if __name__ == "__main__":
+    find_qoe_anomalies.main()

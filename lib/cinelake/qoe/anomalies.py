@@ -1,0 +1,201 @@
+"""What is worse than it should be: cells and hours in which more sessions went bad than the baseline allows.
+
+Grain: one row a cell, hour and metric with evidence enough that somebody might want to know; an alarm is one of them
+that passes the threshold. Only a rise is an anomaly, for all metrics count what is bad; no data is none.
+
+Evidence is how surprising an hour is (qoe/chances.py), in powers of ten. What lasts counts more than what does not:
+an hour and the one before are taken together by Fisher's method, and an hour alone is discounted by `alone`.
+
+The threshold comes from a budget of false alarms: with T judged cells and metrics a day and B alarms a day allowed,
+chance alone passes `log10(T / B)` B times a day, if chances are what they say. They are not quite, for what moves a
+service's quality are not independent sessions; so evidence is divided by `stretch` first. It was set on simulated
+services without incidents.
+
+Affected sessions are bad ones beyond those expected. Minutes lost: of stalls the stalled time beyond that expected; of
+a failed or left start what a usual start is watched; of a playback failure half of that; of a slow start the wait.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, StructField, StructType
+
+from cinelake.behaviour.records import within
+from cinelake.qoe.baseline import MOST_DAYS, Usual, by_metric, with_baseline
+from cinelake.qoe.chances import with_surprise
+from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_ANOMALIES
+
+_LN10 = math.log(10)
+# Days before a window to be read: history, what caps that, and the hour before the first.
+HISTORY = 2 * MOST_DAYS + 1
+
+
+class Maintenance(BaseModel):
+    """Work that was announced: where and when nobody needs to be told that it is worse."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: datetime
+    end: datetime
+    cdn: str | None = None
+    pop: str | None = None
+    isp: str | None = None
+    asn: str | None = None
+    region: str | None = None
+    device_model: str | None = None
+    app_version: str | None = None
+    connection: str | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere_and_ends(self) -> Maintenance:
+        if self.end <= self.start:
+            raise ValueError(f"maintenance ends at {self.end}, before it starts at {self.start}")
+        if not self.where():
+            raise ValueError(f"maintenance names none of {', '.join(DIMENSIONS)}; say where it is")
+        return self
+
+    def where(self) -> dict[str, str]:
+        return {name: value for name in DIMENSIONS if (value := getattr(self, name)) is not None}
+
+
+class Alarming(BaseModel):
+    """When somebody should look."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    false_alarms_a_day: float = Field(
+        0.5, gt=0, description="alarms that chance may raise, in the whole service"
+    )
+    least_bad: int = Field(4, ge=1, description="bad sessions in an hour that it takes at least")
+    least_lift: float = Field(
+        1.5, ge=1, description="times the expected rate that it takes at least"
+    )
+    alone: float = Field(
+        1.0, ge=0, description="evidence taken off an hour whose hour before was as usual"
+    )
+    stretch: float = Field(
+        1.3, ge=1, description="times that surprises are longer than chance alone would have them"
+    )
+    told_from: float = Field(
+        2.0, ge=0, description="evidence from which an hour is written down, alarm or not"
+    )
+
+
+def anomalies(
+    rollups: DataFrame,
+    start: date,
+    end: date,
+    usual: Usual,
+    alarming: Alarming,
+    maintenance: Sequence[Maintenance] = (),
+) -> DataFrame:
+    """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days."""
+    hourly = rollups.where(F.col("width") == HOUR)
+    rows = by_metric(hourly, _minutes_lost(), usual)
+    since = start - timedelta(days=1)
+    candidates = _worse(with_baseline(rows, usual), since, end, alarming)
+    schema = StructType([*candidates.schema.fields, StructField("surprise", DoubleType())])
+    lasting = _lasting(candidates.mapInArrow(with_surprise, schema), alarming)
+    told = within(
+        lasting.where(F.col("evidence") >= alarming.told_from), "anomaly_date", start, end
+    )
+    where = hourly.select("bucket_at", "cell", *DIMENSIONS)
+    judged = told.join(
+        F.broadcast(_thresholds(rows, alarming)), on="anomaly_date", how="left"
+    ).join(
+        within(where.select("*", F.to_date("bucket_at").alias("_day")), "_day", start, end).drop(
+            "_day"
+        ),
+        on=["bucket_at", "cell"],
+        how="inner",
+    )
+    is_muted = _muted(maintenance)
+    is_alarm = (F.col("evidence") >= F.col("threshold")) & ~is_muted
+    return judged.select("*", is_muted.alias("is_muted"), is_alarm.alias("is_alarm")).select(
+        *QOE_ANOMALIES.names
+    )  # fmt: skip
+
+
+def _worse(rows: DataFrame, since: date, end: date, alarming: Alarming) -> DataFrame:
+    """Rows that are worse than expected by more than a standard deviation, from the day before the window on."""
+    bad, total, rate = F.col("bad"), F.col("total"), F.col("rate")
+    expected = total * rate
+    worth = 1 + (total - 1) * F.col("spread")
+    deviation = F.sqrt(expected * (1 - rate) * worth)
+    is_worse = (
+        (bad >= alarming.least_bad)
+        & (bad > alarming.least_lift * expected)
+        & (bad > expected + deviation)
+    )
+    dated = rows.select("*", F.date_from_unix_date("day").alias("anomaly_date"))
+    return within(dated, "anomaly_date", since, end).where(is_worse).select(
+        "cell",
+        "subset",
+        "bucket_at",
+        "anomaly_date",
+        "metric",
+        "bad",
+        "total",
+        rate.alias("expected_rate"),
+        F.least(F.lit(1.0), rate + 3 * deviation / total).alias("expected_high"),
+        F.col("known").cast("bigint").alias("history"),
+        "spread",
+        (bad - expected).alias("affected_sessions"),
+        ((bad - expected) * F.col("loss")).alias("lost_minutes"),
+    )  # fmt: skip
+
+
+def _minutes_lost() -> dict[str, Column]:
+    """What one bad session of an hour loses (min), of the hour's counts; null of nothing."""
+    a_start = F.try_divide(F.col("play_ms"), F.col("starts")) / 60_000
+    # No start of the hour is watched for longer than an evening; of none it is told, half an hour is usual.
+    watched = F.least(F.coalesce(a_start, F.lit(30.0)), F.lit(120.0))
+    return {
+        "start_failure": watched,
+        "exit_before_start": watched,
+        "slow_start": F.try_divide("join_ms", "timed_starts") / 60_000,
+        "stall": F.try_divide("stall_ms", "stalled_hours") / 60_000,
+        "playback_failure": watched / 2,
+        "dropped_frames": F.lit(0.0),
+    }
+
+
+def _lasting(told: DataFrame, alarming: Alarming) -> DataFrame:
+    """Rows with `evidence`."""
+    hours = Window.partitionBy("cell", "metric").orderBy("bucket_at")
+    before = F.unix_seconds(F.lag("bucket_at").over(hours))
+    follows = F.unix_seconds("bucket_at") - before == HOUR * 60
+    own = F.col("surprise") / alarming.stretch
+    last = F.when(follows, F.lag("surprise").over(hours) / alarming.stretch)
+    total = (own + last) * _LN10
+    both = (total - F.log1p(total)) / _LN10
+    alone = own - alarming.alone
+    evidence = F.greatest(alone, F.coalesce(both, alone), F.lit(0.0))
+    return told.select("*", evidence.alias("evidence"))
+
+
+def _thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
+    """`anomaly_date, threshold` of each day, from how many cells and metrics are judged on it."""
+    counted = rows.groupBy(F.date_from_unix_date("day").alias("anomaly_date")).agg(
+        F.count("*").alias("judged")
+    )
+    nominal = F.log10(F.col("judged") / alarming.false_alarms_a_day)
+    return counted.select("anomaly_date", F.greatest(nominal, F.lit(1.0)).alias("threshold"))
+
+
+def _muted(maintenance: Sequence[Maintenance]) -> Column:
+    """Whether a row lies in announced work, or where its effects show: in what it strikes, and in parts of that."""
+    muted = F.lit(False)
+    for work in maintenance:
+        begins = F.date_trunc("hour", F.lit(work.start))
+        here = (F.col("bucket_at") >= begins) & (F.col("bucket_at") < F.lit(work.end))
+        for name, value in work.where().items():
+            here = here & (F.coalesce(F.col(name), F.lit("")) == value)
+        muted = muted | here
+    return muted
