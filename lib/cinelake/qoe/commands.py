@@ -1,0 +1,155 @@
+"""`cinelake incidents` and `cinelake incident`: what is worse than it should be, since when, whom it hits, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import functions as F
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cinelake.qoe import detect_command
+from cinelake.qoe.pictures import METRIC_NAMES, picture, title
+from cinelake.qoe.shown import around, latest, newest
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS, STATES
+
+
+def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    """Add the commands to `cinelake`."""
+    detect_command.register(app)
+
+    @app.command()
+    def incidents(
+        all_: Annotated[
+            bool, typer.Option("--all", help="Those that are closed, too, when others are there.")
+        ] = False,
+        rows: Annotated[int, typer.Option(min=1, help="How many, those of the last alarms.")] = 20,
+        json_: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    ) -> None:
+        """Show incidents of streaming quality: those that go on; without any, the last that are over."""
+        own = _lake(context).read(QOE_INCIDENTS)
+        wanted = STATES if all_ else STATES[:2]
+        found = newest(own, wanted, rows).toArrow().to_pylist()
+        goes_on = bool(found)
+        if not found and not all_:
+            found = newest(own, STATES, rows).toArrow().to_pylist()
+        if json_:
+            for row in found:
+                typer.echo(json.dumps(row, default=str))
+            return
+        console = Console()
+        if not goes_on:
+            console.print(Text("No incident goes on." if found else "There has been no incident."))
+        if found:
+            console.print(as_table(found))
+
+    @app.command()
+    def incident(
+        incident_id: Annotated[str, typer.Argument(help="An id, or how it begins.")],
+        out: Annotated[
+            Path | None, typer.Option(help="Where the picture goes. [incident-ID.png]")
+        ] = None,
+    ) -> None:
+        """Show one incident, and draw it: the metric beside what is usual, the cells struck, its course."""
+        lake = _lake(context)
+        own = latest(lake.read(QOE_INCIDENTS))
+        found = (
+            own.where(F.col("incident_id").startswith(incident_id)).limit(2).toArrow().to_pylist()
+        )
+        if len(found) != 1:
+            which = "more than one incident begins" if found else "no incident begins"
+            raise typer.BadParameter(
+                f"{which} with {incident_id!r}; `cinelake incidents --all` shows their ids"
+            )
+        (row,) = found
+        target = out or Path(f"incident-{row['incident_id']}.png")
+        if not target.parent.is_dir():
+            raise typer.BadParameter(f"--out: there is no folder {target.parent}; make it first")
+        beside = around(lake.read(QOE_ROLLUPS), row).toArrow().to_pylist()
+        picture(row, beside).savefig(target, dpi=120)
+        console = Console()
+        console.print(as_text(row))
+        console.print(Text(f"picture: {target}"))
+
+
+def as_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Incidents as a terminal shows them."""
+    table = Table()
+    for name in (
+        "incident",
+        "state",
+        "since (UTC)",
+        "hours",
+        "what",
+        "where",
+        "sessions",
+        "minutes lost",
+    ):
+        table.add_column(
+            name, justify="right" if name in {"hours", "sessions", "minutes lost"} else "left"
+        )
+    for row in rows:
+        hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
+        table.add_row(
+            row["incident_id"],
+            row["state"],
+            f"{row['opened_at']:%Y-%m-%d %H:%M}",
+            f"{hours:.0f}",
+            METRIC_NAMES[row["metric"]],
+            where(row),
+            f"{row['affected_sessions']:,.0f}",
+            f"{row['lost_minutes']:,.0f}",
+        )
+    return table  # fmt: skip
+
+
+def where(row: Mapping[str, Any]) -> str:
+    """Where the fault lies, or where most evidence is, if that cannot be told."""
+    blamed = [cause["cause"] for cause in row["causes"] if cause["is_blamed"]]
+    return ", ".join(blamed) or f"{row['cell']}?"
+
+
+def as_text(row: Mapping[str, Any]) -> RenderableType:
+    """One incident with its candidates for the cause."""
+    table = Table(title="where the fault lies", title_justify="left")
+    for name in (
+        "",
+        "combination",
+        "bad",
+        "of",
+        "usually",
+        "times usual",
+        "times its siblings",
+        "explains",
+    ):
+        table.add_column(name, justify="left" if name in {"", "combination"} else "right")
+    for cause in row["causes"]:
+        table.add_row(
+            "→" if cause["is_blamed"] else "",
+            cause["cause"],
+            f"{cause['bad']:,}",
+            f"{cause['total']:,}",
+            f"{cause['expected']:,.1f}",
+            f"{cause['lift']:.1f}",
+            "" if cause["contrast"] is None else f"{cause['contrast']:.1f}",
+            "" if cause["explained"] is None else f"{cause['explained']:.0%}",
+        )
+    said = Text(
+        f"verdict: {row['verdict'] or 'not searched'}; {row['alarms']:,} alarms in {len(row['members'])} cells"
+    )
+    return Group(Text(title(row), style="bold"), said, table)  # fmt: skip
+
+
+def _lake(context: Callable[[], Workspace]) -> Any:
+    lake = context().lake
+    if not lake.exists(QOE_INCIDENTS):
+        raise typer.BadParameter(
+            "incidents have not been looked for yet; run `cinelake run --until track_qoe_incidents` first"
+        )
+    return lake

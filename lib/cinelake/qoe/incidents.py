@@ -1,0 +1,186 @@
+"""Incidents: alarms that belong together become one, which goes on from day to day until it is over.
+
+Grain: one row an incident and day on which it was not over when the day began, or on which it began.
+
+Alarms of one hour belong together if their cells may share sessions (no dimension has two values) and have anything
+else in common: the metric, the value of a dimension, or that one is the whole service. They belong to an incident that
+is not over if they do to one of its members of the last hours; to the oldest, if to several. What belongs to none opens
+one. So a fault of one CDN in one region, which shows in the cells of both, of its networks and its points of presence,
+in starts as in stalls, is one incident; and it stays one when it comes back within `closes_after_h` hours.
+
+An incident's id is a hash of its founding evidence: hour, cell and metric of its first and strongest alarm. It is
+`open` while its last alarm is of the last hour of the day, `recovering` after it, `closed` when it has been quiet for
+`closes_after_h` hours, and over from the end of its last alarm on. No data is quiet.
+
+Its day is a function of the alarms of the day and of its rows of the day before: run again, the same comes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
+
+from cinelake.qoe.rollups import ALL, parts_of
+from cinelake.tables.qoe import QOE_INCIDENTS
+
+Row = dict[str, Any]
+_HOUR = timedelta(hours=1)
+# What of an alarm an incident is made of.
+ALARM = ("cell", "metric", "bucket_at", "evidence", "affected_sessions", "lost_minutes")
+# What the search for causes adds (qoe/causes.py).
+FOUND_LATER = ("verdict", "causes")
+
+
+class Merging(BaseModel):
+    """When an incident is over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    closes_after_h: int = Field(
+        3, ge=1, le=24, description="hours without an alarm after which an incident is over"
+    )
+
+
+def incidents(anomalies: DataFrame, before: DataFrame, day: date, merging: Merging) -> DataFrame:
+    """The incidents of `day`, without their causes.
+
+    `anomalies` are those of the day, `before` rows of `qoe_incidents` of the day before.
+    """
+    names = [name for name in QOE_INCIDENTS.names if name not in FOUND_LATER]
+    alarms = anomalies.where("is_alarm").select(F.lit(0).alias("_one"), *ALARM)
+    open_still = before.where(F.col("state") != "closed").select(F.lit(0).alias("_one"), *names)
+    schema = StructType([QOE_INCIDENTS.schema[name] for name in names])
+    shape = to_arrow_schema(schema, timezone="UTC")
+
+    # Alarms are few, and which belong together is told one after the other.
+    def merge(today: pa.Table, yesterday: pa.Table) -> pa.Table:
+        rows = of_day(today.to_pylist(), yesterday.to_pylist(), day, merging)
+        return pa.Table.from_pylist(rows, shape)
+
+    both = alarms.groupBy("_one").cogroup(open_still.groupBy("_one"))
+    return both.applyInArrow(merge, schema)
+
+
+def of_day(
+    alarms: Sequence[Mapping[str, Any]],
+    before: Sequence[Mapping[str, Any]],
+    day: date,
+    merging: Merging,
+) -> list[Row]:
+    """Rows of `qoe_incidents` without causes, in order of their ids; times are naive or aware, all alike."""
+    quiet = timedelta(hours=merging.closes_after_h)
+    found = [_continued(row) for row in before]
+    found.sort(key=lambda row: (row["opened_at"], row["incident_id"]))
+    hours: dict[datetime, list[Mapping[str, Any]]] = {}
+    for alarm in alarms:
+        hours.setdefault(alarm["bucket_at"], []).append(alarm)
+    for at in sorted(hours):
+        alive = [row for row in found if at - row["last_alarm_at"] <= quiet]
+        for group in _groups(hours[at]):
+            owner = next((row for row in alive if _belongs(group, row, at - quiet)), None)
+            if owner is None:
+                owner = _opened(group[0])
+                found.append(owner)
+                alive.append(owner)
+            _add(owner, at, group)
+    zone = hours[min(hours)][0]["bucket_at"].tzinfo if hours else None
+    if found and zone is None:
+        zone = found[0]["opened_at"].tzinfo
+    ends = datetime.combine(day + timedelta(days=1), time(), zone)
+    for row in found:
+        over = row["last_alarm_at"] + _HOUR
+        row["state_date"] = day
+        row["closed_at"] = over if ends - over >= quiet else None
+        row["state"] = "closed" if row["closed_at"] else "open" if over >= ends else "recovering"
+        row["members"] = sorted(row["members"], key=lambda one: (one["cell"], one["metric"]))
+    return sorted(found, key=lambda row: str(row["incident_id"]))
+
+
+def are_related(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two cells with their metrics may show one fault."""
+    mine, theirs = parts_of(one["cell"]), parts_of(other["cell"])
+    both = mine.keys() & theirs.keys()
+    if any(mine[name] != theirs[name] for name in both):
+        return False
+    return one["metric"] == other["metric"] or bool(both) or ALL in (one["cell"], other["cell"])
+
+
+def _groups(alarms: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Alarms of one hour that belong together, the strongest first; groups by their strongest."""
+    left = sorted(alarms, key=lambda one: (-one["evidence"], one["cell"], one["metric"]))
+    while left:
+        group = [left.pop(0)]
+        for member in group:
+            joined = [one for one in left if are_related(member, one)]
+            group += joined
+            left = [one for one in left if one not in joined]
+        group.sort(key=lambda one: (-one["evidence"], one["cell"], one["metric"]))
+        yield group
+
+
+def _belongs(group: Sequence[Mapping[str, Any]], incident: Row, since: datetime) -> bool:
+    recent = [member for member in incident["members"] if member["last_at"] >= since]
+    return any(are_related(alarm, member) for alarm in group for member in recent)
+
+
+def _opened(founder: Mapping[str, Any]) -> Row:
+    at: datetime = founder["bucket_at"]
+    evidence = f"{at:%Y-%m-%dT%H}|{founder['cell']}|{founder['metric']}"
+    return {
+        "incident_id": hashlib.sha256(evidence.encode()).hexdigest()[:12],
+        "opened_at": at,
+        "peak_at": at,
+        "last_alarm_at": at,
+        "metric": founder["metric"],
+        "cell": founder["cell"],
+        "evidence": founder["evidence"],
+        "alarms": 0,
+        "affected_sessions": 0.0,
+        "lost_minutes": 0.0,
+        "members": [],
+        "timeline": [],
+    }
+
+
+def _continued(row: Mapping[str, Any]) -> Row:
+    return {
+        **row,
+        "members": [dict(one) for one in row["members"]],
+        "timeline": [dict(one) for one in row["timeline"]],
+    }
+
+
+def _add(incident: Row, at: datetime, group: Sequence[Mapping[str, Any]]) -> None:
+    """Enter the alarms of an hour; several groups may come to one incident in one hour."""
+    line = incident["timeline"]
+    if not line or line[-1]["bucket_at"] != at:
+        nothing = {"cells": 0, "evidence": 0.0, "affected_sessions": 0.0, "lost_minutes": 0.0}
+        line.append({"bucket_at": at, **nothing})
+    now = line[-1]
+    now["cells"] += len(group)
+    # Cells overlap: the one that most are affected in tells at least how many are.
+    for name in ("evidence", "affected_sessions", "lost_minutes"):
+        now[name] = max(now[name], *(alarm[name] for alarm in group))
+    strongest = group[0]
+    if strongest["evidence"] > incident["evidence"]:
+        incident |= {name: strongest[name] for name in ("evidence", "cell", "metric")}
+    incident["alarms"] += len(group)
+    incident["last_alarm_at"] = at
+    peak = max(line, key=lambda hour: (hour["affected_sessions"], -hour["bucket_at"].timestamp()))
+    incident["peak_at"] = peak["bucket_at"]
+    for name in ("affected_sessions", "lost_minutes"):
+        incident[name] = sum(hour[name] for hour in line)
+    members = {(one["cell"], one["metric"]): one for one in incident["members"]}
+    for alarm in group:
+        key = alarm["cell"], alarm["metric"]
+        members[key] = {"cell": key[0], "metric": key[1], "last_at": at}
+    incident["members"] = list(members.values())

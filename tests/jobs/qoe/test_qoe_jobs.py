@@ -1,0 +1,161 @@
+"""From records to incidents: each job makes the rows of its window, the same each time."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from unit.behaviour.bronze import bronze, landed_line
+from unit.qoe.traces import WHO
+from unit.tables.rows import rows, same
+
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Job, rehearse
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
+from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.qoe import (
+    QOE_ANOMALIES,
+    QOE_CELLS,
+    QOE_INCIDENTS,
+    QOE_ROLLUPS,
+    QOE_SESSIONS,
+)
+
+JOBS = {
+    job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
+}
+DAY = date(2020, 5, 1)
+MIDNIGHT = datetime(2020, 5, 1)
+
+
+def test_records_become_sessions_cells_and_rollups(spark: SparkSession) -> None:
+    told = [
+        ("attempt", "1 10:58"),
+        ("first_frame", "1 10:59"),
+        ("rebuffer_start", "1 11:09"),
+        ("rebuffer_end", "1 11:10"),
+        ("stop", "1 11:20"),
+    ]
+    events = [
+        landed_line(
+            f"e{number}", at, **WHO, play_id="p", event=event, sequence=number, cause="network"
+        )
+        for number, (event, at) in enumerate(told)
+    ]
+    beats = [
+        landed_line(
+            "h0",
+            "1 11:00",
+            play_id="p",
+            account_id="a",
+            device_id="d",
+            sequence=0,
+            state="playing",
+            position_s=1.0,
+            played_s=30.0,
+        )
+    ]
+    inputs = {
+        BRONZE_PLAYBACK: bronze(spark, PLAYBACK_SOURCE, events),
+        BRONZE_HEARTBEATS: bronze(spark, HEARTBEATS_SOURCE, beats),
+    }
+    sessions = rehearse(JOBS["build_qoe_sessions"], inputs, DAY)[QOE_SESSIONS].localCheckpoint()
+    (row,) = sessions.collect()
+    assert (row["play_ms"], row["stall_ms"], row["join_ms"], row["outcome"]) == (
+        1_200_000,
+        60_000,
+        60_000,
+        "played",
+    )
+    assert (row["region"], row["asn"]) == ("Bavaria", "64596")
+    cells = rehearse(JOBS["sum_qoe_cells"], {QOE_SESSIONS: sessions}, DAY)[
+        QOE_CELLS
+    ].localCheckpoint()
+    hours = {row["bucket_at"]: row for row in cells.where("width = 60").collect()}
+    ten, eleven = hours[MIDNIGHT + timedelta(hours=10)], hours[MIDNIGHT + timedelta(hours=11)]
+    assert (ten["attempts"], ten["slow_starts"], eleven["stalled_hours"], eleven["hours"]) == (
+        1,
+        1,
+        1,
+        1,
+    )
+    params = JOBS["roll_up_qoe_cells"].params.model_validate(
+        {"subsets": ["all", "cdn"], "floor": 1}
+    )
+    rolled = rehearse(JOBS["roll_up_qoe_cells"], {QOE_CELLS: cells}, DAY, params=params)[
+        QOE_ROLLUPS
+    ]
+    assert {(row["width"], row["cell"]) for row in rolled.collect()} == {
+        (60, "all"), (60, "cdn=aurora"), (1440, "all"), (1440, "cdn=aurora"),
+    }  # fmt: skip
+
+
+def leaves(spark: SparkSession) -> DataFrame:
+    """A week and a day of an hour in which a twentieth stalls; on the last day half of one CDN in one region does."""
+    made: list[dict[str, Any]] = []
+    for ago in range(8):
+        for cdn in ("aurora", "drift"):
+            for region in ("Bavaria", "Tokyo"):
+                for model in ("Vistaron S", "Pomona Pad 9"):
+                    bad = 20 if (ago, cdn, region) == (0, "drift", "Bavaria") else 2
+                    made.append(
+                        {"width": 60, "bucket_at": MIDNIGHT + timedelta(hours=20) - timedelta(days=ago),
+                         "cell_date": DAY - timedelta(days=ago), "cdn": cdn, "region": region, "device_model": model,
+                         "pop": "unknown", "hours": 40, "stalled_hours": bad}
+                    )  # fmt: skip
+    return rows(spark, QOE_CELLS, *made)
+
+
+def test_alarms_become_an_incident_with_its_cause_which_goes_on(spark: SparkSession) -> None:
+    at = MIDNIGHT + timedelta(hours=20)
+    alarm = {
+        "bucket_at": at,
+        "anomaly_date": DAY,
+        "metric": "stall",
+        "is_alarm": True,
+        "evidence": 20.0,
+        "affected_sessions": 36.0,
+    }
+    anomalies = rows(
+        spark,
+        QOE_ANOMALIES,
+        alarm | {"cell": "cdn=drift"},
+        alarm | {"cell": "region=Bavaria", "evidence": 9.0},
+    )
+    job = JOBS["track_qoe_incidents"]
+    inputs = {
+        QOE_ANOMALIES: anomalies,
+        QOE_CELLS: leaves(spark),
+        QOE_INCIDENTS: rows(spark, QOE_INCIDENTS),
+    }
+    first = rehearse(job, inputs, DAY)[QOE_INCIDENTS].localCheckpoint()
+    (row,) = first.collect()
+    assert (row["state"], row["cell"], row["alarms"], row["verdict"]) == (
+        "closed",
+        "cdn=drift",
+        2,
+        "localised",
+    )
+    (blamed,) = [cause for cause in row["causes"] if cause["is_blamed"]]
+    assert (blamed["cause"], blamed["bad"], blamed["total"]) == ("cdn=drift|region=Bavaria", 40, 80)
+    assert blamed["explained"] > 0.9
+    same(rehearse(job, inputs, DAY)[QOE_INCIDENTS], first)
+
+
+def test_without_alarms_nothing_is_opened(spark: SparkSession) -> None:
+    inputs = {
+        QOE_ANOMALIES: rows(spark, QOE_ANOMALIES),
+        QOE_CELLS: rows(spark, QOE_CELLS),
+        QOE_INCIDENTS: rows(spark, QOE_INCIDENTS),
+    }
+    assert rehearse(JOBS["track_qoe_incidents"], inputs, DAY)[QOE_INCIDENTS].isEmpty()
+
+
+@pytest.mark.thorough
+def test_an_empty_service_has_no_anomalies(spark: SparkSession) -> None:
+    found = rehearse(JOBS["find_qoe_anomalies"], {QOE_ROLLUPS: rows(spark, QOE_ROLLUPS)}, DAY)
+    assert found[QOE_ANOMALIES].isEmpty()
