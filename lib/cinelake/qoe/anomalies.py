@@ -6,10 +6,9 @@ that passes the threshold. Only a rise is an anomaly, for all metrics count what
 Evidence is how surprising an hour is (qoe/chances.py), in powers of ten. What lasts counts more than what does not:
 an hour and the one before are taken together by Fisher's method, and an hour alone is discounted by `alone`.
 
-The threshold comes from a budget of false alarms: with T judged cells and metrics a day and B alarms a day allowed,
-chance alone passes `log10(T / B)` B times a day, if chances are what they say. They are not quite, for what moves a
-service's quality are not independent sessions; so evidence is divided by `stretch` first. It was set on simulated
-services without incidents.
+The threshold comes from a budget of false incidents: where chance alone is tried T times a day, it passes `log10(T / B)`
+B times. What is tried are the cells, hours and metrics with sessions enough to tell anything; as every session is in a
+cell of each subset, what chance does shows in all of them at once, and T counts them once.
 
 Affected sessions are bad ones beyond those expected. Minutes lost: of stalls the stalled time beyond that expected; of
 a failed or left start what a usual start is watched; of a playback failure half of that; of a slow start the wait.
@@ -69,18 +68,15 @@ class Alarming(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    false_alarms_a_day: float = Field(
-        0.5, gt=0, description="alarms that chance may raise, in the whole service"
+    false_incidents_a_day: float = Field(
+        1.0, gt=0, description="incidents that chance may open, in the whole service"
     )
     least_bad: int = Field(4, ge=1, description="bad sessions in an hour that it takes at least")
     least_lift: float = Field(
         1.5, ge=1, description="times the expected rate that it takes at least"
     )
     alone: float = Field(
-        1.0, ge=0, description="evidence taken off an hour whose hour before was as usual"
-    )
-    stretch: float = Field(
-        1.3, ge=1, description="times that surprises are longer than chance alone would have them"
+        0.5, ge=0, description="evidence taken off an hour whose hour before was as usual"
     )
     told_from: float = Field(
         2.0, ge=0, description="evidence from which an hour is written down, alarm or not"
@@ -171,21 +167,22 @@ def _lasting(told: DataFrame, alarming: Alarming) -> DataFrame:
     hours = Window.partitionBy("cell", "metric").orderBy("bucket_at")
     before = F.unix_seconds(F.lag("bucket_at").over(hours))
     follows = F.unix_seconds("bucket_at") - before == HOUR * 60
-    own = F.col("surprise") / alarming.stretch
-    last = F.when(follows, F.lag("surprise").over(hours) / alarming.stretch)
-    total = (own + last) * _LN10
+    last = F.when(follows, F.lag("surprise").over(hours))
+    total = (F.col("surprise") + last) * _LN10
     both = (total - F.log1p(total)) / _LN10
-    alone = own - alarming.alone
+    alone = F.col("surprise") - alarming.alone
     evidence = F.greatest(alone, F.coalesce(both, alone), F.lit(0.0))
     return told.select("*", evidence.alias("evidence"))
 
 
 def _thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
-    """`anomaly_date, threshold` of each day, from how many cells and metrics are judged on it."""
+    """`anomaly_date, threshold` of each day, from how often chance is tried on it."""
+    could_tell = F.count_if(F.col("total") >= 2 * alarming.least_bad)
     counted = rows.groupBy(F.date_from_unix_date("day").alias("anomaly_date")).agg(
-        F.count("*").alias("judged")
+        could_tell.alias("told"), F.count_distinct("subset").alias("subsets")
     )
-    nominal = F.log10(F.col("judged") / alarming.false_alarms_a_day)
+    tried = F.greatest(F.col("told") / F.col("subsets"), F.lit(1.0))
+    nominal = F.log10(tried / alarming.false_incidents_a_day)
     return counted.select("anomaly_date", F.greatest(nominal, F.lit(1.0)).alias("threshold"))
 
 

@@ -33,7 +33,14 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         json_: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     ) -> None:
         """Show incidents of streaming quality: those that go on; without any, the last that are over."""
-        own = _lake(context).read(QOE_INCIDENTS)
+        lake = context().lake
+        if not lake.exists(QOE_INCIDENTS):
+            # As in a lake of ratings alone: that is no fault.
+            typer.echo(
+                "Incidents have not been looked for yet; `cinelake run` does, in what players report."
+            )
+            return
+        own = lake.read(QOE_INCIDENTS)
         wanted = STATES if all_ else STATES[:2]
         found = newest(own, wanted, rows).toArrow().to_pylist()
         goes_on = bool(found)
@@ -57,7 +64,11 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         ] = None,
     ) -> None:
         """Show one incident, and draw it: the metric beside what is usual, the cells struck, its course."""
-        lake = _lake(context)
+        lake = context().lake
+        if not lake.exists(QOE_INCIDENTS):
+            raise typer.BadParameter(
+                "incidents have not been looked for yet; run `cinelake run` first"
+            )
         own = latest(lake.read(QOE_INCIDENTS))
         found = (
             own.where(F.col("incident_id").startswith(incident_id)).limit(2).toArrow().to_pylist()
@@ -144,12 +155,3 @@ def as_text(row: Mapping[str, Any]) -> RenderableType:
         f"verdict: {row['verdict'] or 'not searched'}; {row['alarms']:,} alarms in {len(row['members'])} cells"
     )
     return Group(Text(title(row), style="bold"), said, table)  # fmt: skip
-
-
-def _lake(context: Callable[[], Workspace]) -> Any:
-    lake = context().lake
-    if not lake.exists(QOE_INCIDENTS):
-        raise typer.BadParameter(
-            "incidents have not been looked for yet; run `cinelake run --until track_qoe_incidents` first"
-        )
-    return lake

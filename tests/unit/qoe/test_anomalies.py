@@ -88,7 +88,7 @@ class TestAtLength:
 
     def test_quiet_days_raise_no_more_alarms_than_are_allowed(self, spark: SparkSession) -> None:
         alarms = [row for row in found(rolled(spark, 24, seed=11), 0, 24) if row["is_alarm"]]
-        assert len(alarms) <= 24 * ALARMING.false_alarms_a_day
+        assert len(alarms) <= 24 * ALARMING.false_incidents_a_day
 
     def test_a_cdn_that_appears_or_vanishes_raises_no_alarm(self, spark: SparkSession) -> None:
         rows = rolled(spark, 12, born=6)

@@ -1,0 +1,297 @@
+"""What it costs to watch over streaming quality.
+
+- Hourly cells from twenty million session rows: at most 1.3 times the fastest query that we could write by hand in
+  Spark SQL for the same rows. DuckDB's time for that query, on the same files, is printed beside it.
+- Twice the sessions take at most 2.2 times as long.
+- Detection over 50,000 cells and four weeks of hours: under 3 times one scan of the same rows by a plain window
+  function, which sums each cell's past.
+
+`CINELAKE_BENCH_SESSIONS` and `CINELAKE_BENCH_CELLS` make it fewer or more.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import pytest
+from benchmarks.conftest import in_turn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from cinelake.qoe.anomalies import Alarming, anomalies
+from cinelake.qoe.baseline import Usual
+from cinelake.qoe.cells import Bearable, cells
+from cinelake.tables.qoe import (
+    BITRATE_EDGES_KBPS,
+    COUNTS,
+    DIMENSIONS,
+    HOUR,
+    JOIN_EDGES_MS,
+    QOE_ROLLUPS,
+    SLICE,
+)
+
+SESSIONS = int(os.environ.get("CINELAKE_BENCH_SESSIONS", "20000000"))
+CELLS = int(os.environ.get("CINELAKE_BENCH_CELLS", "50000"))
+DAY = date(2026, 1, 5)
+WEEKS = 4
+BEARABLE = Bearable()
+
+# What a careful person writes: presses and errors need no slices, and join times no life; so three plain scans, of
+# which the sums are summed. `{part}` is how an engine unfolds an array of structs.
+BY_HAND = """
+WITH pressed AS (
+  SELECT {dims}, date_trunc('hour', started_at) AS bucket_at, count(*) AS attempts,
+    sum(CASE WHEN outcome = 'start_failure' THEN 1 ELSE 0 END) AS start_failures,
+    sum(CASE WHEN outcome = 'exit_before_start' THEN 1 ELSE 0 END) AS exits_before_start,
+    sum(CASE WHEN outcome IN ('played', 'playback_failure') THEN 1 ELSE 0 END) AS starts,
+    sum(CASE WHEN {timed} THEN 1 ELSE 0 END) AS timed_starts,
+    sum(CASE WHEN {timed} AND join_ms > {slow} THEN 1 ELSE 0 END) AS slow_starts,
+    sum(CASE WHEN {timed} THEN join_ms ELSE 0 END) AS join_ms,
+    sum(CASE WHEN is_sound THEN 0 ELSE 1 END) AS unsound, {joins}
+  FROM {sessions} WHERE CAST(started_at AS DATE) = DATE '{day}' GROUP BY ALL
+), failed AS (
+  SELECT {dims}, date_trunc('hour', ended_at) AS bucket_at, count(*) AS playback_failures
+  FROM {sessions} WHERE outcome = 'playback_failure' AND CAST(ended_at AS DATE) = DATE '{day}' GROUP BY ALL
+), lived AS (
+  SELECT {names}, date_trunc('hour', p.slice_at) AS bucket_at, count(*) AS slices,
+    sum(CASE WHEN p.stall_ms > 0 THEN 1 ELSE 0 END) AS stalled_slices,
+    sum(CASE WHEN p.hour_ms > 0 THEN 1 ELSE 0 END) AS hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_stall_ms >= {stall_ms} AND p.hour_stall_ms > {share} * p.hour_ms
+        THEN 1 ELSE 0 END) AS stalled_hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_frames_ms > 0 THEN 1 ELSE 0 END) AS frame_hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_frames_ms > 0
+        AND p.hour_dropped_frames * 60000 > {drops} * p.hour_frames_ms THEN 1 ELSE 0 END) AS choppy_hours,
+    {plain}, {rates}
+  FROM (SELECT {dims}, {part} AS p FROM {sessions} WHERE is_sound)
+  WHERE CAST(p.slice_at AS DATE) = DATE '{day}' GROUP BY ALL
+)
+SELECT bucket_at, {names}, {sums} FROM ({rows}) GROUP BY ALL
+"""
+PRESSED = (
+    "attempts",
+    "start_failures",
+    "exits_before_start",
+    "starts",
+    "timed_starts",
+    "slow_starts",
+    "join_ms",
+    "unsound",
+)
+PLAIN = ("play_ms", "stall_ms", "stalls", "bits", "bitrate_ms", "dropped_frames", "frames_ms")
+LIVED = (
+    "slices",
+    "stalled_slices",
+    "hours",
+    "stalled_hours",
+    "frame_hours",
+    "choppy_hours",
+    *PLAIN,
+)
+
+
+def slots(value: str, edges: tuple[int, ...], name: str, holds: str) -> dict[str, str]:
+    bounds = [None, *edges, None]
+    found = {}
+    for place, (low, high) in enumerate(pairwise(bounds)):
+        inside = (
+            [holds]
+            + [f"{value} > {low}"] * (low is not None)
+            + [f"{value} <= {high}"] * (high is not None)
+        )
+        found[f"{name}_{place}"] = f"sum(CASE WHEN {' AND '.join(inside)} THEN 1 ELSE 0 END)"
+    return found
+
+
+def by_hand(sessions: str, part: str) -> str:
+    timed = "outcome IN ('played', 'playback_failure') AND join_ms IS NOT NULL AND is_sound"
+    joins = slots("join_ms", JOIN_EDGES_MS, "join", timed)
+    rates = slots("p.bits", BITRATE_EDGES_KBPS, "rate", "p.bitrate_ms > 0")
+    rates = {
+        name: sql.replace("p.bits >", "p.bits > p.bitrate_ms *").replace(
+            "p.bits <=", "p.bits <= p.bitrate_ms *"
+        )
+        for name, sql in rates.items()
+    }
+    columns = {
+        "pressed": [*PRESSED, *joins],
+        "failed": ["playback_failures"],
+        "lived": [*LIVED, *rates],
+    }
+    every = [name for names in columns.values() for name in names]
+    rows = " UNION ALL ".join(
+        f"SELECT bucket_at, {', '.join(DIMENSIONS)}, "
+        + ", ".join(name if name in own else f"CAST(0 AS BIGINT) AS {name}" for name in every)
+        + f" FROM {table}"
+        for table, own in columns.items()
+    )
+    return BY_HAND.format(
+        dims=", ".join(f"coalesce({name}, 'unknown') AS {name}" for name in DIMENSIONS), names=", ".join(DIMENSIONS),
+        timed=timed, slow=BEARABLE.join_ms, stall_ms=BEARABLE.stall_ms, share=BEARABLE.stall_share,
+        drops=BEARABLE.dropped_frames_a_minute, day=DAY, sessions=sessions, part=part,
+        joins=", ".join(f"{sql} AS {name}" for name, sql in joins.items()),
+        rates=", ".join(f"{sql} AS {name}" for name, sql in rates.items()),
+        plain=", ".join(f"sum(p.{name}) AS {name}" for name in PLAIN), rows=rows,
+        sums=", ".join(f"sum({name}) AS {name}" for name in every),
+    )  # fmt: skip
+
+
+def write_sessions(spark: SparkSession, path: Path, count: int) -> None:
+    """Sessions of one day with three slices each, in some hundred thousand cells an hour at most."""
+    n = F.col("id")
+
+    def one_of(name: str, values: int, salt: int) -> F.Column:
+        return F.concat(F.lit(f"{name}-"), F.abs(F.xxhash64(n, F.lit(salt))) % values)
+
+    begins = F.lit(datetime.combine(DAY, datetime.min.time())).cast("timestamp")
+    second = F.abs(F.xxhash64(n)) % 85_000
+    started = F.timestamp_seconds(F.unix_seconds(begins) + second)
+    chance = F.abs(F.xxhash64(n, F.lit(99))) % 1000
+
+    def piece(number: int) -> F.Column:
+        at = F.floor(F.unix_seconds(started) / 300) * 300 + 300 * number
+        first = F.lit(number == 0) | (at % 3600 == 0)
+        play, stall = F.lit(200_000), F.when(chance < 30, 12_000).otherwise(0)
+        dropped = chance
+        told = {
+            "slice_at": F.timestamp_seconds(at), "play_ms": play, "stall_ms": stall,
+            "stalls": F.when(chance < 30, 1).otherwise(0), "dropped_frames": dropped, "frames_ms": play,
+            "bits": play * (chance + 300) * 7, "bitrate_ms": play,
+            "hour_ms": F.when(first, play + stall).otherwise(0),
+            "hour_stall_ms": F.when(first, stall).otherwise(0),
+            "hour_dropped_frames": F.when(first, dropped).otherwise(0),
+            "hour_frames_ms": F.when(first, play).otherwise(0),
+        }  # fmt: skip
+        return F.struct(*(column.alias(name) for name, column in told.items())).cast(SLICE)
+
+    outcome = (
+        F.when(chance < 10, "start_failure")
+        .when(chance < 30, "exit_before_start")
+        .when(chance < 35, "playback_failure")
+        .otherwise("played")
+    )
+    none = F.array().cast(f"array<{SLICE.simpleString()}>")
+    sizes = dict(zip(DIMENSIONS, (4, 8, 20, 20, 10, 5, 3, 2), strict=True))
+    spark.range(0, count, numPartitions=8).select(
+        *(one_of(name, 4 if name == "asn" else size, 1 if name in {"isp", "asn"} else salt).alias(name)
+          for salt, (name, size) in enumerate(sizes.items(), start=2)),
+        started.alias("started_at"), F.timestamp_seconds(F.unix_seconds(started) + 900).alias("ended_at"),
+        outcome.alias("outcome"), F.when(chance >= 30, 500 + chance * 10).alias("join_ms"),
+        (chance != 500).alias("is_sound"),
+        F.when(chance < 30, none).otherwise(F.array(*map(piece, range(3)))).alias("slices"),
+    ).write.parquet(str(path))  # fmt: skip
+
+
+def ours(spark: SparkSession, path: Path) -> DataFrame:
+    return cells(spark.read.parquet(str(path)), DAY, DAY + timedelta(days=1), BEARABLE, [HOUR])
+
+
+def theirs(spark: SparkSession, path: Path) -> DataFrame:
+    return spark.sql(by_hand(f"parquet.`{path}`", "explode(slices)"))
+
+
+def drain(frame: DataFrame) -> None:
+    frame.write.format("noop").mode("overwrite").save()
+
+
+@pytest.mark.timeout(3600)
+def test_cells_cost_little_more_than_a_query_by_hand(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "sessions"
+    write_sessions(spark, path, SESSIONS)
+    found = ours(spark, path)
+    flat = found.select(
+        "bucket_at", *DIMENSIONS, *COUNTS,
+        *(F.get("join_buckets", F.lit(n)).alias(f"join_{n}") for n in range(len(JOIN_EDGES_MS) + 1)),
+        *(F.get("bitrate_buckets", F.lit(n)).alias(f"rate_{n}") for n in range(len(BITRATE_EDGES_KBPS) + 1)),
+    )  # fmt: skip
+    expected = theirs(spark, path).select(*flat.columns)
+    assert flat.exceptAll(expected).isEmpty()
+    assert expected.exceptAll(flat).isEmpty()
+
+    duck = duckdb.connect()
+    duck.execute(
+        f"SET threads = 2; SET TimeZone = 'UTC'; SET temp_directory = '{tmp_path / 'duck'}'"
+    )
+    query = by_hand(f"read_parquet('{path}/*.parquet')", "unnest(slices)")
+    mine, rival, duckling = in_turn(
+        lambda: drain(ours(spark, path)),
+        lambda: drain(theirs(spark, path)),
+        lambda: duck.execute(f"CREATE OR REPLACE TABLE found AS {query}"),
+        repetitions=3,
+    )
+    ratio = mine.median / rival.median
+    print(f"\n{SESSIONS:,} sessions: ours {mine}, Spark SQL by hand {rival}, ratio {ratio:.2f}")
+    print(f"  DuckDB {duckling}: {mine.median / duckling.median:.2f} times that")
+    assert ratio <= 1.3
+
+
+@pytest.mark.timeout(3600)
+def test_twice_the_sessions_take_twice_the_time(spark: SparkSession, tmp_path: Path) -> None:
+    half, whole = tmp_path / "half", tmp_path / "whole"
+    write_sessions(spark, half, SESSIONS // 4)
+    write_sessions(spark, whole, SESSIONS // 2)
+    less, more = in_turn(
+        lambda: drain(ours(spark, half)), lambda: drain(ours(spark, whole)), repetitions=3
+    )
+    ratio = more.median / less.median
+    print(f"\n{SESSIONS // 4:,} sessions {less}, {SESSIONS // 2:,} {more}: {ratio:.2f} times")
+    assert ratio <= 2.2
+
+
+def write_hours(spark: SparkSession, path: Path, count: int) -> None:
+    """Hours of four weeks and a day of `count` cells, and of the whole service; of one metric only."""
+    hours = (WEEKS * 7 + 1) * 24
+    n = F.col("id")
+    cell, hour = F.floor(n / hours), n % hours
+    begins = F.unix_seconds(F.lit(datetime.combine(DAY, datetime.min.time())).cast("timestamp"))
+    at = F.timestamp_seconds(begins + hour * 3600)
+    seen = (F.abs(F.xxhash64(n)) % 60 + 20) * F.when(cell == 0, 1000).otherwise(1)
+    bad = F.floor(seen * 0.02) + F.abs(F.xxhash64(n, F.lit(1))) % 3
+    counted = {
+        "hours": seen,
+        "stalled_hours": bad,
+        "stall_ms": bad * 30_000,
+        "play_ms": seen * 900_000,
+    }
+    spark.range(0, count * hours, numPartitions=8).select(
+        F.lit(HOUR).alias("width"), at.alias("bucket_at"), F.to_date(at).alias("cell_date"),
+        F.when(cell == 0, "all").otherwise(F.concat(F.lit("isp=isp-"), cell)).alias("cell"),
+        F.when(cell == 0, "all").otherwise("pop").alias("subset"),
+        *(F.when(cell != 0, F.concat(F.lit("pop-"), cell)).alias(name) if name == "pop"
+          else F.lit(None).cast("string").alias(name) for name in DIMENSIONS),
+        *(counted.get(name, F.lit(0)).cast("bigint").alias(name) for name in COUNTS),
+        *(F.array().cast("array<bigint>").alias(name) for name in ("join_buckets", "bitrate_buckets")),
+    ).select(*QOE_ROLLUPS.names).write.parquet(str(path))  # fmt: skip
+
+
+def plain(spark: SparkSession, path: Path) -> DataFrame:
+    return spark.sql(f"""
+        SELECT cell, bucket_at, stalled_hours, hours,
+          sum(stalled_hours) OVER past AS bad, sum(hours) OVER past AS total
+        FROM parquet.`{path}`
+        WINDOW past AS (PARTITION BY cell ORDER BY bucket_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    """)
+
+
+@pytest.mark.timeout(3600)
+def test_detection_costs_less_than_three_scans_by_a_window(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "hours"
+    write_hours(spark, path, CELLS)
+    last = DAY + timedelta(days=WEEKS * 7)
+
+    def detection() -> None:
+        rows = spark.read.parquet(str(path))
+        drain(anomalies(rows, last, last + timedelta(days=1), Usual(), Alarming()))
+
+    mine, scan = in_turn(detection, lambda: drain(plain(spark, path)), repetitions=3)
+    ratio = mine.median / scan.median
+    print(
+        f"\n{CELLS:,} cells x {WEEKS * 7 + 1} days of hours: {mine}, one window {scan}, ratio {ratio:.2f}"
+    )
+    assert ratio < 3

@@ -1,0 +1,106 @@
+"""What is shown of incidents, in words and in a picture."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from rich.console import Console
+from unit.qoe.rollup_rows import rolled
+from unit.tables.rows import rows
+
+from cinelake.qoe.commands import as_table, as_text
+from cinelake.qoe.pictures import picture
+from cinelake.qoe.report import incidents
+from cinelake.qoe.shown import around, latest, newest
+from cinelake.tables.qoe import QOE_INCIDENTS
+
+AT = datetime(2026, 3, 11, 10)
+BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
+          "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
+
+
+def incident(**more: Any) -> dict[str, Any]:
+    hour = {"cells": 2, "evidence": 9.0, "lost_minutes": 20.0}
+    later = AT + timedelta(hours=1)
+    cells = ("cdn=drift", "cdn=drift|region=Bavaria")
+    return {
+        "incident_id": "9259502988b4", "state_date": date(2026, 3, 11), "state": "closed", "opened_at": AT,
+        "peak_at": AT, "last_alarm_at": later, "closed_at": AT + timedelta(hours=2), "metric": "stall",
+        "cell": cells[1], "evidence": 9.0, "alarms": 3, "affected_sessions": 40.0, "lost_minutes": 27.0,
+        "members": [{"cell": cell, "metric": "stall", "last_at": AT} for cell in cells],
+        "timeline": [hour | {"bucket_at": AT, "affected_sessions": 30.0},
+                     hour | {"bucket_at": later, "affected_sessions": 10.0}],
+        "verdict": "localised", "causes": [BLAMED],
+    } | more  # fmt: skip
+
+
+def said(shown: Any) -> str:
+    console = Console(file=io.StringIO(), width=180)
+    console.print(shown)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_an_incident_is_told_in_words() -> None:
+    table = said(as_table([incident(), incident(causes=[], state="open")]))
+    assert "cdn=drift|region=Bavaria  " in table
+    # Where no cause is told apart, the cell with most evidence is a guess.
+    assert "cdn=drift|region=Bavaria?" in table
+    text = said(as_text(incident()))
+    for wanted in (
+        "40 sessions affected",
+        "27 viewer minutes lost",
+        "verdict: localised",
+        "20.2",
+        "97%",
+    ):
+        assert wanted in text
+
+
+def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession) -> None:
+    service = rolled(spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0)
+    beside = around(service, incident()).toArrow().to_pylist()
+    assert {row["cell"] for row in beside} == {"cdn=drift", "cdn=drift|region=Bavaria"}
+    own = [row for row in beside if row["cell"] == "cdn=drift"]
+    # From twelve hours before to twelve hours after, as far as there is data.
+    first, last = (row["bucket_at"].replace(tzinfo=None) for row in (own[0], own[-1]))
+    assert (first, last) == (AT - timedelta(hours=12), AT + timedelta(hours=13))
+    assert all(row["usual"] == pytest.approx(0.03, abs=0.06) for row in own)
+    figure = picture(incident(), beside)
+    series, heat, line, *_ = figure.axes
+    assert "sessions that stalled" in figure.get_suptitle()
+    assert [label.get_text() for label in heat.get_yticklabels()] == [
+        "cdn=drift|region=Bavaria",
+        "cdn=drift",
+    ]
+    assert [bar.get_height() for bar in line.patches] == [30.0, 10.0]
+    assert len(series.lines) == 2
+    # An incident of which no cell is left is drawn, too.
+    picture(incident(), [])
+    shown = incidents([incident()], [(incident(), beside)])
+    assert len(shown.parts) == 2
+    assert incidents([], []).parts == []
+
+
+def test_the_newest_row_of_an_incident_counts(spark: SparkSession) -> None:
+    told = [
+        incident(state="recovering", closed_at=None),
+        incident(state_date=date(2026, 3, 12)),
+        incident(
+            incident_id="other", state="open", closed_at=None, last_alarm_at=AT + timedelta(hours=9)
+        ),
+    ]
+    frame = rows(spark, QOE_INCIDENTS, *told)
+    states = {row["incident_id"]: row["state"] for row in latest(frame).collect()}
+    assert states == {"9259502988b4": "closed", "other": "open"}
+    assert [row["incident_id"] for row in newest(frame, ("open", "recovering"), 5).collect()] == [
+        "other"
+    ]
+    assert [row["incident_id"] for row in newest(frame, ("open", "closed"), 5).collect()] == [
+        "other",
+        "9259502988b4",
+    ]
