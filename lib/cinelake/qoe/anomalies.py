@@ -6,7 +6,7 @@ that passes the threshold. Only a rise is an anomaly, for all metrics count what
 Evidence is how surprising an hour is (qoe/chances.py), in powers of ten. What lasts counts more than what does not:
 an hour and the one before are taken together by Fisher's method, and an hour alone is discounted by `alone`.
 
-The threshold comes from a budget of false incidents: where chance alone is tried T times a day, it passes `log10(T / B)`
+The threshold comes from a budget of false incidents: where chance is tried T times a day, it passes `log10(T / B)`
 B times. What is tried are the cells, hours and metrics with sessions enough to tell anything; as every session is in a
 cell of each subset, what chance does shows in all of them at once, and T counts them once.
 

@@ -32,6 +32,7 @@ DAY = date(2020, 5, 1)
 MIDNIGHT = datetime(2020, 5, 1)
 
 
+@pytest.mark.thorough
 def test_records_become_sessions_cells_and_rollups(spark: SparkSession) -> None:
     told = [
         ("attempt", "1 10:58"),

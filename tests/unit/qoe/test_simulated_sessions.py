@@ -50,7 +50,7 @@ def test_simulated_sessions_fare_as_the_oracle_says(spark: SparkSession, tmp_pat
     events = playback.toPandas().sort_values("received_at").drop_duplicates(["play_id", "event_id"])
     known = {row["play_id"] for row in own.select("play_id").collect()}
     events = events[events["play_id"].map(lambda play: pseudonym(IdKind.PLAY, play)).isin(known)]
-    assert agreed(spark, own, events, heartbeats.toPandas()) >= 900
+    assert agreed(own, events, heartbeats.toPandas()) >= 900
 
     truth = ds.dataset(tmp_path / "truth" / "plays").to_table().to_pandas().set_index("play_id")
     truth.index = [pseudonym(IdKind.PLAY, play) for play in truth.index]
