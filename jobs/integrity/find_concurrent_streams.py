@@ -1,0 +1,43 @@
+"""Find how many streams each account had at once, and when they were more than its plan allows.
+
+A day holds what streamed on it: plays that began on the days before and went on into it are read as well.
+"""
+
+from pydantic import Field
+
+from cinelake.integrity.concurrency import by_day, excesses, peaks
+from cinelake.integrity.streams import StreamRules, intervals, streams
+from cinelake.runtime.job import JobParams, Reading, Run, history, job
+from cinelake.tables.behaviour import ACCOUNTS
+from cinelake.tables.integrity import CONCURRENT_STREAMS, STREAM_PEAKS
+from cinelake.tables.viewing import VIEWING_SESSIONS
+
+# A session holds what happens on the day on which it began and on the next (behaviour/sessions.py).
+SESSION_DAYS = 1
+
+
+class FindConcurrentStreamsParams(JobParams):
+    pause_limit_s: int = Field(
+        300, ge=0, le=86_400, description="how long a paused play holds a screen (s)"
+    )
+    switch_grace_s: int = Field(
+        15, ge=0, le=600, description="how long a device may take from one title to the next (s)"
+    )
+
+
+@job(
+    reads=[Reading(VIEWING_SESSIONS, lookback=SESSION_DAYS), history(ACCOUNTS)],
+    writes=[STREAM_PEAKS, CONCURRENT_STREAMS],
+    params=FindConcurrentStreamsParams,
+)
+def find_concurrent_streams(run: Run[FindConcurrentStreamsParams]) -> None:
+    rules = StreamRules(**run.params.model_dump())
+    found = streams(intervals(run.read(VIEWING_SESSIONS), rules), rules)
+    pieces = by_day(found, run.start, run.end)
+    most = peaks(pieces)
+    run.write(STREAM_PEAKS, most)
+    run.write(CONCURRENT_STREAMS, excesses(pieces, most, run.read(ACCOUNTS)))
+
+
+if __name__ == "__main__":
+    find_concurrent_streams.main()

@@ -1,0 +1,75 @@
+"""Streams: what a screen of an account played without a break, from the plays of viewing sessions.
+
+Grain: one stream of a device, `[started, ended)`, in microseconds since 1970, UTC.
+
+A play streams from its first frame to its end; one that nothing ended ends a grace after its last heartbeat (see
+`behaviour.sessions`). Of the time it stood paused only a limit counts, for a paused player may go on loading, but one
+that was left paused over night does not hold a screen. Silver knows how long a play stood paused and not when, so
+what is beyond the limit is taken from its end.
+
+A device shows one picture: plays of a device that overlap, or follow each other within the grace of a title switch, are
+one stream, whatever became of the stop of the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cinelake.integrity.networks import network
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class StreamRules:
+    """How long a pause holds a screen, and how long a title switch may take (s)."""
+
+    pause_limit_s: int = 300
+    switch_grace_s: int = 15
+
+
+def intervals(sessions: DataFrame, rules: StreamRules) -> DataFrame:
+    """Plays with a picture as `account_id, device_id, play_id, network, country, region, started, ended bigint`.
+
+    A play that comes to nothing, whose end is not after its start, is no interval.
+    """
+    paused = F.greatest(F.col("seconds_paused") - rules.pause_limit_s, F.lit(0))
+    ended = F.unix_micros("ended_at") - (paused * SECOND).cast("bigint")
+    return sessions.select(
+        "account_id",
+        "device_id",
+        "play_id",
+        network(),
+        "country",
+        "region",
+        F.unix_micros("first_frame_at").alias("started"),
+        ended.alias("ended"),
+    ).where(F.col("started") < F.col("ended"))
+
+
+def streams(plays: DataFrame, rules: StreamRules) -> DataFrame:
+    """Intervals put together by device: `account_id, device_id, play_id, network, country, region, started, ended`.
+
+    A stream bears the play, network and place of its first interval.
+    """
+    # The order is total: no two intervals of a device have the same play.
+    lying = Window.partitionBy("account_id", "device_id").orderBy("started", "ended", "play_id")
+    reached = F.max("ended").over(lying.rowsBetween(Window.unboundedPreceding, -1))
+    begins = F.coalesce(F.col("started") > reached + rules.switch_grace_s * SECOND, F.lit(True))
+    marked = plays.select("*", begins.alias("_begins"))
+    so_far = lying.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    numbered = marked.select("*", F.count_if("_begins").over(so_far).alias("_stream"))
+    first = F.struct("started", "ended", "play_id")
+    what = F.struct("play_id", "network", "country", "region")
+    return (
+        numbered.groupBy("account_id", "device_id", "_stream")
+        .agg(
+            F.min_by(what, first).alias("what"),
+            F.min("started").alias("started"),
+            F.max("ended").alias("ended"),
+        )
+        .select("account_id", "device_id", "what.*", "started", "ended")
+    )

@@ -1,0 +1,133 @@
+"""A simulated service as silver tables, beside the truth: what the benchmark of account integrity is judged on.
+
+Sessions are what viewers mean to play and log-ins what the edge sees, with nothing late, lost or wrong: the pipeline's
+own tests are about that. Ids stand as they landed, for nothing here needs their pseudonyms.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from cinelake.simulate.calendar import midnight, offset
+from cinelake.simulate.profile import settings_of
+from cinelake.simulate.settings import Settings
+from cinelake.simulate.surroundings import burden
+from cinelake.simulate.trace import CONNECTIONS, DAY, DEVICE_KINDS, Plays, Records, ids, title_ids
+from cinelake.simulate.viewers.service_side import generate, standing
+from cinelake.simulate.world import devices as hardware
+from cinelake.simulate.world import networks as lines
+from cinelake.simulate.world.markets import geography
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Frames by table name, and of truth `abuse`, `confounders`, `accounts`."""
+
+    tables: dict[str, pd.DataFrame]
+    truth: dict[str, pd.DataFrame]
+
+
+def simulated(settings: Settings, accounts: int, start: date, days: int) -> Scene:
+    """The first `accounts` accounts of the service, from `start` on."""
+    begin, end = midnight(start), midnight(start + timedelta(days=days))
+    parts: dict[str, list[pd.DataFrame]] = {}
+    truth: dict[str, list[pd.DataFrame]] = {}
+    spoilt = partial(burden, settings)
+    for first in range(0, accounts, BATCH):
+        numbers = np.arange(first, min(first + BATCH, accounts), dtype=np.int64)
+        plays, records, truths = generate(settings, numbers, begin, end, spoilt)
+        records = [*records, *standing(settings, numbers, begin, spoilt)]
+        made = {"viewing_sessions": [_sessions(settings, plays)]}
+        for one in records:
+            if one.source in ("log_ins", "accounts", "devices", "profiles"):
+                made.setdefault(one.source, []).append(_records(settings, one))
+        for name, frames in made.items():
+            parts.setdefault(name, []).extend(frames)
+        for name in ("abuse", "confounders", "accounts"):
+            truth.setdefault(name, []).append(truths.tables[name].to_pandas())
+    return Scene(
+        {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()},
+        {name: pd.concat(frames, ignore_index=True) for name, frames in truth.items()},
+    )
+
+
+def _records(settings: Settings, records: Records) -> pd.DataFrame:
+    plain = {
+        name: column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for name, column in records.payload.items()
+    }
+    frame = pa.table(plain).to_pandas()
+    frame["at"] = records.happened.astype("datetime64[us]")
+    frame["event_id"] = [f"{records.source}{a}-{o}" for a, o in zip(records.account, records.order, strict=True)]
+    return frame
+
+
+def _sessions(settings: Settings, plays: Plays) -> pd.DataFrame:
+    seed, rows, places = settings.seed, plays.rows, geography(settings.world.markets)
+    where = lines.describe(settings, rows.network, rows.pressed_at)
+    paused = np.bincount(plays.pauses.play, plays.pauses.seconds, minlength=len(rows))
+    seconds = np.maximum(rows.leave_position - rows.start_position, 5.0)
+    zone = places.region_zone[where.true_region]
+    local = rows.pressed_at + offset(places.zones, zone, rows.pressed_at)
+    start = rows.pressed_at.astype("datetime64[us]")
+    end = (rows.pressed_at + ((seconds + paused) * 1e6).astype(np.int64)).astype("datetime64[us]")
+    kind = hardware.kinds(settings, rows.device)
+    frame: dict[str, Any] = {
+        "play_id": [f"v{a}-{p}-{v}" for a, p, v in zip(rows.account, rows.pressed_at, rows.viewer % 16, strict=True)],
+        "account_id": ids(seed, "account", rows.account).to_pandas(),
+        "profile_id": ids(seed, "profile", rows.profile).to_pandas(),
+        "device_id": ids(seed, "device", rows.device).to_pandas(),
+        "title_id": title_ids(seed, rows.title).to_pandas(),
+        "is_episode": rows.episode >= 0,
+        "episode": rows.episode,
+        "started_at": start,
+        "ended_at": end,
+        "seconds_watched": np.round(seconds, 3),
+        "seconds_paused": np.round(paused, 3),
+        "completion": np.minimum(rows.leave_position / rows.runtime, 1.0),
+        "entry": rows.entry,
+        "device_kind": np.array(DEVICE_KINDS)[kind],
+        "local_at": local.astype("datetime64[us]"),
+        "connection": np.array(CONNECTIONS)[where.connection],
+        "ip": where.ip,
+        "asn": where.asn,
+        "isp": np.array(places.isps, dtype=object)[where.isp],
+        "country": np.array(places.countries, dtype=object)[where.country],
+        "region": np.array(places.regions, dtype=object)[where.region],
+        "offender": rows.offender,
+    }
+    return pd.DataFrame(frame)
+
+
+def kept(folder: Path, profile: Path | None, seed: int, accounts: int, start: date, days: int) -> Scene:
+    """Read the scene from `folder`, or make it there first."""
+    import tomllib
+
+    names = ("viewing_sessions", "log_ins", "accounts", "devices", "profiles")
+    if not folder.exists():
+        content = tomllib.loads(profile.read_text()) if profile else {}
+        content = {**content, "seed": seed}
+        content["world"] = {"reference": start, **content.get("world", {})}
+        made = simulated(settings_of(content, "scene"), accounts, start, days)
+        fresh = folder.with_name(folder.name + ".part")
+        fresh.mkdir(parents=True, exist_ok=True)
+        for name, frame in made.tables.items():
+            frame.to_parquet(fresh / f"{name}.parquet")
+        for name, frame in made.truth.items():
+            frame.to_parquet(fresh / f"truth_{name}.parquet")
+        os.rename(fresh, folder)
+    return Scene(
+        {name: pd.read_parquet(folder / f"{name}.parquet") for name in names},
+        {name: pd.read_parquet(folder / f"truth_{name}.parquet") for name in ("abuse", "confounders", "accounts")},
+    )
