@@ -6,9 +6,9 @@ own tests are about that. Ids stand as they landed, for nothing here needs their
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from cinelake.simulate.calendar import midnight, offset
 from cinelake.simulate.profile import settings_of
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.surroundings import burden
-from cinelake.simulate.trace import CONNECTIONS, DAY, DEVICE_KINDS, Plays, Records, ids, title_ids
+from cinelake.simulate.trace import CONNECTIONS, DEVICE_KINDS, Plays, Records, ids, title_ids
 from cinelake.simulate.viewers.service_side import generate, standing
 from cinelake.simulate.world import devices as hardware
 from cinelake.simulate.world import networks as lines
 from cinelake.simulate.world.markets import geography
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
+from cinelake.tables.contract import Table
+from cinelake.tables.viewing import VIEWING_SESSIONS
 
 BATCH = 100
+DEEP_LINK = 4
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,9 @@ def _records(settings: Settings, records: Records) -> pd.DataFrame:
     }
     frame = pa.table(plain).to_pandas()
     frame["at"] = records.happened.astype("datetime64[us]")
-    frame["event_id"] = [f"{records.source}{a}-{o}" for a, o in zip(records.account, records.order, strict=True)]
+    frame["event_id"] = [
+        f"{records.source}{a}-{o}" for a, o in zip(records.account, records.order, strict=True)
+    ]
     return frame
 
 
@@ -84,7 +93,10 @@ def _sessions(settings: Settings, plays: Plays) -> pd.DataFrame:
     end = (rows.pressed_at + ((seconds + paused) * 1e6).astype(np.int64)).astype("datetime64[us]")
     kind = hardware.kinds(settings, rows.device)
     frame: dict[str, Any] = {
-        "play_id": [f"v{a}-{p}-{v}" for a, p, v in zip(rows.account, rows.pressed_at, rows.viewer % 16, strict=True)],
+        "play_id": [
+            f"v{a}-{p}-{v}"
+            for a, p, v in zip(rows.account, rows.pressed_at, rows.viewer % 16, strict=True)
+        ],
         "account_id": ids(seed, "account", rows.account).to_pandas(),
         "profile_id": ids(seed, "profile", rows.profile).to_pandas(),
         "device_id": ids(seed, "device", rows.device).to_pandas(),
@@ -110,7 +122,9 @@ def _sessions(settings: Settings, plays: Plays) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
-def kept(folder: Path, profile: Path | None, seed: int, accounts: int, start: date, days: int) -> Scene:
+def kept(
+    folder: Path, profile: Path | None, seed: int, accounts: int, start: date, days: int
+) -> Scene:
     """Read the scene from `folder`, or make it there first."""
     import tomllib
 
@@ -126,8 +140,79 @@ def kept(folder: Path, profile: Path | None, seed: int, accounts: int, start: da
             frame.to_parquet(fresh / f"{name}.parquet")
         for name, frame in made.truth.items():
             frame.to_parquet(fresh / f"truth_{name}.parquet")
-        os.rename(fresh, folder)
+        fresh.rename(folder)
     return Scene(
         {name: pd.read_parquet(folder / f"{name}.parquet") for name in names},
-        {name: pd.read_parquet(folder / f"truth_{name}.parquet") for name in ("abuse", "confounders", "accounts")},
+        {
+            name: pd.read_parquet(folder / f"truth_{name}.parquet")
+            for name in ("abuse", "confounders", "accounts")
+        },
     )
+
+
+def stored(spark: SparkSession, scene: Scene, folder: Path) -> dict[Table, DataFrame]:
+    """The scene as silver tables, in Parquet under `folder`."""
+    v, log_ins = scene.tables["viewing_sessions"], scene.tables["log_ins"]
+    v = v.assign(
+        session_date=v.started_at.dt.date,
+        first_frame_at=v.started_at,
+        kind="film",
+        episode_id=None,
+        title_id=v.title_id + "-" + v.episode.astype(str),
+        is_finished=v.completion > 0.9,
+        entry=np.where(v.entry == DEEP_LINK, "deep_link", "home"),
+        local_date=v.local_at.dt.date,
+        local_hour=v.local_at.dt.hour,
+        local_weekday=v.local_at.dt.weekday + 1,
+        close_reason="stop",
+        last_seen_at=v.ended_at,
+        seconds_watched=v.seconds_watched.map(lambda s: Decimal(round(s * 1000)).scaleb(-3)),
+        seconds_paused=v.seconds_paused.map(lambda s: Decimal(round(s * 1000)).scaleb(-3)),
+    )
+    south, west = np.floor(log_ins.latitude), np.floor(log_ins.longitude)
+    cells = [
+        f"{'S' if s < 0 else 'N'}{abs(int(s)):02d}{'W' if w < 0 else 'E'}{abs(int(w)):03d}"
+        for s, w in zip(south, west, strict=True)
+    ]
+    log_ins = log_ins.assign(
+        attempted_at=log_ins["at"], attempt_date=log_ins["at"].dt.date, cell=cells
+    )
+    told = {
+        VIEWING_SESSIONS: v,
+        LOG_INS: log_ins,
+        ACCOUNTS: _changes(scene.tables["accounts"]).assign(
+            signed_up_at=lambda f: pd.to_datetime(f.signed_up_at, utc=True)
+        ),
+        DEVICES: _changes(scene.tables["devices"]).assign(
+            first_seen_at=lambda f: pd.to_datetime(f.first_seen_at, utc=True)
+        ),
+    }
+    for table, frame in told.items():
+        path = folder / table.name
+        if not path.exists():
+            path.mkdir(parents=True)
+            whole = pa.Table.from_pylist([], to_arrow_schema(table.schema, timezone="UTC")).schema
+            columns = [_column(frame, field) for field in whole]
+            pq.write_table(pa.table(columns, schema=whole), path / "rows.parquet")
+    return {
+        table: spark.read.schema(table.schema).parquet(str(folder / table.name)) for table in told
+    }
+
+
+def _changes(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(effective_from=frame["at"], effective_date=frame["at"].dt.date)
+
+
+FILLED: dict[str, Any] = {"int32": 0, "bool": False, "string": "x", "double": 0.0}
+
+
+def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
+    if field.name in frame:
+        values = frame[field.name]
+        if pa.types.is_timestamp(field.type):
+            values = pd.to_datetime(values, utc=True)
+        return pa.Array.from_pandas(values, type=field.type)
+    if field.nullable:
+        return pa.nulls(len(frame), field.type)
+    filler: Any = [] if pa.types.is_list(field.type) else FILLED.get(str(field.type), Decimal(0))
+    return pa.array([filler] * len(frame), type=field.type)

@@ -37,7 +37,9 @@ def by_day(streams: DataFrame, start: date, end: date) -> DataFrame:
         F.greatest(F.floor(F.col("started") / DAY), F.lit(first)),
         F.least(F.floor((F.col("ended") - 1) / DAY), F.lit(last)),
     )
-    reaches_in = (F.col("ended") > F.lit(first * DAY)) & (F.col("started") < F.lit((last + 1) * DAY))
+    reaches_in = (F.col("ended") > F.lit(first * DAY)) & (
+        F.col("started") < F.lit((last + 1) * DAY)
+    )
     cut = streams.where(reaches_in & (F.col("started") < F.col("ended"))).select(
         "*", F.explode(days).alias("stream_day")
     )
@@ -142,7 +144,9 @@ def _allowances(days: DataFrame, accounts: DataFrame) -> DataFrame:
 def _swept(parts: DataFrame, days: DataFrame, accounts: DataFrame) -> DataFrame:
     """Moments at which anything changes, with what holds from each to the next, and numbers of excesses."""
     steps = _events(parts).select("*", F.lit(None).cast("int").alias("allowed"))
-    changes = _allowances(days, accounts).select(*ACCOUNT_DAY, "at", F.lit(CHANGE).alias("step"), "allowed")
+    changes = _allowances(days, accounts).select(
+        *ACCOUNT_DAY, "at", F.lit(CHANGE).alias("step"), "allowed"
+    )
     moments = steps.unionByName(changes).groupBy(*ACCOUNT_DAY, "at").agg(
         F.sum("step").alias("step"), F.max("allowed").alias("change")
     )  # fmt: skip

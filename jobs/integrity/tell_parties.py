@@ -1,0 +1,21 @@
+"""Tell the parties of accounts: which devices belong together, and how each stands to the home."""
+
+from cinelake.integrity.parties import WEEKS, account_parties
+from cinelake.runtime.job import JobParams, Reading, Run, job
+from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
+
+
+@job(
+    reads=[
+        Reading(USAGE_DAYS, lookback=WEEKS - 1),
+        Reading(LOG_IN_RISKS, lookback=WEEKS - 1),
+    ],
+    writes=[ACCOUNT_PARTIES],
+)
+def tell_parties(run: Run[JobParams]) -> None:
+    usage, log_ins = run.read(USAGE_DAYS), run.read(LOG_IN_RISKS)
+    run.write(ACCOUNT_PARTIES, account_parties(usage, log_ins, run.start, run.end))
+
+
+if __name__ == "__main__":
+    tell_parties.main()

@@ -1,0 +1,274 @@
+"""`cinelake cases`, `case`, `verdict` and `allow`: what a person looks at, and what a person decides.
+
+Nothing here acts on an account: a verdict is written down, and the next run heeds it.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as Lines
+from rich.text import Text
+
+from cinelake.runtime.upkeep import append_external
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.integrity import (
+    ALLOW_LIST,
+    CONCURRENT_STREAMS,
+    INTEGRITY_CASES,
+    KINDS,
+    STATUSES,
+    VERDICTS,
+    VERDICTS_KNOWN,
+)
+
+SHOWN_STREAMS = 8
+
+
+def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    """Add the commands to `cinelake`."""
+
+    @app.command()
+    def cases(
+        kind: Annotated[str | None, typer.Option(help=", ".join(KINDS))] = None,
+        status: Annotated[str, typer.Option(help=", ".join(STATUSES))] = "needs_review",
+        top: Annotated[int, typer.Option(min=1, help="How many, the most pressing first.")] = 20,
+    ) -> None:
+        """List the cases that stand, as the newest day knows them."""
+        _require("--kind", kind, KINDS)
+        _require("--status", status, STATUSES)
+        standing = current(_states(context())).where(F.col("status") == status)
+        if kind is not None:
+            standing = standing.where(F.col("kind") == kind)
+        rows = most_pressing(standing, top)
+        Console().print(as_list(rows) if rows else Text(f"no case is {status}"))
+
+    @app.command()
+    def case(
+        case_id: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    ) -> None:
+        """Show a case: what speaks for it, what a person would look at first, and how it went on."""
+        states = _states(context())
+        full = whole_id(states, case_id)
+        own = states.where(F.col("case_id") == full).orderBy("state_date").toArrow().to_pylist()
+        lake = context().lake
+        streams: list[dict[str, Any]] = []
+        if own[-1]["kind"] == "screens" and lake.exists(CONCURRENT_STREAMS):
+            streams = first_excesses(lake.read(CONCURRENT_STREAMS), own[-1])
+        given: list[dict[str, Any]] = []
+        if lake.exists(VERDICTS):
+            told = lake.read(VERDICTS).where(F.col("case_id") == full)
+            given = told.orderBy("given_on", "number").toArrow().to_pylist()
+        Console().print(as_file(own, streams, given))
+
+    @app.command()
+    def verdict(
+        case_id: Annotated[str, typer.Argument(help="The case's id, or how that begins.")],
+        decision: Annotated[str, typer.Argument(help=", ".join(VERDICTS_KNOWN))],
+        why: Annotated[str, typer.Option(help="The reason, in words.")],
+        on: Annotated[
+            str | None, typer.Option(help="Day from which it holds; none: the case's newest.")
+        ] = None,
+    ) -> None:
+        """Write down what a person decided on a case; the next run heeds it."""
+        _require("DECISION", decision, VERDICTS_KNOWN)
+        if not why.strip():
+            raise typer.BadParameter("--why is empty; say what decided it")
+        states = _states(context())
+        full = whole_id(states, case_id)
+        last = states.where(F.col("case_id") == full).agg(F.max("state_date")).toArrow()
+        day = _day("--on", on) if on else last.column(0)[0].as_py()
+        lake = context().lake
+        before = 0
+        if lake.exists(VERDICTS):
+            before = lake.read(VERDICTS).where(F.col("case_id") == full).count()
+        row = (full, day, before + 1, decision, why, getpass.getuser())
+        frame = context().spark.createDataFrame([row], VERDICTS.schema)
+        with context().writing():
+            append_external(context().context(), VERDICTS, frame, by="cinelake verdict")
+        typer.echo(f"case {full}: {decision}, from {day} on; the next `cinelake run` heeds it")
+
+    @app.command()
+    def allow(
+        case_id: Annotated[
+            str, typer.Argument(help="A case of the account, or how its id begins.")
+        ],
+        days: Annotated[
+            int, typer.Option(min=1, max=730, help="For how long, from the case's newest day.")
+        ],
+        why: Annotated[str, typer.Option(help="The reason, in words.")],
+    ) -> None:
+        """Give the account of a case leave for its kind of misuse, until a day."""
+        if not why.strip():
+            raise typer.BadParameter("--why is empty; say what it is allowed for")
+        states = _states(context())
+        full = whole_id(states, case_id)
+        told = current(states.where(F.col("case_id") == full)).toArrow().to_pylist()[0]
+        first = told["state_date"]
+        row = (
+            told["account_id"],
+            told["kind"],
+            first,
+            first + timedelta(days=days),
+            why,
+            getpass.getuser(),
+        )
+        frame = context().spark.createDataFrame([row], ALLOW_LIST.schema)
+        with context().writing():
+            append_external(context().context(), ALLOW_LIST, frame, by="cinelake allow")
+        typer.echo(f"{told['kind']} of account {told['account_id']}: allowed until {row[3]}")
+
+
+def current(states: DataFrame) -> DataFrame:
+    """Of each case the newest state."""
+    newest = states.groupBy("case_id").agg(F.max("state_date").alias("state_date"))
+    return states.join(newest, on=["case_id", "state_date"], how="left_semi")
+
+
+def most_pressing(standing: DataFrame, top: int) -> list[dict[str, Any]]:
+    """The first of these states: by severity, then probability, then what is at stake."""
+    rank = F.array_position(
+        F.array(F.lit("low"), F.lit("medium"), F.lit("high")), F.col("severity")
+    )
+    ordered = standing.orderBy(rank.desc(), F.desc("probability"), F.desc("stake_ms"), "case_id")
+    found: list[dict[str, Any]] = ordered.limit(top).toArrow().to_pylist()
+    return found
+
+
+def whole_id(states: DataFrame, begins: str) -> str:
+    """The id of the one case that begins so; raises BadParameter for none and for several."""
+    found = (
+        states.where(F.startswith("case_id", F.lit(begins))).select("case_id").distinct().limit(5)
+    )
+    ids = sorted(found.toArrow().column(0).to_pylist())
+    if not ids:
+        raise typer.BadParameter(
+            f"no case begins with {begins!r}; `cinelake cases` lists those there are"
+        )
+    if len(ids) > 1:
+        raise typer.BadParameter(f"several cases begin with {begins!r}: {', '.join(ids)}")
+    return str(ids[0])
+
+
+def first_excesses(excess: DataFrame, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first intervals of excess of a case's account while it lasted."""
+    own = excess.where(
+        (F.col("account_id") == state["account_id"])
+        & F.col("stream_date").between(state["opened_on"], state["last_signal_on"])
+    )
+    found: list[dict[str, Any]] = own.orderBy("from_at").limit(SHOWN_STREAMS).toArrow().to_pylist()
+    return found
+
+
+def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Cases, one a line."""
+    lines = Lines(box=None, pad_edge=False)
+    for name in (
+        "case",
+        "kind",
+        "severity",
+        "chance",
+        "since",
+        "days",
+        "hours at stake",
+        "suggested",
+        "because",
+    ):
+        lines.add_column(
+            name, justify="right" if name in ("chance", "days", "hours at stake") else "left"
+        )
+    for row in rows:
+        because = "; ".join(each["text"] for each in row["reasons"][:2])
+        lines.add_row(
+            row["case_id"], row["kind"], row["severity"], f"{row['probability']:.0%}", str(row["opened_on"]),
+            str(row["signal_days"]), f"{row['stake_ms'] / 3_600_000:.1f}", row["suggested_action"], Text(because),
+        )  # fmt: skip
+    return lines
+
+
+def as_file(
+    states: Sequence[Mapping[str, Any]],
+    streams: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[Mapping[str, Any]],
+) -> RenderableType:
+    """All states of one case, oldest first, as a person reads them."""
+    now = states[-1]
+    lines: list[RenderableType] = [
+        Text(
+            f"Case {now['case_id']}: {now['kind']}, {now['severity']}, {now['status']}",
+            style="bold",
+        ),
+        Text(
+            f"account {now['account_id']}, since {now['opened_on']}, last seen {now['last_signal_on']}, "
+            f"{now['signal_days']} days with a signal"
+        ),
+        Text(
+            f"{now['probability']:.0%} likely, {now['stake_ms'] / 3_600_000:.1f} hours at stake; the policy suggests to "
+            f"{now['suggested_action'].replace('_', ' ')}, a person decides"
+        ),
+        Text("Because", style="bold"),
+        *(Text(f"  {each['weight']:+.2f} {each['text']}") for each in now["reasons"]),
+        Text("Evidence", style="bold"),
+        *(Text(f"  {line}") for line in now["evidence"]),
+    ]
+    if streams:
+        lines.append(Text("Streams at once", style="bold"))
+        lines += [Text(f"  {line}") for excess in streams for line in _excess(excess)]
+    lines.append(Text("How it went on", style="bold"))
+    lines += [Text(f"  {line}") for line in changes(states)]
+    lines += [
+        Text(f"  {each['given_on']} {each['verdict']} by {each['given_by']}: {each['why']}")
+        for each in verdicts
+    ]
+    return Group(*lines)
+
+
+def changes(states: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The days on which a case's state changed, in words."""
+    told, before = [], None
+    for state in states:
+        now = (state["status"], state["severity"], state["signal_days"])
+        if now != before:
+            told.append(
+                f"{state['state_date']} {state['status']}, {state['severity']}, "
+                f"{state['probability']:.0%}, day {state['signal_days']} with a signal"
+            )
+        before = now
+    return told
+
+
+def _excess(row: Mapping[str, Any]) -> list[str]:
+    head = f"{row['from_at']:%Y-%m-%d %H:%M} to {row['until_at']:%H:%M}: {row['streams']} of {row['allowed']}"
+    return [
+        head,
+        *(
+            f"    device {each['device_id'][:8]} in {each['region']}, {each['country']}, "
+            f"{each['from_at']:%H:%M} to {each['until_at']:%H:%M}"
+            for each in row["evidence"]
+        ),
+    ]
+
+
+def _states(workspace: Workspace) -> DataFrame:
+    if not workspace.lake.exists(INTEGRITY_CASES):
+        raise typer.BadParameter("there are no cases yet; run `cinelake run` first")
+    return workspace.lake.read(INTEGRITY_CASES)
+
+
+def _require(name: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        raise typer.BadParameter(f"{name} {value!r} is not known; it is one of {', '.join(known)}")
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{name} {text!r} is no day; write it as 2026-03-28") from None

@@ -1,0 +1,186 @@
+"""The household model: which devices of an account belong together, and what tells each party from the home.
+
+Grain: one account and day. Plain Python and integers, for one account's weeks are a few hundred rows.
+
+Method. Devices and networks form a graph: a device is tied to a network where it played on a line that ends in a building
+(a mobile network counts for televisions alone, which do not travel; exits of VPNs, relays, hosts and offices count for
+none). Connected parts are *parties*: people whose devices meet on one line, at home, in a second home, at relatives'.
+Whoever travels carries a device that plays at both ends, so students who come home, second homes, commuters, holidays
+and a change of provider stay with the home; what never met the home in weeks is a party of its own. The party used
+on most days is the home (the base location of US patent 10,992,972 is the place of most accesses by devices, likewise).
+
+Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age), where
+(distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from math import log1p
+from typing import Any
+
+from cinelake.integrity.networks import EXITS, FIXED, MOBILE, UNKNOWN
+
+SET_AT_HOME = ("tv", "console")
+# Age of a device of which nobody knows it: of those that were there before anything was told (days).
+LONG_KNOWN = 400
+MONTH = 36
+MS_PER_HOUR = 3_600_000
+
+
+@dataclass
+class Party:
+    """Devices that belong together, with their rows of usage and of log-ins."""
+
+    devices: list[str]
+    usage: list[Mapping[str, Any]] = field(default_factory=list)
+    log_ins: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.devices[0]
+
+    def total(self, name: str) -> int:
+        return sum(row[name] for row in self.usage)
+
+    def distinct(self, name: str) -> set[Any]:
+        return {row[name] for row in self.usage} - {None, UNKNOWN}
+
+    @property
+    def days(self) -> set[date]:
+        return {row["use_date"] for row in self.usage}
+
+    def weighed(self, name: str) -> Mapping[Any, int]:
+        """Plays by value."""
+        told: dict[Any, int] = {}
+        for row in self.usage:
+            told[row[name]] = told.get(row[name], 0) + row["plays"]
+        return told
+
+    def mostly(self, name: str) -> Any:
+        """The value of most plays; of equals the first in order, an unknown one last."""
+        told = self.weighed(name)
+        return min(told, key=lambda value: (value == UNKNOWN, -told[value], value))
+
+
+def parties(
+    usage: Sequence[Mapping[str, Any]], log_ins: Sequence[Mapping[str, Any]]
+) -> list[Party]:
+    """The parties of an account by its rows of `usage_days` and successful log-ins; the home comes first."""
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for row in usage:
+        device = root(("device", row["device_id"]))
+        if _ties(row):
+            parent[device] = root(("network", row["network"]))
+    by_root: dict[tuple[str, str], set[str]] = {}
+    for device_id in {row["device_id"] for row in usage}:
+        by_root.setdefault(root(("device", device_id)), set()).add(device_id)
+    found = {}
+    for devices in by_root.values():
+        party = Party(sorted(devices))
+        found.update(dict.fromkeys(devices, party))
+    for row in usage:
+        found[row["device_id"]].usage.append(row)
+    for row in log_ins:
+        if row["device_id"] in found:
+            found[row["device_id"]].log_ins.append(row)
+    own = {id(party): party for party in found.values()}
+    return sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
+
+
+def _ties(row: Mapping[str, Any]) -> bool:
+    """Whether a row ties its device to its network."""
+    if row["network"] == UNKNOWN:
+        return False
+    stays = row["connection"] == MOBILE and row["device_kind"] in SET_AT_HOME
+    return row["connection"] in FIXED or stays
+
+
+def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[str, float]:
+    """What is told of a party as numbers; see `scorecard.FEATURES` for what each says."""
+    plays, days = party.total("plays"), len(party.days)
+    hours = party.total("played_ms") / MS_PER_HOUR
+    home_profiles = home.distinct("profile_id")
+    first, last = min(party.days), max(party.days)
+    span = (last - first).days
+    since = min((row["device_since"] for row in party.usage if row["device_since"]), default=None)
+    age = LONG_KNOWN if since is None else max((as_of - since).days, 0)
+    known_before = LONG_KNOWN if since is None else max((first - since).days, 0)
+
+    def share(rows: Iterable[Mapping[str, Any]]) -> float:
+        told: int = sum(row["plays"] for row in rows)
+        return told / plays
+
+    def by(name: str, *values: str) -> float:
+        return share(row for row in party.usage if row[name] in values)
+
+    own_profile = share(row for row in party.usage if row["profile_id"] not in home_profiles)
+    sets = by("device_kind", *SET_AT_HOME)
+    new = [row for row in party.log_ins if row["is_new_device"]]
+    home_place = (home.mostly("country"), home.mostly("region"))
+    at_once, at_once_days = _at_once(party, home)
+    return {
+        "log_hours": log1p(hours),
+        "log_days": log1p(days),
+        "few_plays": float(plays <= 2),
+        "set_share": sets,
+        "has_set": float(sets > 0),
+        "on_fixed_lines": by("connection", *FIXED),
+        "only_mobile": float(by("connection", MOBILE) > 0.95),
+        "behind_exits": by("connection", *EXITS),
+        "at_work": by("connection", "corporate"),
+        "own_profile": own_profile,
+        "own_profile_and_set": own_profile * float(sets > 0),
+        "log_device_age": log1p(age),
+        "device_of_month": float(age < MONTH),
+        "log_known_before": log1p(known_before),
+        "logged_in_new": float(bool(new)),
+        "logs_in_often": min((len(party.log_ins) - len(new)) / plays, 1.0),
+        "log_log_ins": log1p(len(party.log_ins) - len(new)),
+        "log_in_operators": float(min(len({row["asn"] for row in party.log_ins}), 4)),
+        "log_in_regions": float(min(len({row["region"] for row in party.log_ins}), 4)),
+        "log_in_risk": min(max((row["risk"] for row in party.log_ins), default=0.0), 12.0) / 4,
+        "was_tried": float(any(row["was_tried"] for row in party.log_ins)),
+        "hours_in_common": at_once,
+        "was_at_once": float(at_once > 0),
+        "log_common_days": log1p(at_once_days),
+        "elsewhere": share(r for r in party.usage if (r["country"], r["region"]) != home_place),
+        "abroad": share(row for row in party.usage if row["country"] != home_place[0]),
+        "weekends": party.total("weekend_plays") / plays,
+        "devices": float(min(len(party.devices), 5)),
+        "phones": by("device_kind", "phone"),
+        "regions": float(min(len(party.distinct("region")), 5)),
+        "operators": float(min(len(party.distinct("asn")), 5)),
+        "networks_a_day": min(len(party.distinct("network")) / days, 3.0),
+        "log_since_first": log1p((as_of - first).days),
+        "log_since_last": log1p((as_of - last).days),
+        "log_span": log1p(span),
+        "days_of_span": days / (span + 1),
+        "share_of_hours": hours / max(hours + home.total("played_ms") / MS_PER_HOUR, 1e-9),
+        "parties": float(min(all_parties, 8)),
+        "log_home_hours": log1p(home.total("played_ms") / MS_PER_HOUR),
+    }
+
+
+def _at_once(party: Party, home: Party) -> tuple[float, int]:
+    """Of the hours in which a party played, the share in which the home did; and days on which both did."""
+    own, others = _hours(party), _hours(home)
+    played = sum(mask.bit_count() for mask in own.values())
+    common = sum((mask & others.get(day, 0)).bit_count() for day, mask in own.items())
+    return (common / played if played else 0.0), len(own.keys() & others.keys())
+
+
+def _hours(party: Party) -> dict[date, int]:
+    masks: dict[date, int] = {}
+    for row in party.usage:
+        masks[row["use_date"]] = masks.get(row["use_date"], 0) | row["hours"]
+    return masks

@@ -1,0 +1,233 @@
+"""From plays and log-ins to cases: for a family whose password a stranger has, and for families who only look so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
+
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Job, rehearse
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
+from cinelake.tables.contract import Table
+from cinelake.tables.integrity import (
+    ACCOUNT_PARTIES,
+    ALLOW_LIST,
+    CONCURRENT_STREAMS,
+    IMPOSSIBLE_JOURNEYS,
+    INTEGRITY_CASES,
+    INTEGRITY_SIGNALS,
+    LOG_IN_BURSTS,
+    LOG_IN_RISKS,
+    PLACE_DAYS,
+    STREAM_PEAKS,
+    USAGE_DAYS,
+    VERDICTS,
+)
+from cinelake.tables.viewing import VIEWING_SESSIONS
+
+JOBS = {
+    job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
+}
+START = date(2026, 3, 2)
+DAYS = 28
+LAST = START + timedelta(days=DAYS - 1)
+CHAIN: tuple[tuple[str, tuple[Table, ...]], ...] = (
+    ("sum_usage_days", (USAGE_DAYS,)),
+    ("find_concurrent_streams", (STREAM_PEAKS, CONCURRENT_STREAMS)),
+    ("sum_place_days", (PLACE_DAYS,)),
+    ("find_impossible_journeys", (IMPOSSIBLE_JOURNEYS,)),
+    ("find_log_in_bursts", (LOG_IN_BURSTS,)),
+    ("judge_log_ins", (LOG_IN_RISKS,)),
+    ("tell_parties", (ACCOUNT_PARTIES,)),
+    ("raise_signals", (INTEGRITY_SIGNALS,)),
+    ("open_cases", (INTEGRITY_CASES,)),
+)
+Plays = Iterator[dict[str, Any]]
+
+
+def play(who: str, device: str, day: int, hour: float, **more: Any) -> dict[str, Any]:
+    start = datetime(START.year, START.month, START.day) + timedelta(days=day, hours=hour)
+    hours = more.pop("hours", 1.5)
+    told = {
+        "play_id": f"{who}{device}{day}-{hour}", "account_id": who, "profile_id": f"{who} owner", "device_id": f"{who} {device}",
+        "title_id": f"t{day % 7}-{hour}", "started_at": start, "first_frame_at": start, "session_date": start.date(),
+        "last_seen_at": start + timedelta(hours=hours), "ended_at": start + timedelta(hours=hours), "local_date": start.date(),
+        "local_hour": int(hour) % 24, "local_weekday": start.isoweekday(), "seconds_watched": Decimal(int(hours * 3600)),
+        "ip": f"{who} home", "asn": 1, "connection": "fibre", "country": "DE", "region": "Berlin", "device_kind": "tv",
+        "is_finished": True, "kind": "film",
+    }  # fmt: skip
+    return told | more
+
+
+def family(who: str) -> Plays:
+    for day in range(DAYS):
+        yield play(who, "tv", day, 19)
+        if day % 2:
+            yield play(who, "phone", day, 21, device_kind="phone", profile_id=f"{who} partner")
+
+
+def shared() -> Plays:
+    """A family, and a friend in another city with a television and a profile of his own."""
+    yield from family("shared")
+    there = {"ip": "friend's", "asn": 2, "region": "Bavaria", "profile_id": "shared guest"}
+    for day in range(DAYS):
+        yield play("shared", "friend's tv", day, 19.5, **there)
+
+
+def taken() -> Plays:
+    """A family, and in the last days a stranger with a new laptop, abroad."""
+    yield from family("taken")
+    there = {"ip": "abroad", "asn": 3, "country": "US", "region": "Texas", "device_kind": "laptop"}
+    for day in (DAYS - 3, DAYS - 2, DAYS - 1):
+        yield play("taken", "strange laptop", day, 8, **there)
+
+
+def crowded() -> Plays:
+    """A bar: five televisions at once on a plan of one."""
+    for day in range(DAYS):
+        for screen in range(5):
+            yield play("crowded", f"tv{screen}", day, 18, hours=4)
+
+
+def copied() -> Plays:
+    """A machine that plays through the catalogue."""
+    yield from family("copied")
+    for day in range(DAYS - 7, DAYS):
+        for nth in range(11):
+            yield play("copied", "box", day, nth * 2, hours=1.95, device_kind="laptop", entry="deep_link", title_id=f"t{day}-{nth}")  # fmt: skip
+
+
+def travelling() -> Plays:
+    """A family whose phones and laptop go with it on a holiday."""
+    yield from family("travelling")
+    away = {"ip": "hotel", "asn": 4, "region": "Rhineland", "device_kind": "phone", "profile_id": "travelling partner"}  # fmt: skip
+    for day in range(10, 17):
+        yield play("travelling", "phone", day, 22.6, hours=0.5, **away)
+
+
+def log_in(who: str, device: str, day: int, hour: float, **more: Any) -> dict[str, Any]:
+    at = datetime(START.year, START.month, START.day) + timedelta(days=day, hours=hour)
+    told = {
+        "event_id": f"{who}{device}{day}-{hour}", "account_id": who, "device_id": f"{who} {device}", "attempted_at": at,
+        "attempt_date": at.date(), "event": "log_in", "outcome": "success", "method": "password", "asn": 1,
+        "connection": "fibre", "country": "DE", "region": "Berlin", "cell": "N52E013", "is_new_device": False,
+    }  # fmt: skip
+    return told | more
+
+
+def tries() -> Iterator[dict[str, Any]]:
+    for who in ("shared", "taken", "crowded", "copied", "travelling"):
+        yield log_in(who, "tv", 0, 18.5)
+    strange = {
+        "asn": 3,
+        "country": "US",
+        "region": "Texas",
+        "cell": "N32W097",
+        "is_new_device": True,
+    }
+    yield log_in("shared", "friend's tv", 0, 18, region="Bavaria", cell="N48E011", asn=2)
+    yield log_in("taken", "strange laptop", DAYS - 3, 7.9, **strange)
+    yield log_in("taken", "strange laptop", DAYS - 2, 7.9, **strange | {"is_new_device": False})
+    # Stuffing: one network fails at many accounts, the one that is taken later among them.
+    for number in range(12):
+        who = "taken" if number == 0 else f"other{number}"
+        robot = {"device_id": "robot", "outcome": "wrong_password", "asn": 9, "connection": "hosting", "cell": None}  # fmt: skip
+        yield log_in(who, "robot", DAYS - 4, 3 + number / 60, **robot)
+
+
+def known() -> Iterator[dict[str, Any]]:
+    since = datetime(2024, 5, 1)
+    for one in [*shared(), *crowded(), *copied(), *travelling(), *taken()]:
+        is_new = one["device_id"] == "taken strange laptop"
+        first = datetime(2026, 3, 27) if is_new else since
+        yield {
+            "device_id": one["device_id"], "account_id": one["account_id"], "kind": one["device_kind"],
+            "effective_from": first, "effective_date": first.date(), "first_seen_at": first,
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(spark: SparkSession) -> dict[Table, DataFrame]:
+    plays = [*shared(), *taken(), *crowded(), *copied(), *travelling()]
+    since = datetime(2024, 5, 1)
+    plans = [
+        {"account_id": who, "screens_allowed": 1 if who == "crowded" else 4, "effective_from": since, "effective_date": since.date()}
+        for who in ("shared", "taken", "crowded", "copied", "travelling")
+    ]  # fmt: skip
+    devices = {(one["device_id"], one["account_id"]): one for one in known()}
+    tables = {
+        VIEWING_SESSIONS: rows(spark, VIEWING_SESSIONS, *plays),
+        LOG_INS: rows(spark, LOG_INS, *tries()),
+        ACCOUNTS: rows(spark, ACCOUNTS, *plans),
+        DEVICES: rows(spark, DEVICES, *devices.values()),
+        VERDICTS: rows(spark, VERDICTS),
+        ALLOW_LIST: rows(spark, ALLOW_LIST),
+    }
+    tables = {table: frame.coalesce(1).localCheckpoint() for table, frame in tables.items()}
+    for name, written in CHAIN:
+        inputs = {r.source: tables[r.source] for r in JOBS[name].reads if r.source in tables}
+        # Signals build on weeks: those of the last days are enough.
+        start = LAST - timedelta(days=2) if name in ("tell_parties", "raise_signals", "open_cases") else START  # fmt: skip
+        found = rehearse(JOBS[name], inputs, start, LAST + timedelta(days=1))
+        for table in written:
+            tables[table] = found[table].localCheckpoint()
+    return tables
+
+
+def test_each_account_has_the_case_of_what_is_done_to_it(made: dict[Table, DataFrame]) -> None:
+    states = made[INTEGRITY_CASES].where(f"state_date = DATE'{LAST}'").collect()
+    assert {(row["account_id"], row["kind"]) for row in states} >= {
+        ("shared", "sharing"),
+        ("taken", "takeover"),
+        ("crowded", "screens"),
+        ("copied", "playback"),
+    }
+    assert {row["status"] for row in states} == {"needs_review"}
+    assert not [row for row in states if row["account_id"] == "travelling"]
+
+
+def test_reasons_and_evidence_are_told_in_words(made: dict[Table, DataFrame]) -> None:
+    (row,) = made[INTEGRITY_SIGNALS].where(f"kind = 'takeover' AND signal_date = DATE'{LAST}'").collect()  # fmt: skip
+    assert row["account_id"] == "taken"
+    assert all(each["text"] and each["weight"] > 0 for each in row["reasons"])
+    assert "1 devices of its own in Texas, US" in row["evidence"][0]
+
+
+def test_stuffing_is_a_burst_and_marks_the_accounts_that_it_tried(made: dict[Table, DataFrame]) -> None:  # fmt: skip
+    (burst,) = made[LOG_IN_BURSTS].collect()
+    assert (burst["asn"], burst["accounts"], burst["shared_devices"]) == (9, 12, 1)
+    tried = made[LOG_IN_RISKS].where("was_tried").select("account_id").distinct().collect()
+    assert [row["account_id"] for row in tried] == ["taken"]
+
+
+def test_a_log_in_from_where_the_account_never_was_is_a_risk(made: dict[Table, DataFrame]) -> None:
+    risk = {
+        (row["account_id"], row["device_id"]): (row["risk"], row["unusual"])
+        for row in made[LOG_IN_RISKS]
+        .where("is_success AND attempt_date > DATE'2026-03-10'")
+        .collect()
+    }
+    high, unusual = risk["taken", "taken strange laptop"]
+    assert high > 2
+    assert unusual == ["operator", "place"]
+    assert made[LOG_IN_RISKS].where("attempt_date = DATE'2026-03-02' AND risk <> 0").isEmpty()
+
+
+def test_what_is_in_two_cities_at_once_is_a_journey_and_a_holiday_is_none(made: dict[Table, DataFrame]) -> None:  # fmt: skip
+    who = made[IMPOSSIBLE_JOURNEYS].select("account_id", "speed_kmh").distinct().collect()
+    assert ("shared", None) in {(row["account_id"], row["speed_kmh"]) for row in who}
+    assert "travelling" not in {row["account_id"] for row in who}
+
+
+def test_a_family_on_holiday_is_one_party(made: dict[Table, DataFrame]) -> None:
+    parties = made[ACCOUNT_PARTIES].where(f"account_id = 'travelling' AND as_of = DATE'{LAST}'")
+    (row,) = parties.collect()
+    assert row["is_home"]
+    assert row["devices"] == ["travelling phone", "travelling tv"]
