@@ -48,11 +48,12 @@ def raise_signals(run: Run[RaiseSignalsParams]) -> None:
     forest = Forest.of_frame(read(forest_version, "nodes")) if forest_version else None
     moved = Scorecard.of_frame(read(weights_version, "weights")) if weights_version else None
     start, end = run.start, run.end
-    of_parties_ = judged(of_parties(run.read(ACCOUNT_PARTIES), forest), moved or shipped("party"))
+    suspects = of_parties(run.read(ACCOUNT_PARTIES), forest)
+    parties = judged(suspects, moved or shipped("party"), explained_by=shipped("party_reasons"))
     screens = judged(of_screens(run.read(CONCURRENT_STREAMS), start, end), shipped("screens"))
     places = judged(of_places(run.read(IMPOSSIBLE_JOURNEYS), start, end), shipped("places"))
     playback = judged(of_playback(run.read(USAGE_DAYS), start, end), shipped("playback"))
-    found = of_parties_.unionByName(screens).unionByName(places).unionByName(playback)
+    found = parties.unionByName(screens).unionByName(places).unionByName(playback)
     least = {name.removesuffix("_from"): value for name, value in run.params.model_dump().items()}
     run.write(INTEGRITY_SIGNALS, signals(found, least))
 

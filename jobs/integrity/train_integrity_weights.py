@@ -9,7 +9,7 @@ from cinelake.integrity.registration import registrable_card
 from cinelake.integrity.scorecard import shipped
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking import ModelVersion, proposed
-from cinelake.tables.integrity import INTEGRITY_CASES, INTEGRITY_WEIGHTS, VERDICTS
+from cinelake.tables.integrity import INTEGRITY_WEIGHTS, VERDICTS
 
 
 class TrainIntegrityWeightsParams(JobParams):
@@ -31,7 +31,6 @@ LEAST_OF_A_SORT = 5
 
 @job(
     reads=[
-        Reading(INTEGRITY_CASES, lookback=ALL, lookahead=-1),
         Reading(VERDICTS, lookback=ALL, lookahead=-1),
     ],
     writes=[INTEGRITY_WEIGHTS],
@@ -47,9 +46,9 @@ def train_integrity_weights(run: Run[TrainIntegrityWeightsParams]) -> None:
 
 def _trained(run: Run[TrainIntegrityWeightsParams]) -> ModelVersion | None:
     card, params = shipped("party"), run.params
-    cases = run.read(INTEGRITY_CASES)
+    verdicts = run.read(VERDICTS)
     # At most `learning.MOST_VERDICTS`.
-    rows = examples(cases, run.read(VERDICTS), sorted(card.weights)).toArrow().to_pylist()
+    rows = examples(verdicts, sorted(card.weights)).toArrow().to_pylist()
     told = lesson(rows, card)
     confirmed = int((told.label > 0).sum())
     if len(told) < params.least_verdicts or min(confirmed, len(told) - confirmed) < LEAST_OF_A_SORT:
@@ -67,7 +66,7 @@ def _trained(run: Run[TrainIntegrityWeightsParams]) -> ModelVersion | None:
         trained_through=run.end - timedelta(days=1),
         fingerprint=run.inputs_fingerprint,
         tags=proposed(passed=after <= before, reason=said),
-        **registrable_card(moved(card, told, params.prior_spread), cases.sparkSession),
+        **registrable_card(moved(card, told, params.prior_spread), verdicts.sparkSession),
     )
 
 

@@ -83,14 +83,19 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             raise typer.BadParameter("--why is empty; say what decided it")
         states = _states(context())
         full = whole_id(states, case_id)
-        last = states.where(F.col("case_id") == full).agg(F.max("state_date")).toArrow()
-        day = _day("--on", on) if on else last.column(0)[0].as_py()
+        seen = current(states.where(F.col("case_id") == full)).toArrow().to_pylist()[0]
+        day = _day("--on", on) if on else seen["state_date"]
         lake = context().lake
         before = 0
         if lake.exists(VERDICTS):
             before = lake.read(VERDICTS).where(F.col("case_id") == full).count()
-        row = (full, day, before + 1, decision, why, getpass.getuser())
-        frame = context().spark.createDataFrame([row], VERDICTS.schema)
+        told = {
+            "case_id": full, "given_on": day, "number": before + 1, "verdict": decision, "kind": seen["kind"],
+            "features": seen["features"], "why": why, "given_by": getpass.getuser(),
+        }  # fmt: skip
+        frame = context().spark.createDataFrame(
+            [tuple(told[n] for n in VERDICTS.names)], VERDICTS.schema
+        )
         with context().writing():
             append_external(context().context(), VERDICTS, frame, by="cinelake verdict")
         typer.echo(f"case {full}: {decision}, from {day} on; the next `cinelake run` heeds it")

@@ -12,6 +12,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.integrity.experience import shipped_experience, with_experience
 from cinelake.integrity.outliers import Forest, with_oddness
 
 # Days up to a day whose evidence counts together.
@@ -34,6 +35,7 @@ def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
         F.size("devices").alias("_devices"), F.col("days").alias("_days"),
     )  # fmt: skip
     strays = with_oddness(parties.where(~F.col("is_home") & F.col("used_today")), forest)
+    strays = with_experience(strays, shipped_experience())
     beside = strays.join(home, on=["account_id", "as_of"], how="left")
     own = F.format_string(
         "%d devices of its own in %s, %s, on %d networks: %d days since %s, %.1f hours",

@@ -1,8 +1,8 @@
 """What people's verdicts teach: weights of the scorecard of parties, moved from those that are shipped.
 
 Method: multinomial logistic regression with a normal prior around the present weights (a maximum a posteriori estimate):
-few verdicts move little, many decide. Features count in units of their spread. An example is a case as it stood, with
-the verdict that holds: `confirm` says that it was of its kind, `reject` that the account is honest. Appeals are open
+few verdicts move little, many decide. Features count in units of their spread. An example is a case as the person saw
+it, with the verdict that holds: `confirm` says that it was of its kind, `reject` that the account is honest. Appeals are open
 questions and teach nothing. Judged on the newest verdicts, which the fit for that purpose did not see.
 
 Caveat: people judge what was shown to them. Verdicts say little of accounts that raised no case, so the prior stays.
@@ -43,19 +43,15 @@ class Lesson:
         return Lesson(self.values[rows], self.label[rows])
 
 
-def examples(cases: DataFrame, verdicts: DataFrame, kinds: Sequence[str]) -> DataFrame:
-    """`case_id, given_on, kind, verdict, features` of the newest judged cases of these kinds, in order of verdicts."""
+def examples(verdicts: DataFrame, kinds: Sequence[str]) -> DataFrame:
+    """`case_id, given_on, kind, verdict, features` of the verdicts that hold, of these kinds: the newest of each case."""
+    columns = ("verdict", "given_on", "kind", "features")
     newest = verdicts.groupBy("case_id").agg(
-        F.max_by(F.struct("verdict", "given_on"), F.struct("given_on", "number")).alias("last")
+        F.max_by(F.struct(*columns), F.struct("given_on", "number")).alias("last")
     )
-    judged = newest.where(F.col("last.verdict").isin("confirm", "reject"))
-    seen = cases.where(F.col("kind").isin(*kinds)).join(judged, on="case_id", how="inner")
-    # As it stood when the verdict was given: what came later, the person did not see.
-    stood = seen.where(F.col("state_date") <= F.col("last.given_on")).groupBy("case_id", "last").agg(
-        F.max_by(F.struct("kind", "features"), "state_date").alias("case")
-    )  # fmt: skip
     return (
-        stood.select("case_id", "last.given_on", "case.kind", "last.verdict", "case.features")
+        newest.select("case_id", "last.*")
+        .where(F.col("kind").isin(*kinds) & F.col("verdict").isin("confirm", "reject"))
         .orderBy(F.desc("given_on"), "case_id")
         .limit(MOST_VERDICTS)
     )

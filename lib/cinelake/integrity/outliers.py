@@ -42,12 +42,7 @@ class Forest:
     def score(self, rows: Floats) -> Floats:
         """One a row, 0 to 1; columns are in the order of `names`."""
         total = np.zeros(len(rows))
-        for root in self.root:
-            at = np.full(len(rows), root)
-            while (inner := self.feature[at] != LEAF).any():
-                here = at[inner]
-                goes_left = rows[inner, self.feature[here]] <= self.threshold[here]
-                at[inner] = np.where(goes_left, self.left[here], self.right[here])
+        for at in leaves(rows, self.root, self.feature, self.threshold, self.left, self.right):
             total += self.length[at]
         scores: Floats = 2.0 ** (-total / len(self.root) / usual_length(self.sample))
         return scores
@@ -81,6 +76,24 @@ class Forest:
             np.array([row["length"] for row in rows]),
             rows[0]["sample"],
         )
+
+
+def leaves(
+    rows: Floats,
+    roots: NDArray[np.int64],
+    feature: NDArray[np.int64],
+    threshold: Floats,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> Iterator[NDArray[np.int64]]:
+    """For each tree the node in which each row ends."""
+    for root in roots:
+        at = np.full(len(rows), root)
+        while (inner := feature[at] != LEAF).any():
+            here = at[inner]
+            goes_left = rows[inner, feature[here]] <= threshold[here]
+            at[inner] = np.where(goes_left, left[here], right[here])
+        yield at
 
 
 def fitted(rows: Floats, names: Sequence[str]) -> Forest:

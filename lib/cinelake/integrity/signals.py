@@ -15,14 +15,20 @@ from pyspark.sql import functions as F
 from cinelake.integrity.scorecard import Scorecard
 
 
-def judged(suspects: DataFrame, card: Scorecard) -> DataFrame:
-    """Suspects with `kind, probability, reasons`: those without a kind are judged for each that the card knows."""
+def judged(
+    suspects: DataFrame, card: Scorecard, explained_by: Scorecard | None = None
+) -> DataFrame:
+    """Suspects with `kind, probability, reasons`: those without a kind are judged for each that the card knows.
+
+    Reasons are told by another card, where the features of the first do not speak for themselves.
+    """
+    explaining = explained_by or card
     chances = card.probabilities()
     options = [
         F.struct(
             F.lit(kind).alias("kind"),
             F.round(chance, 6).alias("probability"),
-            card.reasons(kind).alias("reasons"),
+            explaining.reasons(kind).alias("reasons"),
         )
         for kind, chance in chances.items()
     ]

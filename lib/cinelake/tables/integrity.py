@@ -518,6 +518,13 @@ VERDICTS = Table(
             "confirm, reject, or appeal: it is to be looked at again",
             required=True,
         ),
+        Column("kind", StringType(), "The case's kind", required=True),
+        Column(
+            "features",
+            ArrayType(FEATURE),
+            "The numbers behind the case, as the person saw it",
+            required=True,
+        ),
         Column("why", StringType(), "The reason, in words", required=True, personal="free text"),
         Column("given_by", StringType(), "Who gave it", required=True, personal="user name"),
     ),

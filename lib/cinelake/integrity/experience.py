@@ -1,0 +1,87 @@
+"""What parties like this one turned out to be before: a forest of decision trees, as features of the scorecard.
+
+Method: a random forest (Breiman, 2001), fitted by scikit-learn to simulated services (`scripts/fit_integrity_prior.py`)
+and shipped as its nodes in `experience.json`. A party is given the logarithm of the odds of each kind as the forest
+sees them, as features named `seen_…`; the scorecard weighs these with all others, so that verdicts can move how much
+they count. Trees see what a sum of features cannot: that a set of its own means one thing with profiles of its own and
+another at weekends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.integrity.outliers import Floats, leaves, matrix_of
+
+PREFIX = "seen_"
+# Beyond these odds (logarithm) the trees do not tell more from less.
+CERTAIN = 5.0
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Nodes of all trees, one after the other, and for each node the share of each kind among what fell into it."""
+
+    names: Sequence[str]
+    kinds: Sequence[str]
+    root: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: Floats
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    share: Floats  # nodes × kinds
+
+    def odds(self, rows: Floats) -> Floats:
+        """Rows × kinds; columns of `rows` are in the order of `names`."""
+        shares = np.zeros((len(rows), len(self.kinds)))
+        for at in leaves(rows, self.root, self.feature, self.threshold, self.left, self.right):
+            shares += self.share[at]
+        shares = np.clip(shares / len(self.root), 1e-6, 1 - 1e-6)
+        told: Floats = np.clip(np.log(shares / (1 - shares)), -CERTAIN, CERTAIN)
+        return told
+
+    @classmethod
+    def of_json(cls, text: str) -> Experience:
+        told = json.loads(text)
+        whole = {name: np.array(told[name], dtype=np.int64) for name in ("root", "feature", "left", "right")}  # fmt: skip
+        reals = {name: np.array(told[name], dtype=float) for name in ("threshold", "share")}
+        return cls(told["names"], told["kinds"], **whole, **reals)
+
+
+@cache
+def shipped_experience() -> Experience:
+    """The trees that come with the package."""
+    return Experience.of_json(files("cinelake.integrity").joinpath("experience.json").read_text())
+
+
+def with_experience(parties: DataFrame, experience: Experience) -> DataFrame:
+    """Rows whose `features` have those of the forest among them, in order of names."""
+    names = [PREFIX + kind for kind in experience.kinds]
+
+    def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = matrix_of(batch.column("features").to_pylist(), experience.names)
+            odds = experience.odds(values) if len(values) else np.zeros((0, len(names)))
+            yield batch.append_column("_seen", pa.array(odds.tolist(), type=pa.list_(pa.float64())))
+
+    # No built-in function walks trees that were fitted elsewhere.
+    schema = parties.select("*", F.lit(None).cast("array<double>").alias("_seen")).schema
+    scored = parties.mapInArrow(told, schema)
+    seen = F.array(
+        *(
+            F.struct(F.lit(name).alias("name"), F.round(F.get("_seen", F.lit(n)), 6).alias("value"))
+            for n, name in enumerate(names)
+        )
+    )
+    whole = F.array_sort(F.concat("features", seen)).alias("features")
+    return scored.select(*(whole if name == "features" else name for name in parties.columns))

@@ -1,0 +1,97 @@
+"""The household model: who belongs together, by small weeks of single accounts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from cinelake.integrity.household import Party, features, parties
+
+DAY = date(2026, 3, 2)
+
+
+def use(device: str, network: str, day: int = 0, **more: Any) -> dict[str, Any]:
+    told = {
+        "use_date": DAY + timedelta(days=day), "device_id": device, "profile_id": "owner", "network": network,
+        "connection": "fibre", "country": "DE", "region": "Berlin", "device_kind": "tv", "device_since": None, "asn": 1,
+        "plays": 2, "played_ms": 7_200_000, "weekend_plays": 0, "hours": 1 << 20,
+    }  # fmt: skip
+    return told | more
+
+
+def names(found: list[Party]) -> list[list[str]]:
+    return [party.devices for party in found]
+
+
+def home(days: int = 20) -> list[dict[str, Any]]:
+    return [use("tv", "home", day) for day in range(days)]
+
+
+def test_devices_that_meet_on_a_line_are_one_party() -> None:
+    weeks = [*home(), use("phone", "home", 3, device_kind="phone"), use("laptop", "home", 4, device_kind="laptop")]  # fmt: skip
+    assert names(parties(weeks, [])) == [["laptop", "phone", "tv"]]
+
+
+def test_a_student_who_comes_home_once_belongs_to_the_home() -> None:
+    away = [use("laptop", "lodging", day, device_kind="laptop", region="Bavaria") for day in range(20)]  # fmt: skip
+    assert names(parties([*home(), *away], [])) == [["laptop"], ["tv"]]
+    back = use("laptop", "home", 12, device_kind="laptop")
+    assert names(parties([*home(), *away, back], [])) == [["laptop", "tv"]]
+
+
+def test_a_second_home_is_tied_by_the_phone_that_is_taken_along() -> None:
+    weeks = [*home(), use("cottage tv", "cottage", 5), use("phone", "home", 3), use("phone", "cottage", 5)]  # fmt: skip
+    assert names(parties(weeks, [])) == [["cottage tv", "phone", "tv"]]
+
+
+def test_a_change_of_provider_is_no_new_party() -> None:
+    weeks = [*home(10), *(use("tv", "new line", day) for day in range(10, 20))]
+    assert names(parties(weeks, [])) == [["tv"]]
+
+
+def test_addresses_that_strangers_share_tie_nobody() -> None:
+    # A carrier's address, a VPN's exit and an office are met by many; an unknown address is none.
+    for connection, network in (("mobile", "cgnat"), ("vpn", "exit"), ("corporate", "office"), ("fibre", "unknown")):  # fmt: skip
+        weeks = [
+            *home(),
+            use("one", network, 1, connection=connection, device_kind="phone"),
+            use("other", network, 2, connection=connection, device_kind="phone"),
+        ]
+        assert names(parties(weeks, [])) == [["tv"], ["one"], ["other"]]
+
+
+def test_a_television_on_a_mobile_network_stands_in_a_home() -> None:
+    weeks = [use("tv", "air", day, connection="mobile") for day in range(9)]
+    weeks += [use("console", "air", 2, connection="mobile", device_kind="console")]
+    assert names(parties(weeks, [])) == [["console", "tv"]]
+
+
+def test_the_home_is_the_party_used_on_most_days() -> None:
+    long_evenings = [use("bar tv", "bar", day, played_ms=90_000_000) for day in range(5)]
+    assert names(parties([*long_evenings, *home()], []))[0] == ["tv"]
+
+
+def test_the_parties_are_the_same_in_any_order_of_rows() -> None:
+    weeks = [*home(), use("a", "x", 1), use("b", "x", 2), use("c", "y", 3), use("b", "y", 4)]
+    assert names(parties(weeks, [])) == names(parties(weeks[::-1], [])) == [["tv"], ["a", "b", "c"]]
+
+
+def test_features_say_who_where_and_when() -> None:
+    there = {"region": "Bavaria", "asn": 2, "profile_id": "guest", "device_since": DAY}
+    weeks = [*home(), *(use("friend's tv", "friend", day, **there) for day in range(0, 20, 2))]
+    log_in = {"device_id": "friend's tv", "is_new_device": True, "asn": 2, "region": "Bavaria", "risk": 5.0, "was_tried": False}  # fmt: skip
+    one, other = parties(weeks, [log_in])
+    told = features(other, one, 2, DAY + timedelta(days=19))
+    expected = {
+        "has_set": 1, "own_profile": 1, "elsewhere": 1, "abroad": 0, "hours_in_common": 1, "logged_in_new": 1,
+        "on_fixed_lines": 1, "parties": 2, "networks_a_day": 0.1, "was_tried": 0, "share_of_hours": 1 / 3,
+    }  # fmt: skip
+    assert {name: round(told[name], 6) for name in expected} == {n: round(v, 6) for n, v in expected.items()}  # fmt: skip
+
+
+def test_a_party_without_any_known_place_or_device_age_has_features_all_the_same() -> None:
+    nowhere = {"country": "unknown", "region": "unknown", "connection": "unknown", "asn": None, "network": "unknown"}  # fmt: skip
+    one, other = parties([*home(), use("ghost", **nowhere)], [])
+    told = features(other, one, 2, DAY)
+    assert other.mostly("region") == "unknown"
+    assert all(value == value for value in told.values())
