@@ -57,8 +57,13 @@ def _trained(run: Run[TrainIntegrityWeightsParams]) -> ModelVersion | None:
         return None
     before, after = _losses(told, params.prior_spread)
     run.tracker.log_metrics(
-        {"verdicts": float(len(told)), "confirmed": float(confirmed), "shipped.log_loss": before, "moved.log_loss": after}
-    )  # fmt: skip
+        {
+            "verdicts": float(len(told)),
+            "confirmed": float(confirmed),
+            "shipped.log_loss": before,
+            "moved.log_loss": after,
+        }
+    )
     run.tracker.flush()
     said = f"log loss of the newest verdicts {after:.3f}, by the shipped weights {before:.3f}"
     return run.tracker.register(

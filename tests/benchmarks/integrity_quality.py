@@ -57,7 +57,15 @@ KIND_OF = {
     "screens": "screens",
     "piracy": "playback",
 }
-OFFENDERS = {1: "sharing", 2: "sharing", 3: "sharing", 4: "takeover", 5: "takeover", 6: "screens", 7: "playback"}  # fmt: skip
+OFFENDERS = {
+    1: "sharing",
+    2: "sharing",
+    3: "sharing",
+    4: "takeover",
+    5: "takeover",
+    6: "screens",
+    7: "playback",
+}
 
 
 def evidence_of(
@@ -84,9 +92,14 @@ def cases_of(
 
 
 def _made(
-    spark: SparkSession, tables: dict[Table, DataFrame], folder: Path, name: str, written: tuple[Table, ...],
-    start: date, end: date,
-) -> None:  # fmt: skip
+    spark: SparkSession,
+    tables: dict[Table, DataFrame],
+    folder: Path,
+    name: str,
+    written: tuple[Table, ...],
+    start: date,
+    end: date,
+) -> None:
     paths = {table: folder / table.name for table in written}
     if not all((path / "_SUCCESS").exists() for path in paths.values()):
         inputs = {r.source: tables[r.source] for r in JOBS[name].reads if r.source in tables}

@@ -1,9 +1,9 @@
 """Cases: what a person looks at, one an account and kind of misuse while it lasts, not one an alarm.
 
-Method. Signals of an account and kind that follow each other without a long quiet are one case. It has a state on every day
-from its first signal until the quiet is over, told by what was known on that day; the id is a hash of account, kind, first
-day and first suspect, so the same evidence makes the same case however often it is computed. A case is `needs_review`
-until a person gives a verdict; nothing acts on its own.
+Method. Signals of an account and kind that follow each other without a long quiet are one case. It has a state on every
+day from its first signal until the quiet is over, told by what was known on that day; the id is a hash of account,
+kind, first day and first suspect, so the same evidence makes the same case however often it is computed. A case is
+`needs_review` until a person gives a verdict; nothing acts on its own.
 
 A rejected case suppresses repeats: what an account shows again, of the same kind, within months of the verdict is
 rejected from the start. An appeal puts a case back to be reviewed. Leave given to an account (`allow_list`) makes its
@@ -48,8 +48,13 @@ class CaseRules:
 
 
 def cases(
-    signals: DataFrame, verdicts: DataFrame, allowed: DataFrame, start: date, end: date, rules: CaseRules
-) -> DataFrame:  # fmt: skip
+    signals: DataFrame,
+    verdicts: DataFrame,
+    allowed: DataFrame,
+    start: date,
+    end: date,
+    rules: CaseRules,
+) -> DataFrame:
     """Rows of `integrity_cases` of `[start, end)`; all are read from the beginning, for signals are few."""
     founded = _founded(signals, rules)
     ruled = _with_verdicts(_states(founded, start, end, rules), founded, verdicts, rules)
@@ -70,10 +75,23 @@ def cases(
         .otherwise("needs_review")
     )
     return told.select(
-        "case_id", "state_date", "account_id", "kind", "opened_on", "last_signal_on", "signal_days",
-        status.alias("status"), "best.probability", _severity(rules).alias("severity"), "stake_ms",
-        _action(rules).alias("suggested_action"), "best.reasons", "best.evidence", "best.features", "verdict",
-    )  # fmt: skip
+        "case_id",
+        "state_date",
+        "account_id",
+        "kind",
+        "opened_on",
+        "last_signal_on",
+        "signal_days",
+        status.alias("status"),
+        "best.probability",
+        _severity(rules).alias("severity"),
+        "stake_ms",
+        _action(rules).alias("suggested_action"),
+        "best.reasons",
+        "best.evidence",
+        "best.features",
+        "verdict",
+    )
 
 
 def _founded(signals: DataFrame, rules: CaseRules) -> DataFrame:
@@ -90,7 +108,9 @@ def _founded(signals: DataFrame, rules: CaseRules) -> DataFrame:
         F.array_sort(F.collect_list(kept)).alias("signals")
     )
     first = F.get("signals", F.lit(0))
-    founding = F.concat_ws("|", "account_id", "kind", first["signal_date"].cast("string"), first["subject"])  # fmt: skip
+    founding = F.concat_ws(
+        "|", "account_id", "kind", first["signal_date"].cast("string"), first["subject"]
+    )
     return grouped.select(
         F.left(F.sha2(founding, 256), F.lit(ID_DIGITS)).alias("case_id"),
         "account_id",
@@ -114,8 +134,11 @@ def _states(founded: DataFrame, start: date, end: date, rules: CaseRules) -> Dat
     )
     # The likeliest day; of equals the newest.
     best = F.array_max(
-        F.transform("so_far", lambda each: F.struct(each["probability"], each["signal_date"], each.alias("all")))
-    )  # fmt: skip
+        F.transform(
+            "so_far",
+            lambda each: F.struct(each["probability"], each["signal_date"], each.alias("all")),
+        )
+    )
     stands = told.select(
         "*",
         F.array_max(F.transform("so_far", lambda each: each["signal_date"])).alias(
@@ -174,9 +197,11 @@ def _with_verdicts(
 
 
 def _rank(rules: CaseRules) -> Column:
-    likely = F.when(F.col("best.probability") >= rules.high, 2).when(
-        F.col("best.probability") >= rules.medium, 1
-    ).otherwise(0)  # fmt: skip
+    likely = (
+        F.when(F.col("best.probability") >= rules.high, 2)
+        .when(F.col("best.probability") >= rules.medium, 1)
+        .otherwise(0)
+    )
     much = (F.col("stake_ms") >= rules.stake_hours * HOUR_MS) | (F.col("kind") == "takeover")
     return F.when(much, likely).otherwise(F.least(likely, F.lit(1)))
 

@@ -34,7 +34,11 @@ SHOWN_STREAMS = 8
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
+    _add_reading(app, context)
+    _add_deciding(app, context)
 
+
+def _add_reading(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     @app.command()
     def cases(
         kind: Annotated[str | None, typer.Option(help=", ".join(KINDS))] = None,
@@ -68,6 +72,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             given = told.orderBy("given_on", "number").toArrow().to_pylist()
         Console().print(as_file(own, streams, given))
 
+
+def _add_deciding(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     @app.command()
     def verdict(
         case_id: Annotated[str, typer.Argument(help="The case's id, or how that begins.")],
@@ -90,9 +96,15 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         if lake.exists(VERDICTS):
             before = lake.read(VERDICTS).where(F.col("case_id") == full).count()
         told = {
-            "case_id": full, "given_on": day, "number": before + 1, "verdict": decision, "kind": seen["kind"],
-            "features": seen["features"], "why": why, "given_by": getpass.getuser(),
-        }  # fmt: skip
+            "case_id": full,
+            "given_on": day,
+            "number": before + 1,
+            "verdict": decision,
+            "kind": seen["kind"],
+            "features": seen["features"],
+            "why": why,
+            "given_by": getpass.getuser(),
+        }
         frame = context().spark.createDataFrame(
             [tuple(told[n] for n in VERDICTS.names)], VERDICTS.schema
         )
@@ -192,9 +204,16 @@ def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     for row in rows:
         because = "; ".join(each["text"] for each in row["reasons"][:2])
         lines.add_row(
-            row["case_id"], row["kind"], row["severity"], f"{row['probability']:.0%}", str(row["opened_on"]),
-            str(row["signal_days"]), f"{row['stake_ms'] / 3_600_000:.1f}", row["suggested_action"], Text(because),
-        )  # fmt: skip
+            row["case_id"],
+            row["kind"],
+            row["severity"],
+            f"{row['probability']:.0%}",
+            str(row["opened_on"]),
+            str(row["signal_days"]),
+            f"{row['stake_ms'] / 3_600_000:.1f}",
+            row["suggested_action"],
+            Text(because),
+        )
     return lines
 
 
@@ -215,8 +234,8 @@ def as_file(
             f"{now['signal_days']} days with a signal"
         ),
         Text(
-            f"{now['probability']:.0%} likely, {now['stake_ms'] / 3_600_000:.1f} hours at stake; the policy suggests to "
-            f"{now['suggested_action'].replace('_', ' ')}, a person decides"
+            f"{now['probability']:.0%} likely, {now['stake_ms'] / 3_600_000:.1f} hours at stake; the policy suggests "
+            f"to {now['suggested_action'].replace('_', ' ')}, a person decides"
         ),
         Text("Because", style="bold"),
         *(Text(f"  {each['weight']:+.2f} {each['text']}") for each in now["reasons"]),

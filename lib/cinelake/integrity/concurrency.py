@@ -1,9 +1,9 @@
 """How many streams an account has at once, exactly, and when they are more than its plan allows.
 
 Method: a sweep (Bentley & Ottmann's idea in one dimension). Every stream becomes +1 at its start and −1 at its end; the
-running sum in order of time is the number of streams at each moment. Intervals are half-open, so ends come before starts
-at the same moment. Streams are cut at midnights first: each account and day is then swept alone, a day costs what it
-holds, and no window needs another.
+running sum in order of time is the number of streams at each moment. Intervals are half-open, so ends come before
+starts at the same moment. Streams are cut at midnights first: each account and day is then swept alone, a day costs
+what it holds, and no window needs another.
 
 Which streams took part in an excess is found without joining intervals to intervals: excesses of a day are numbered as
 they begin, a stream carries the numbers that its own two events saw, and takes part in those between. At most as

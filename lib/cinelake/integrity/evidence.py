@@ -1,8 +1,8 @@
 """What speaks for misuse in the last week, as numbers and in words, by kind: one row a suspect and day.
 
 Shape of all: `account_id, signal_date, kind, subject, stake_ms bigint, features array<struct<name, value>> (in order of
-names), evidence array<string>, oddness double`. A suspect is whom the numbers are about: a party, a device, or the account
-itself. Nothing here judges; `scorecard` does. A day has rows only where something of the kind happened on it.
+names), evidence array<string>, oddness double`. A suspect is whom the numbers are about: a party, a device, or the
+account itself. Nothing here judges; `scorecard` does. A day has rows only where something of the kind happened on it.
 """
 
 from __future__ import annotations
@@ -24,24 +24,36 @@ LINES = 4
 def numbers(**told: Column) -> Column:
     """`array<struct<name, value>>` in order of names."""
     return F.array(
-        *(F.struct(F.lit(n).alias("name"), told[n].cast("double").alias("value")) for n in sorted(told))
-    ).alias("features")  # fmt: skip
+        *(
+            F.struct(F.lit(n).alias("name"), told[n].cast("double").alias("value"))
+            for n in sorted(told)
+        )
+    ).alias("features")
 
 
 def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
     """Parties apart from a home on days on which they streamed, for sharing and takeover alike (`kind` is null)."""
     home = parties.where("is_home").select(
-        "account_id", "as_of", F.col("country").alias("_country"), F.col("region").alias("_region"),
-        F.size("devices").alias("_devices"), F.col("days").alias("_days"),
-    )  # fmt: skip
+        "account_id",
+        "as_of",
+        F.col("country").alias("_country"),
+        F.col("region").alias("_region"),
+        F.size("devices").alias("_devices"),
+        F.col("days").alias("_days"),
+    )
     strays = with_oddness(parties.where(~F.col("is_home") & F.col("used_today")), forest)
     strays = with_experience(strays, shipped_experience())
     beside = strays.join(home, on=["account_id", "as_of"], how="left")
     own = F.format_string(
         "%d devices of its own in %s, %s, on %d networks: %d days since %s, %.1f hours",
-        F.size("devices"), "region", "country", "networks", "days", F.col("first_on").cast("string"),
+        F.size("devices"),
+        "region",
+        "country",
+        "networks",
+        "days",
+        F.col("first_on").cast("string"),
         F.col("played_ms") / HOUR_MS,
-    )  # fmt: skip
+    )
     others = F.format_string(
         "the home: %d devices in %s, %s, %d days", "_devices", "_region", "_country", "_days"
     )
@@ -66,9 +78,15 @@ def of_screens(excess: DataFrame, start: date, end: date) -> DataFrame:
     near = lately(excess, "stream_date", start, end)
     line = F.format_string(
         "%s, %s to %s: %d streams of %d allowed, %d devices, %d networks, %d regions",
-        F.col("stream_date").cast("string"), F.date_format("from_at", "HH:mm"), F.date_format("until_at", "HH:mm"),
-        "streams", "allowed", "devices", "networks", "regions",
-    )  # fmt: skip
+        F.col("stream_date").cast("string"),
+        F.date_format("from_at", "HH:mm"),
+        F.date_format("until_at", "HH:mm"),
+        "streams",
+        "allowed",
+        "devices",
+        "networks",
+        "regions",
+    )
     over = F.col("streams") - F.col("allowed")
     worst = F.struct(
         (-F.col("excess_ms")).alias("less"), "stream_date", "from_at", line.alias("line")
@@ -81,7 +99,7 @@ def of_screens(excess: DataFrame, start: date, end: date) -> DataFrame:
         F.max("networks").alias("networks"),
         F.slice(F.array_sort(F.collect_list(worst)), 1, LINES).alias("worst"),
         F.bool_or(F.col("stream_date") == F.col("signal_date")).alias("today"),
-    )  # fmt: skip
+    )
     told = numbers(
         log_excess_hours=F.log1p(F.col("excess") / HOUR_MS),
         excess_days=F.col("days"),
@@ -100,10 +118,21 @@ def of_places(pairs: DataFrame, start: date, end: date) -> DataFrame:
     near = lately(pairs, "later_date", start, end)
     line = F.format_string(
         "%s: %s in %s, and %s in %s: %.0f km at least, %.0f minutes apart",
-        F.date_format("later_at", "yyyy-MM-dd HH:mm"), "earlier_kind", "earlier_place", "later_kind", "later_place",
-        "distance_km", F.col("gap_s") / 60,
-    )  # fmt: skip
-    worst = F.struct((-F.col("distance_km")).alias("less"), "later_at", "later_device_id", "earlier_device_id", line.alias("line"))  # fmt: skip
+        F.date_format("later_at", "yyyy-MM-dd HH:mm"),
+        "earlier_kind",
+        "earlier_place",
+        "later_kind",
+        "later_place",
+        "distance_km",
+        F.col("gap_s") / 60,
+    )
+    worst = F.struct(
+        (-F.col("distance_km")).alias("less"),
+        "later_at",
+        "later_device_id",
+        "earlier_device_id",
+        line.alias("line"),
+    )
     devices = F.array("earlier_device_id", "later_device_id")
     summed = near.groupBy("account_id", "signal_date").agg(
         F.count("*").alias("pairs"),
@@ -111,10 +140,12 @@ def of_places(pairs: DataFrame, start: date, end: date) -> DataFrame:
         F.count_if(F.col("gap_s") == 0).alias("at_once"),
         F.max("distance_km").alias("farthest"),
         F.size(F.array_distinct(F.flatten(F.collect_set(devices)))).alias("devices"),
-        F.size(F.array_distinct(F.flatten(F.collect_set(F.array("earlier_place", "later_place"))))).alias("places"),
+        F.size(
+            F.array_distinct(F.flatten(F.collect_set(F.array("earlier_place", "later_place"))))
+        ).alias("places"),
         F.slice(F.array_sort(F.collect_list(worst)), 1, LINES).alias("worst"),
         F.bool_or(F.col("later_date") == F.col("signal_date")).alias("today"),
-    )  # fmt: skip
+    )
     told = numbers(
         log_pairs=F.log1p("pairs"),
         journey_days=F.col("days"),
@@ -130,16 +161,24 @@ def of_places(pairs: DataFrame, start: date, end: date) -> DataFrame:
 def of_playback(usage: DataFrame, start: date, end: date) -> DataFrame:
     """Devices that played on the day; `usage` is read from `LATELY - 1` days before."""
     by_day = usage.groupBy("account_id", "device_id", "use_date").agg(
-        F.sum("played_ms").alias("played"), F.sum("plays").alias("plays"), F.sum("finished").alias("finished"),
-        F.sum("unasked").alias("unasked"), F.sum("titles").alias("titles"), F.bit_or("hours").alias("hours"),
-    )  # fmt: skip
+        F.sum("played_ms").alias("played"),
+        F.sum("plays").alias("plays"),
+        F.sum("finished").alias("finished"),
+        F.sum("unasked").alias("unasked"),
+        F.sum("titles").alias("titles"),
+        F.bit_or("hours").alias("hours"),
+    )
     near = lately(by_day, "use_date", start, end)
     summed = near.groupBy("account_id", "device_id", "signal_date").agg(
-        F.sum("played").alias("played"), F.sum("plays").alias("plays"), F.sum("finished").alias("finished"),
-        F.sum("unasked").alias("unasked"), F.sum("titles").alias("titles"), F.count("*").alias("days"),
+        F.sum("played").alias("played"),
+        F.sum("plays").alias("plays"),
+        F.sum("finished").alias("finished"),
+        F.sum("unasked").alias("unasked"),
+        F.sum("titles").alias("titles"),
+        F.count("*").alias("days"),
         F.sum(F.bit_count("hours")).alias("hours"),
         F.bool_or(F.col("use_date") == F.col("signal_date")).alias("today"),
-    )  # fmt: skip
+    )
     days = F.col("days")
     a_day = F.col("played") / HOUR_MS / days
     told = numbers(
@@ -151,10 +190,16 @@ def of_playback(usage: DataFrame, start: date, end: date) -> DataFrame:
         play_days=days,
     )
     line = F.format_string(
-        "device %s: %.1f hours a day on %d of %d days, %.1f titles a day, %.0f %% of plays to the end, %.0f %% by direct links",
-        F.left("device_id", F.lit(8)), a_day, days, F.lit(LATELY), F.col("titles") / days,
-        100 * F.col("finished") / F.col("plays"), 100 * F.col("unasked") / F.col("plays"),
-    )  # fmt: skip
+        "device %s: %.1f hours a day on %d of %d days, %.1f titles a day, "
+        "%.0f %% of plays to the end, %.0f %% by direct links",
+        F.left("device_id", F.lit(8)),
+        a_day,
+        days,
+        F.lit(LATELY),
+        F.col("titles") / days,
+        100 * F.col("finished") / F.col("plays"),
+        100 * F.col("unasked") / F.col("plays"),
+    )
     # What nobody could take for a machine is no suspect: most devices play an hour or two a day.
     busy = summed.where(F.col("today") & (a_day >= SUSPICIOUS_HOURS))
     return _suspect(busy, "playback", F.col("device_id"), F.col("played"), told, F.array(line))

@@ -53,7 +53,10 @@ class Experience:
     @classmethod
     def of_json(cls, text: str) -> Experience:
         told = json.loads(text)
-        whole = {name: np.array(told[name], dtype=np.int64) for name in ("root", "feature", "left", "right")}  # fmt: skip
+        whole = {
+            name: np.array(told[name], dtype=np.int64)
+            for name in ("root", "feature", "left", "right")
+        }
         reals = {name: np.array(told[name], dtype=float) for name in ("threshold", "share")}
         return cls(told["names"], told["kinds"], **whole, **reals)
 

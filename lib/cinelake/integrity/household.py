@@ -2,15 +2,16 @@
 
 Grain: one account and day. Plain Python and integers, for one account's weeks are a few hundred rows.
 
-Method. Devices and networks form a graph: a device is tied to a network where it played on a line that ends in a building
-(a mobile network counts for televisions alone, which do not travel; exits of VPNs, relays, hosts and offices count for
-none). Connected parts are *parties*: people whose devices meet on one line, at home, in a second home, at relatives'.
-Whoever travels carries a device that plays at both ends, so students who come home, second homes, commuters, holidays
-and a change of provider stay with the home; what never met the home in weeks is a party of its own. The party used
-on most days is the home (the base location of US patent 10,992,972 is the place of most accesses by devices, likewise).
+Method. Devices and networks form a graph: a device is tied to a network where it played on a line that ends in a
+building (a mobile network counts for televisions alone, which do not travel; exits of VPNs, relays, hosts and offices
+count for none). Connected parts are *parties*: people whose devices meet on one line, at home, in a second home, at
+relatives'. Whoever travels carries a device that plays at both ends, so students who come home, second homes,
+commuters, holidays and a change of provider stay with the home; what never met the home in weeks is a party of its own.
+The party used on most days is the home (the base location of US patent 10,992,972 is the place of most accesses by
+devices, likewise).
 
-Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age), where
-(distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
+Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
+where (distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
 """
 
 from __future__ import annotations

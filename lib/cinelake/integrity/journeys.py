@@ -1,10 +1,10 @@
 """Uses of an account that no traveller could have made: too far apart for the time between them.
 
-Method. Uses of a device in one region that follow each other closely are a *stay*. Every two stays of different devices in
-different regions are compared, not each with the one before alone, and in the order of what happened, not of what
-arrived: a late record makes its day be computed again. The distance is the great circle between the regions (haversine),
-less what either may be uncertain by; the gap is from the end of the earlier to the start of the later, and 0 where they
-overlap, which no speed makes possible. The speeds of airliners are possible.
+Method. Uses of a device in one region that follow each other closely are a *stay*. Every two stays of different devices
+in different regions are compared, not each with the one before alone, and in the order of what happened, not of what
+arrived: a late record makes its day be computed again. The distance is the great circle between the regions
+(haversine), less what either may be uncertain by; the gap is from the end of the earlier to the start of the later, and
+0 where they overlap, which no speed makes possible. The speeds of airliners are possible.
 
 A region lies where most log-ins of the weeks before its day were looked up to be. Exits of VPNs, relays, hosts and
 offices, and connections of unknown kind, say nothing of the place and are left out; gateways of mobile
@@ -53,8 +53,13 @@ def place_days(log_ins: DataFrame) -> DataFrame:
 
 
 def journeys(
-    sessions: DataFrame, log_ins: DataFrame, places: DataFrame, start: date, end: date, rules: TravelRules
-) -> DataFrame:  # fmt: skip
+    sessions: DataFrame,
+    log_ins: DataFrame,
+    places: DataFrame,
+    start: date,
+    end: date,
+    rules: TravelRules,
+) -> DataFrame:
     """Rows of `impossible_journeys` of `[start, end)`; uses are read from a day before, places from weeks before."""
     stays = _placed(_stays(_uses(sessions, log_ins), rules), places, rules)
     one, other = (
@@ -81,17 +86,27 @@ def journeys(
         & (F.col("earlier_place") != F.col("later_place"))
         & (F.col("later_started") - F.col("earlier_ended") <= F.lit(longest)),
         how="inner",
-    )  # fmt: skip
+    )
     measured = pairs.select(
         F.col("later_account_id").alias("account_id"),
         F.to_date(F.timestamp_micros("later_started")).alias("later_date"),
         F.timestamp_micros("earlier_started").alias("earlier_at"),
         F.timestamp_micros("earlier_ended").alias("earlier_until"),
         F.timestamp_micros("later_started").alias("later_at"),
-        "earlier_device_id", "later_device_id", "earlier_place", "later_place", "earlier_kind", "later_kind",
-        F.round(F.greatest(_distance() - F.col("earlier_uncertain") - F.col("later_uncertain"), F.lit(0.0)), 1).alias("distance_km"),
+        "earlier_device_id",
+        "later_device_id",
+        "earlier_place",
+        "later_place",
+        "earlier_kind",
+        "later_kind",
+        F.round(
+            F.greatest(
+                _distance() - F.col("earlier_uncertain") - F.col("later_uncertain"), F.lit(0.0)
+            ),
+            1,
+        ).alias("distance_km"),
         (gap / SECOND).cast("double").alias("gap_s"),
-    )  # fmt: skip
+    )
     hours = F.col("gap_s") / 3600
     told = measured.select(
         "*", F.when(F.col("gap_s") > 0, F.round(F.col("distance_km") / hours, 1)).alias("speed_kmh")
@@ -107,16 +122,28 @@ def journeys(
 def _uses(sessions: DataFrame, log_ins: DataFrame) -> DataFrame:
     """Plays with a picture, and log-ins that came in, where the address tells of a place."""
     plays = sessions.select(
-        "account_id", "device_id", "country", "region", "connection", F.lit("play").alias("kind"),
-        F.unix_micros("first_frame_at").alias("started"), F.unix_micros("ended_at").alias("ended"),
-    )  # fmt: skip
+        "account_id",
+        "device_id",
+        "country",
+        "region",
+        "connection",
+        F.lit("play").alias("kind"),
+        F.unix_micros("first_frame_at").alias("started"),
+        F.unix_micros("ended_at").alias("ended"),
+    )
     came = log_ins.where((F.col("event") == "log_in") & (F.col("outcome") == "success"))
     at = F.unix_micros("attempted_at")
     logged_in = came.select(
-        "account_id", "device_id", "country", "region", "connection", F.lit("log_in").alias("kind"),
+        "account_id",
+        "device_id",
+        "country",
+        "region",
+        "connection",
+        F.lit("log_in").alias("kind"),
         # A moment: of no length, yet it can lie in another use.
-        at.alias("started"), (at + 1).alias("ended"),
-    )  # fmt: skip
+        at.alias("started"),
+        (at + 1).alias("ended"),
+    )
     known = F.col("country").isNotNull() & F.col("region").isNotNull() & ~is_exit()
     uses = plays.unionByName(logged_in).where(known & (F.col("started") < F.col("ended")))
     return uses.select("*", F.concat_ws(", ", "country", "region").alias("place"))
@@ -125,7 +152,9 @@ def _uses(sessions: DataFrame, log_ins: DataFrame) -> DataFrame:
 def _stays(uses: DataFrame, rules: TravelRules) -> DataFrame:
     # A stay ends with the day on which its uses begin, so that it is the same in every window.
     uses = uses.select("*", F.to_date(F.timestamp_micros("started")).alias("day"))
-    order = Window.partitionBy("account_id", "device_id", "day").orderBy("started", "ended", "kind", "place", "connection")  # fmt: skip
+    order = Window.partitionBy("account_id", "device_id", "day").orderBy(
+        "started", "ended", "kind", "place", "connection"
+    )
     reached = F.max("ended").over(order.rowsBetween(Window.unboundedPreceding, -1))
     moves = F.lag("place").over(order) != F.col("place")
     late = F.col("started") > reached + rules.stay_gap_s * SECOND
@@ -162,14 +191,11 @@ def _placed(stays: DataFrame, places: DataFrame, rules: TravelRules) -> DataFram
         F.min_by("cell", F.struct(-F.col("log_ins"), "cell")).alias("cell")
     )
     uncertain = F.when(F.col("is_coarse"), rules.uncertain_coarse_km).otherwise(rules.uncertain_km)
-    return (
-        dated.join(mode, on=["country", "region", "_day"], how="inner")
-        .select(
-            *(name for name in stays.columns if name not in ("country", "region", "is_coarse", "day")),
-            uncertain.alias("uncertain"),
-            *middle_of("cell"),
-        )
-    )  # fmt: skip
+    return dated.join(mode, on=["country", "region", "_day"], how="inner").select(
+        *(name for name in stays.columns if name not in ("country", "region", "is_coarse", "day")),
+        uncertain.alias("uncertain"),
+        *middle_of("cell"),
+    )
 
 
 def middle_of(cell: str) -> tuple[Column, Column]:

@@ -1,9 +1,9 @@
 """What people's verdicts teach: weights of the scorecard of parties, moved from those that are shipped.
 
-Method: multinomial logistic regression with a normal prior around the present weights (a maximum a posteriori estimate):
-few verdicts move little, many decide. Features count in units of their spread. An example is a case as the person saw
-it, with the verdict that holds: `confirm` says that it was of its kind, `reject` that the account is honest. Appeals are open
-questions and teach nothing. Judged on the newest verdicts, which the fit for that purpose did not see.
+Method: multinomial logistic regression with a normal prior around the present weights (a maximum a posteriori
+estimate): few verdicts move little, many decide. Features count in units of their spread. An example is a case as the
+person saw it, with the verdict that holds: `confirm` says that it was of its kind, `reject` that the account is honest.
+Appeals are open questions and teach nothing. Judged on the newest verdicts, which the fit for that purpose did not see.
 
 Caveat: people judge what was shown to them. Verdicts say little of accounts that raised no case, so the prior stays.
 """
@@ -44,7 +44,9 @@ class Lesson:
 
 
 def examples(verdicts: DataFrame, kinds: Sequence[str]) -> DataFrame:
-    """`case_id, given_on, kind, verdict, features` of the verdicts that hold, of these kinds: the newest of each case."""
+    """`case_id, given_on, kind, verdict, features` of the verdicts that hold, of these kinds: the newest of each
+    case.
+    """
     columns = ("verdict", "given_on", "kind", "features")
     newest = verdicts.groupBy("case_id").agg(
         F.max_by(F.struct(*columns), F.struct("given_on", "number")).alias("last")

@@ -3,8 +3,9 @@
 Method: Freeman, Jain, Dürmuth, Biggio and Giacinto, "Who Are You? A Statistical Approach to Measuring User
 Authenticity" (NDSS 2016), as used by das-group's rba: the product over features of p(x) / p(x | account), here as a sum
 of logarithms. What an account has done is the days on which it streamed from a place, operator or kind of connection,
-for most devices stay logged in for months and log-ins alone know little. Both are told from the weeks before
-the attempt's day, so an attempt is judged alike in any window. p(x | account) is smoothed towards p(x) by a Dirichlet prior:
+for most devices stay logged in for months and log-ins alone know little. Both are told from the weeks before the
+attempt's day, so an attempt is judged alike in any window. p(x | account) is smoothed towards p(x) by a Dirichlet
+prior:
 
     p(x) / p(x | u) = p(x) (n + a) / (c(x) + a p(x))
 

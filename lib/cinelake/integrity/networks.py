@@ -3,8 +3,8 @@
 A network is an address told apart inside one account: its name is a hash of both, so that two accounts behind one
 carrier's address have nothing in common here.
 
-Classes follow what the rules of detectors of impossible travel except (VPN, relay, satellite, hosting): there the address
-is that of an exit, and says little or nothing of the place.
+Classes follow what the rules of detectors of impossible travel except (VPN, relay, satellite, hosting): there the
+address is that of an exit, and says little or nothing of the place.
 """
 
 from __future__ import annotations

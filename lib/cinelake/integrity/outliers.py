@@ -1,9 +1,9 @@
 """How odd a party is among all: an isolation forest, which is told no verdicts.
 
-Method: Liu, Ting and Zhou, "Isolation Forest" (ICDM 2008): what few random cuts set apart is odd. Fitted by scikit-learn on
-a bounded sample of parties that stand apart from a home, the same for the same rows; kept as a table of nodes and applied to
-Arrow batches, so that neither jobs nor their executors unpickle anything. The score is that of the paper,
-2^(−E(h)/c(n)): about 0.5 for the usual, near 1 for the odd.
+Method: Liu, Ting and Zhou, "Isolation Forest" (ICDM 2008): what few random cuts set apart is odd. Fitted by scikit-
+learn on a bounded sample of parties that stand apart from a home, the same for the same rows; kept as a table of nodes
+and applied to Arrow batches, so that neither jobs nor their executors unpickle anything. The score is that of the
+paper, 2^(−E(h)/c(n)): about 0.5 for the usual, near 1 for the odd.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_CASES, USAGE_DA
 LISTED, PICTURED = 15, 4
 # Days that a picture shows.
 DAYS = 21
-EPOCH = datetime(1970, 1, 1)
+EPOCH = datetime.combine(date(1970, 1, 1), datetime.min.time())
 COLOURS = (WARM, "#e08e45", "#8f6bb3", "#4b9b7a")
 
 
@@ -26,14 +26,19 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     lake = workspace.lake
     states = lake.read(INTEGRITY_CASES)
     standing = current(states)
-    counts = {row["status"]: row["count"] for row in standing.groupBy("status").count().toArrow().to_pylist()}  # fmt: skip
+    counts = {
+        row["status"]: row["count"]
+        for row in standing.groupBy("status").count().toArrow().to_pylist()
+    }
     first = most_pressing(standing.where(F.col("status") == "needs_review"), LISTED)
     if not first:
         return
     pictured = first[:PICTURED]
     accounts = sorted({row["account_id"] for row in pictured})
     usage = lake.read(USAGE_DAYS).where(F.col("account_id").isin(accounts)).toArrow().to_pylist()
-    told = lake.read(ACCOUNT_PARTIES).where(F.col("account_id").isin(accounts)).toArrow().to_pylist()  # fmt: skip
+    told = (
+        lake.read(ACCOUNT_PARTIES).where(F.col("account_id").isin(accounts)).toArrow().to_pylist()
+    )
     yield cases_that_stand(counts, first, pictured, usage, told)
 
 
@@ -60,14 +65,23 @@ def cases_that_stand(
         headings,
         [
             (
-                row["case_id"], row["kind"], row["severity"], f"{row['probability']:.0%}", str(row["opened_on"]),
-                row["signal_days"], round(row["stake_ms"] / 3_600_000, 1), row["suggested_action"].replace("_", " "),
+                row["case_id"],
+                row["kind"],
+                row["severity"],
+                f"{row['probability']:.0%}",
+                str(row["opened_on"]),
+                row["signal_days"],
+                round(row["stake_ms"] / 3_600_000, 1),
+                row["suggested_action"].replace("_", " "),
                 "; ".join(each["text"] for each in row["reasons"][:3]),
             )
             for row in first
         ],
-    )  # fmt: skip
-    parts: list[Part] = [Cards([(str(n), status.replace("_", " ")) for status, n in sorted(counts.items())]), grid]  # fmt: skip
+    )
+    parts: list[Part] = [
+        Cards([(str(n), status.replace("_", " ")) for status, n in sorted(counts.items())]),
+        grid,
+    ]
     for case in pictured:
         own = [row for row in usage if row["account_id"] == case["account_id"]]
         figure = timeline(case, own, _party_of(case, parties))
@@ -75,7 +89,8 @@ def cases_that_stand(
             parts.append(
                 Picture(
                     figure,
-                    f"Case {case['case_id']} ({case['kind']}): devices, by day and hour of their plays. Grey devices belong to the home.",
+                    f"Case {case['case_id']} ({case['kind']}): devices, by day and hour of their plays. "
+                    "Grey devices belong to the home.",
                 )
             )
         parts.append(Points(list(case["evidence"])))

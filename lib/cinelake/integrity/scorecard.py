@@ -36,14 +36,26 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "behind_exits": ("hides behind a VPN, relay or host", "shows its own address"),
     "at_work": ("watches behind an employer's address", "is not at work"),
     "own_profile": ("uses a profile that the home does not use", "uses the home's profiles"),
-    "own_profile_and_set": ("has its own television and its own profile", "shares television or profile"),
-    "log_device_age": ("uses devices that were there for long", "uses devices that are new to the account"),
+    "own_profile_and_set": (
+        "has its own television and its own profile",
+        "shares television or profile",
+    ),
+    "log_device_age": (
+        "uses devices that were there for long",
+        "uses devices that are new to the account",
+    ),
     "device_of_month": ("came with a device in this month", "came before this month"),
-    "log_known_before": ("was known before it was used here", "was used at once when the device came"),
+    "log_known_before": (
+        "was known before it was used here",
+        "was used at once when the device came",
+    ),
     "logged_in_new": ("logged in with a new device", "logged in with no new device"),
     "logs_in_often": ("logs in again and again", "stays logged in"),
     "log_log_ins": ("logged in several times", "hardly logged in"),
-    "log_in_operators": ("logged in through several operators", "logged in through one operator at most"),
+    "log_in_operators": (
+        "logged in through several operators",
+        "logged in through one operator at most",
+    ),
     "log_in_regions": ("logged in from several regions", "logged in from one region at most"),
     "log_in_risk": ("logged in as this account never did", "logged in as usual"),
     "was_tried": ("came within a week after stuffing tried the account", "no stuffing came before"),
@@ -65,14 +77,26 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "share_of_hours": ("has much of all watching", "has little of all watching"),
     "parties": ("is one of several parties apart from the home", "is the only other party"),
     "log_home_hours": ("the home itself watches much", "the home itself hardly watches"),
-    "log_excess_hours": ("streamed for long on more screens than the plan allows", "exceeded the plan for a short time"),
-    "excess_days": ("exceeded the plan on several days of the week", "exceeded the plan on one day"),
+    "log_excess_hours": (
+        "streamed for long on more screens than the plan allows",
+        "exceeded the plan for a short time",
+    ),
+    "excess_days": (
+        "exceeded the plan on several days of the week",
+        "exceeded the plan on one day",
+    ),
     "over_by": ("had several screens too many", "had one screen too many"),
     "excess_devices": ("used many devices at once", "used few devices at once"),
     "excess_networks": ("used several networks at once", "used one network"),
-    "log_pairs": ("was in two places at once again and again", "was in two places at once hardly ever"),
+    "log_pairs": (
+        "was in two places at once again and again",
+        "was in two places at once hardly ever",
+    ),
     "journey_days": ("travelled impossibly on several days", "travelled impossibly on one day"),
-    "log_pairs_at_once": ("played in two places in the same moment", "never played in two places in the same moment"),
+    "log_pairs_at_once": (
+        "played in two places in the same moment",
+        "never played in two places in the same moment",
+    ),
     "log_farthest": ("the places are very far apart", "the places are not very far apart"),
     "journey_devices": ("several devices were involved", "two devices were involved"),
     "journey_places": ("several places were involved", "two places were involved"),
@@ -80,9 +104,12 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "titles_a_day": ("plays through title after title", "plays few titles"),
     "finished_share": ("plays all to the end", "stops before the end"),
     "unasked_share": ("starts plays by direct links", "starts plays from the app's pages"),
-    "clock_hours_a_day": ("plays around the clock", "plays in the evening or at some other time alone"),
+    "clock_hours_a_day": (
+        "plays around the clock",
+        "plays in the evening or at some other time alone",
+    ),
     "play_days": ("plays on every day of the week", "plays on few days"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -106,10 +133,16 @@ class Scorecard:
     def frame(self, spark: SparkSession) -> DataFrame:
         """`kind, name, weight, typical, spread`: what is registered of it."""
         rows = [
-            (kind, name, float(weight), float(self.typical.get(name, 0)), float(self.spread.get(name, 1)))
+            (
+                kind,
+                name,
+                float(weight),
+                float(self.typical.get(name, 0)),
+                float(self.spread.get(name, 1)),
+            )
             for kind, own in self.weights.items()
             for name, weight in own.items()
-        ]  # fmt: skip
+        ]
         return spark.createDataFrame(
             rows, "kind string, name string, weight double, typical double, spread double"
         )

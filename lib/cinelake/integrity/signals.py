@@ -1,7 +1,7 @@
 """Signals: what a day's evidence comes to, by account and kind; most accounts have none.
 
-A suspect's numbers become a probability by the scorecard of its kind. Parties are judged for sharing and for takeover at
-once, and speak for one of them alone. Of several suspects of an account and kind the likeliest stands; of equals the
+A suspect's numbers become a probability by the scorecard of its kind. Parties are judged for sharing and for takeover
+at once, and speak for one of them alone. Of several suspects of an account and kind the likeliest stands; of equals the
 first by name.
 """
 

@@ -28,7 +28,9 @@ class BurstRules:
 
 
 def bursts(log_ins: DataFrame, start: date, end: date, rules: BurstRules) -> DataFrame:
-    """Rows of `log_in_bursts` of `[start, end)`; log-ins are read from `USUAL_DAYS` before. Unknown networks are none."""
+    """Rows of `log_in_bursts` of `[start, end)`; log-ins are read from `USUAL_DAYS` before. Unknown networks are
+    none.
+    """
     tries = log_ins.where((F.col("event") == "log_in") & F.col("asn").isNotNull())
     failed = F.col("outcome").isin(*FAILED)
     by_device = tries.groupBy("asn", "attempt_date", "device_id").agg(
@@ -41,12 +43,14 @@ def bursts(log_ins: DataFrame, start: date, end: date, rules: BurstRules) -> Dat
     days = by_device.groupBy("asn", "attempt_date").agg(
         F.sum("attempts").alias("attempts"),
         F.sum("failures").alias("failures"),
-        F.size(F.array_distinct(F.flatten(F.collect_list("failed_at")))).cast("bigint").alias("accounts"),
+        F.size(F.array_distinct(F.flatten(F.collect_list("failed_at"))))
+        .cast("bigint")
+        .alias("accounts"),
         F.count_if(F.col("failures") > 0).alias("devices"),
         F.count_if(F.size("failed_at") > 1).alias("shared_devices"),
         F.min("first_at").alias("first_at"),
         F.max("last_at").alias("last_at"),
-    )  # fmt: skip
+    )
     past = days.select(
         "asn", F.col("attempt_date").alias("_before"), F.col("accounts").alias("_accounts")
     )
@@ -58,8 +62,13 @@ def bursts(log_ins: DataFrame, start: date, end: date, rules: BurstRules) -> Dat
         today.join(past, on="asn", how="left")
         .groupBy("asn", "attempt_date")
         # Days without a log-in count nothing, and are days all the same.
-        .agg((F.sum(F.when(gap.between(1, USUAL_DAYS), F.col("_accounts")).otherwise(0)) / USUAL_DAYS).alias("usual_accounts"))
-    )  # fmt: skip
+        .agg(
+            (
+                F.sum(F.when(gap.between(1, USUAL_DAYS), F.col("_accounts")).otherwise(0))
+                / USUAL_DAYS
+            ).alias("usual_accounts")
+        )
+    )
     bound = F.col("usual_accounts") + rules.deviations * F.sqrt(F.col("usual_accounts") + 1)
     is_burst = (
         (F.col("accounts") >= rules.accounts)

@@ -56,13 +56,29 @@ def play(who: str, device: str, day: int, hour: float, **more: Any) -> dict[str,
     start = datetime(START.year, START.month, START.day) + timedelta(days=day, hours=hour)
     hours = more.pop("hours", 1.5)
     told = {
-        "play_id": f"{who}{device}{day}-{hour}", "account_id": who, "profile_id": f"{who} owner", "device_id": f"{who} {device}",
-        "title_id": f"t{day % 7}-{hour}", "started_at": start, "first_frame_at": start, "session_date": start.date(),
-        "last_seen_at": start + timedelta(hours=hours), "ended_at": start + timedelta(hours=hours), "local_date": start.date(),
-        "local_hour": int(hour) % 24, "local_weekday": start.isoweekday(), "seconds_watched": Decimal(int(hours * 3600)),
-        "ip": f"{who} home", "asn": 1, "connection": "fibre", "country": "DE", "region": "Berlin", "device_kind": "tv",
-        "is_finished": True, "kind": "film",
-    }  # fmt: skip
+        "play_id": f"{who}{device}{day}-{hour}",
+        "account_id": who,
+        "profile_id": f"{who} owner",
+        "device_id": f"{who} {device}",
+        "title_id": f"t{day % 7}-{hour}",
+        "started_at": start,
+        "first_frame_at": start,
+        "session_date": start.date(),
+        "last_seen_at": start + timedelta(hours=hours),
+        "ended_at": start + timedelta(hours=hours),
+        "local_date": start.date(),
+        "local_hour": int(hour) % 24,
+        "local_weekday": start.isoweekday(),
+        "seconds_watched": Decimal(int(hours * 3600)),
+        "ip": f"{who} home",
+        "asn": 1,
+        "connection": "fibre",
+        "country": "DE",
+        "region": "Berlin",
+        "device_kind": "tv",
+        "is_finished": True,
+        "kind": "film",
+    }
     return told | more
 
 
@@ -101,13 +117,28 @@ def copied() -> Plays:
     yield from family("copied")
     for day in range(DAYS - 7, DAYS):
         for nth in range(11):
-            yield play("copied", "box", day, nth * 2, hours=1.95, device_kind="laptop", entry="deep_link", title_id=f"t{day}-{nth}")  # fmt: skip
+            yield play(
+                "copied",
+                "box",
+                day,
+                nth * 2,
+                hours=1.95,
+                device_kind="laptop",
+                entry="deep_link",
+                title_id=f"t{day}-{nth}",
+            )
 
 
 def travelling() -> Plays:
     """A family whose phones and laptop go with it on a holiday."""
     yield from family("travelling")
-    away = {"ip": "hotel", "asn": 4, "region": "Rhineland", "device_kind": "phone", "profile_id": "travelling partner"}  # fmt: skip
+    away = {
+        "ip": "hotel",
+        "asn": 4,
+        "region": "Rhineland",
+        "device_kind": "phone",
+        "profile_id": "travelling partner",
+    }
     for day in range(10, 17):
         yield play("travelling", "phone", day, 22.6, hours=0.5, **away)
 
@@ -115,10 +146,21 @@ def travelling() -> Plays:
 def log_in(who: str, device: str, day: int, hour: float, **more: Any) -> dict[str, Any]:
     at = datetime(START.year, START.month, START.day) + timedelta(days=day, hours=hour)
     told = {
-        "event_id": f"{who}{device}{day}-{hour}", "account_id": who, "device_id": f"{who} {device}", "attempted_at": at,
-        "attempt_date": at.date(), "event": "log_in", "outcome": "success", "method": "password", "asn": 1,
-        "connection": "fibre", "country": "DE", "region": "Berlin", "cell": "N52E013", "is_new_device": False,
-    }  # fmt: skip
+        "event_id": f"{who}{device}{day}-{hour}",
+        "account_id": who,
+        "device_id": f"{who} {device}",
+        "attempted_at": at,
+        "attempt_date": at.date(),
+        "event": "log_in",
+        "outcome": "success",
+        "method": "password",
+        "asn": 1,
+        "connection": "fibre",
+        "country": "DE",
+        "region": "Berlin",
+        "cell": "N52E013",
+        "is_new_device": False,
+    }
     return told | more
 
 
@@ -138,7 +180,13 @@ def tries() -> Iterator[dict[str, Any]]:
     # Stuffing: one network fails at many accounts, the one that is taken later among them.
     for number in range(12):
         who = "taken" if number == 0 else f"other{number}"
-        robot = {"device_id": "robot", "outcome": "wrong_password", "asn": 9, "connection": "hosting", "cell": None}  # fmt: skip
+        robot = {
+            "device_id": "robot",
+            "outcome": "wrong_password",
+            "asn": 9,
+            "connection": "hosting",
+            "cell": None,
+        }
         yield log_in(who, "robot", DAYS - 4, 3 + number / 60, **robot)
 
 
@@ -148,9 +196,13 @@ def known() -> Iterator[dict[str, Any]]:
         is_new = one["device_id"] == "taken strange laptop"
         first = datetime(2026, 3, 27) if is_new else since
         yield {
-            "device_id": one["device_id"], "account_id": one["account_id"], "kind": one["device_kind"],
-            "effective_from": first, "effective_date": first.date(), "first_seen_at": first,
-        }  # fmt: skip
+            "device_id": one["device_id"],
+            "account_id": one["account_id"],
+            "kind": one["device_kind"],
+            "effective_from": first,
+            "effective_date": first.date(),
+            "first_seen_at": first,
+        }
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +210,14 @@ def made(spark: SparkSession) -> dict[Table, DataFrame]:
     plays = [*shared(), *taken(), *crowded(), *copied(), *travelling()]
     since = datetime(2024, 5, 1)
     plans = [
-        {"account_id": who, "screens_allowed": 1 if who == "crowded" else 4, "effective_from": since, "effective_date": since.date()}
+        {
+            "account_id": who,
+            "screens_allowed": 1 if who == "crowded" else 4,
+            "effective_from": since,
+            "effective_date": since.date(),
+        }
         for who in ("shared", "taken", "crowded", "copied", "travelling")
-    ]  # fmt: skip
+    ]
     devices = {(one["device_id"], one["account_id"]): one for one in known()}
     tables = {
         VIEWING_SESSIONS: rows(spark, VIEWING_SESSIONS, *plays),
@@ -174,7 +231,11 @@ def made(spark: SparkSession) -> dict[Table, DataFrame]:
     for name, written in CHAIN:
         inputs = {r.source: tables[r.source] for r in JOBS[name].reads if r.source in tables}
         # Signals build on weeks: those of the last days are enough.
-        start = LAST - timedelta(days=2) if name in ("tell_parties", "raise_signals", "open_cases") else START  # fmt: skip
+        start = (
+            LAST - timedelta(days=2)
+            if name in ("tell_parties", "raise_signals", "open_cases")
+            else START
+        )
         found = rehearse(JOBS[name], inputs, start, LAST + timedelta(days=1))
         for table in written:
             tables[table] = found[table].localCheckpoint()
@@ -194,13 +255,17 @@ def test_each_account_has_the_case_of_what_is_done_to_it(made: dict[Table, DataF
 
 
 def test_reasons_and_evidence_are_told_in_words(made: dict[Table, DataFrame]) -> None:
-    (row,) = made[INTEGRITY_SIGNALS].where(f"kind = 'takeover' AND signal_date = DATE'{LAST}'").collect()  # fmt: skip
+    (row,) = (
+        made[INTEGRITY_SIGNALS].where(f"kind = 'takeover' AND signal_date = DATE'{LAST}'").collect()
+    )
     assert row["account_id"] == "taken"
     assert all(each["text"] and each["weight"] > 0 for each in row["reasons"])
     assert "1 devices of its own in Texas, US" in row["evidence"][0]
 
 
-def test_stuffing_is_a_burst_and_marks_the_accounts_that_it_tried(made: dict[Table, DataFrame]) -> None:  # fmt: skip
+def test_stuffing_is_a_burst_and_marks_the_accounts_that_it_tried(
+    made: dict[Table, DataFrame],
+) -> None:
     (burst,) = made[LOG_IN_BURSTS].collect()
     assert (burst["asn"], burst["accounts"], burst["shared_devices"]) == (9, 12, 1)
     tried = made[LOG_IN_RISKS].where("was_tried").select("account_id").distinct().collect()
@@ -220,7 +285,9 @@ def test_a_log_in_from_where_the_account_never_was_is_a_risk(made: dict[Table, D
     assert made[LOG_IN_RISKS].where("attempt_date = DATE'2026-03-02' AND risk <> 0").isEmpty()
 
 
-def test_what_is_in_two_cities_at_once_is_a_journey_and_a_holiday_is_none(made: dict[Table, DataFrame]) -> None:  # fmt: skip
+def test_what_is_in_two_cities_at_once_is_a_journey_and_a_holiday_is_none(
+    made: dict[Table, DataFrame],
+) -> None:
     who = made[IMPOSSIBLE_JOURNEYS].select("account_id", "speed_kmh").distinct().collect()
     assert ("shared", None) in {(row["account_id"], row["speed_kmh"]) for row in who}
     assert "travelling" not in {row["account_id"] for row in who}

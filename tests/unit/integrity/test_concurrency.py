@@ -36,15 +36,28 @@ def micros(moment: datetime) -> int:
 
 def play(account: str, device: str, start: float, end: float, **more: Any) -> dict[str, Any]:
     told = {
-        "play_id": f"{account}{device}{start}", "account_id": account, "device_id": device, "started_at": at(start),
-        "first_frame_at": at(start), "last_seen_at": at(end), "ended_at": at(end), "session_date": at(start).date(),
-        "ip": f"ip of {device}", "country": "DE", "region": "Berlin",
-    }  # fmt: skip
+        "play_id": f"{account}{device}{start}",
+        "account_id": account,
+        "device_id": device,
+        "started_at": at(start),
+        "first_frame_at": at(start),
+        "last_seen_at": at(end),
+        "ended_at": at(end),
+        "session_date": at(start).date(),
+        "ip": f"ip of {device}",
+        "country": "DE",
+        "region": "Berlin",
+    }
     return told | more
 
 
 def plan(account: str, screens: int, since: datetime = datetime(2026, 1, 1)) -> dict[str, Any]:
-    return {"account_id": account, "screens_allowed": screens, "effective_from": since, "effective_date": since.date()}  # fmt: skip
+    return {
+        "account_id": account,
+        "screens_allowed": screens,
+        "effective_from": since,
+        "effective_date": since.date(),
+    }
 
 
 PHONE_NEXT = 21 + 10 / 3600
@@ -61,16 +74,23 @@ SCENES: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
     "switch": ([("tv", 20, 21), ("tv", PHONE_NEXT, 22), ("tv", 21.99, 23)], [(1,)]),
     # Eight hours of pause, of which five minutes count: the first ends at 21:05.
     "paused": (
-        [("tv", 20, 29, {"seconds_paused": Decimal(28_800)}), ("phone", 20.5, 21), ("tablet", 22, 23)],
+        [
+            ("tv", 20, 29, {"seconds_paused": Decimal(28_800)}),
+            ("phone", 20.5, 21),
+            ("tablet", 22, 23),
+        ],
         [(1,)],
     ),
     "no picture": ([("tv", 20, 21), ("phone", 20, 21, {"first_frame_at": None})], [(1,)]),
     "shop": ([("display", 10, 18)], [(1,)]),
     "shop's customer": ([("display", 10, 18)], [(1,)]),
-    "evidence": ([("tv", 19, 23), ("phone", 20, 21, {"region": "Bavaria"}), ("late", 22.5, 23.5)], [(1,)]),
+    "evidence": (
+        [("tv", 19, 23), ("phone", 20, 21, {"region": "Bavaria"}), ("late", 22.5, 23.5)],
+        [(1,)],
+    ),
     # A clock that ran backwards: the end is before the start.
     "backwards": ([("tv", 21, 20), ("phone", 20, 21)], [(1,)]),
-}  # fmt: skip
+}
 
 
 def pieces_of(spark: SparkSession, start: date, end: date) -> DataFrame:
@@ -111,10 +131,14 @@ def peak(found: Found, who: str) -> list[tuple[int, int]]:
 def spans(found: Found, who: str) -> list[tuple[float, float, int]]:
     """Excesses as hours from the first midnight, with the most streams."""
     return [
-        ((row["from_at"] - at(0)).total_seconds() / 3600, (row["until_at"] - at(0)).total_seconds() / 3600, row["streams"])
+        (
+            (row["from_at"] - at(0)).total_seconds() / 3600,
+            (row["until_at"] - at(0)).total_seconds() / 3600,
+            row["streams"],
+        )
         for row in found[1]
         if row["account_id"] == who
-    ]  # fmt: skip
+    ]
 
 
 def test_a_play_that_ends_when_another_starts_does_not_overlap_it(found: Found) -> None:
@@ -145,7 +169,11 @@ def test_a_plan_that_changes_in_the_middle_allows_more_from_then_on(found: Found
 def test_an_overlap_over_midnight_and_a_change_of_clocks_counts_every_second(found: Found) -> None:
     # In Europe the clocks of 2026 go forward at 01:00 UTC on the 29th.
     assert spans(found, "midnight") == [(23.5, 24, 2), (24, 26, 2)]
-    told = [(row["goes_on"], row["comes_from_before"]) for row in found[1] if row["account_id"] == "midnight"]  # fmt: skip
+    told = [
+        (row["goes_on"], row["comes_from_before"])
+        for row in found[1]
+        if row["account_id"] == "midnight"
+    ]
     assert told == [(True, False), (False, True)]
 
 
@@ -171,7 +199,10 @@ def test_a_device_of_many_accounts_counts_in_each_alone(found: Found) -> None:
 def test_evidence_names_the_streams_in_order_of_time(found: Found) -> None:
     over = [row for row in found[1] if row["account_id"] == "evidence"]
     told = [[(each["device_id"], each["region"]) for each in row["evidence"]] for row in over]
-    assert told == [[("tv", "Berlin"), ("phone", "Bavaria")], [("tv", "Berlin"), ("late", "Berlin")]]  # fmt: skip
+    assert told == [
+        [("tv", "Berlin"), ("phone", "Bavaria")],
+        [("tv", "Berlin"), ("late", "Berlin")],
+    ]
     assert [row["regions"] for row in over] == [2, 1]
 
 
@@ -197,14 +228,20 @@ SPANS = st.lists(
 PLANS = st.tuples(st.integers(1, 2), st.integers(0, HOURS), st.integers(1, 3))
 
 
-def oracle(spans: Sequence[tuple[str, int, int, int]], plans: dict[str, tuple[int, int, int]]) -> set[tuple[Any, ...]]:  # fmt: skip
+def oracle(
+    spans: Sequence[tuple[str, int, int, int]], plans: dict[str, tuple[int, int, int]]
+) -> set[tuple[Any, ...]]:
     """Count every hour by itself, and put together hours in a row of which each is too many."""
     told = set()
     for who, (before, changes, later) in plans.items():
         for first in range(0, 48, 24):
             run: list[tuple[int, int]] = []
             for hour in range(first, first + 25):
-                now = sum(1 for a, start, length, _ in spans if a == who and start <= hour < start + length)  # fmt: skip
+                now = sum(
+                    1
+                    for a, start, length, _ in spans
+                    if a == who and start <= hour < start + length
+                )
                 allowed = before if hour < changes else later
                 if hour < first + 24 and now > allowed:
                     run.append((now, allowed))
@@ -218,7 +255,9 @@ def oracle(spans: Sequence[tuple[str, int, int, int]], plans: dict[str, tuple[in
 @pytest.mark.thorough
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(SPANS, PLANS, PLANS), min_size=25, max_size=25))
-def test_the_sweep_finds_what_counting_every_hour_finds(spark: SparkSession, drawn: list[Any]) -> None:  # fmt: skip
+def test_the_sweep_finds_what_counting_every_hour_finds(
+    spark: SparkSession, drawn: list[Any]
+) -> None:
     made, wanted, plans = [], set(), []
     zero = micros(at(0))
     hour = 3_600_000_000
@@ -226,7 +265,18 @@ def test_the_sweep_finds_what_counting_every_hour_finds(spark: SparkSession, dra
         own = dict(zip("ab", both, strict=True))
         for place, (who, start, length, _) in enumerate(spans):
             name = f"{who}{number}"
-            made.append((name, f"d{place}", f"p{place:02}", "n", "DE", "x", zero + start * hour, zero + (start + length) * hour))  # fmt: skip
+            made.append(
+                (
+                    name,
+                    f"d{place}",
+                    f"p{place:02}",
+                    "n",
+                    "DE",
+                    "x",
+                    zero + start * hour,
+                    zero + (start + length) * hour,
+                )
+            )
         for who, (before, changes, later) in own.items():
             plans += [plan(f"{who}{number}", before), plan(f"{who}{number}", later, at(changes))]
         wanted |= {(f"{who}{number}", *rest) for who, *rest in oracle(spans, own)}
@@ -234,13 +284,23 @@ def test_the_sweep_finds_what_counting_every_hour_finds(spark: SparkSession, dra
     over = excesses(pieces, peaks(pieces), rows(spark, ACCOUNTS, *plans)).collect()
     told = {
         (
-            row["account_id"], (micros(row["from_at"]) - zero) // hour, (micros(row["until_at"]) - zero) // hour,
-            row["streams"], row["allowed"], row["excess_ms"] // 3_600_000,
+            row["account_id"],
+            (micros(row["from_at"]) - zero) // hour,
+            (micros(row["until_at"]) - zero) // hour,
+            row["streams"],
+            row["allowed"],
+            row["excess_ms"] // 3_600_000,
         )
         for row in over
-    }  # fmt: skip
+    }
     assert told == wanted
     for row in over:
-        lives = [m for m in made if m[0] == row["account_id"] and m[6] < micros(row["until_at"]) and m[7] > micros(row["from_at"])]  # fmt: skip
+        lives = [
+            m
+            for m in made
+            if m[0] == row["account_id"]
+            and m[6] < micros(row["until_at"])
+            and m[7] > micros(row["from_at"])
+        ]
         assert sorted(each["play_id"] for each in row["evidence"]) == sorted(m[2] for m in lives)
         assert row["plays"] == len(lives)

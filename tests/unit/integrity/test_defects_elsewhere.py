@@ -24,43 +24,74 @@ def at(hour: float) -> datetime:
     return datetime(DAY.year, DAY.month, DAY.day) + timedelta(hours=hour)
 
 
-def play(who: str, device: str, region: str | None, start: float, end: float, **more: Any) -> dict[str, Any]:  # fmt: skip
+def play(
+    who: str, device: str, region: str | None, start: float, end: float, **more: Any
+) -> dict[str, Any]:
     told = {
-        "play_id": f"{who}{device}{start}", "account_id": who, "device_id": device, "started_at": at(start),
-        "first_frame_at": at(start), "last_seen_at": at(end), "ended_at": at(end), "session_date": at(start).date(),
-        "country": "US" if region == "Texas" else "DE", "region": region, "connection": "fibre",
-    }  # fmt: skip
+        "play_id": f"{who}{device}{start}",
+        "account_id": who,
+        "device_id": device,
+        "started_at": at(start),
+        "first_frame_at": at(start),
+        "last_seen_at": at(end),
+        "ended_at": at(end),
+        "session_date": at(start).date(),
+        "country": "US" if region == "Texas" else "DE",
+        "region": region,
+        "connection": "fibre",
+    }
     return told | more
 
 
 def log_in(who: str, device: str, region: str, hour: float, **more: Any) -> dict[str, Any]:
     told = {
-        "event_id": f"{who}{device}{hour}", "account_id": who, "device_id": device, "attempted_at": at(hour),
-        "attempt_date": at(hour).date(), "event": "log_in", "outcome": "success", "connection": "fibre",
-        "country": "US" if region == "Texas" else "DE", "region": region, "cell": CELLS[region],
-    }  # fmt: skip
+        "event_id": f"{who}{device}{hour}",
+        "account_id": who,
+        "device_id": device,
+        "attempted_at": at(hour),
+        "attempt_date": at(hour).date(),
+        "event": "log_in",
+        "outcome": "success",
+        "connection": "fibre",
+        "country": "US" if region == "Texas" else "DE",
+        "region": region,
+        "cell": CELLS[region],
+    }
     return told | more
 
 
 # Every account is a scene of its own: plays, then log-ins.
 PLAYS = [
-    play("gap zero", "a", "Berlin", 20, 21), play("gap zero", "b", "Texas", 20, 21),
-    play("not the last", "a", "Berlin", 10, 11), play("not the last", "b", "Berlin", 11, 11.5), play("not the last", "c", "Texas", 12, 13),
-    play("vpn", "a", "Berlin", 20, 21), play("vpn", "b", "Texas", 20, 21, connection="vpn"),
-    play("relay", "a", "Berlin", 20, 21), play("relay", "b", "Texas", 20, 21, connection="relay"),
-    play("flight", "a", "Berlin", 1, 2), play("flight", "b", "Texas", 13, 14),
-    play("near", "a", "Berlin", 20, 21, connection="mobile"), play("near", "b", "Bavaria", 20, 21, connection="mobile"),
-    play("one device", "a", "Berlin", 20, 21), play("one device", "a", "Texas", 21, 22),
-    play("no place", "a", "Berlin", 20, 21), play("no place", "b", None, 20, 21),
-    play("unknown asn", "a", "Berlin", 20, 21), play("unknown asn", "b", "Texas", 20, 21, connection=None),
-]  # fmt: skip
+    play("gap zero", "a", "Berlin", 20, 21),
+    play("gap zero", "b", "Texas", 20, 21),
+    play("not the last", "a", "Berlin", 10, 11),
+    play("not the last", "b", "Berlin", 11, 11.5),
+    play("not the last", "c", "Texas", 12, 13),
+    play("vpn", "a", "Berlin", 20, 21),
+    play("vpn", "b", "Texas", 20, 21, connection="vpn"),
+    play("relay", "a", "Berlin", 20, 21),
+    play("relay", "b", "Texas", 20, 21, connection="relay"),
+    play("flight", "a", "Berlin", 1, 2),
+    play("flight", "b", "Texas", 13, 14),
+    play("near", "a", "Berlin", 20, 21, connection="mobile"),
+    play("near", "b", "Bavaria", 20, 21, connection="mobile"),
+    play("one device", "a", "Berlin", 20, 21),
+    play("one device", "a", "Texas", 21, 22),
+    play("no place", "a", "Berlin", 20, 21),
+    play("no place", "b", None, 20, 21),
+    play("unknown asn", "a", "Berlin", 20, 21),
+    play("unknown asn", "b", "Texas", 20, 21, connection=None),
+]
 TRIES = [
-    log_in("at once", "a", "Berlin", 20), log_in("at once", "b", "Texas", 20),
+    log_in("at once", "a", "Berlin", 20),
+    log_in("at once", "b", "Texas", 20),
     # The one from Berlin happened first and arrived last: it stands at the end here.
-    log_in("late", "b", "Texas", 20.5), log_in("late", "a", "Berlin", 20),
-    log_in("guessed", "a", "Berlin", 20), log_in("guessed", "b", "Texas", 20, outcome="wrong_password"),
+    log_in("late", "b", "Texas", 20.5),
+    log_in("late", "a", "Berlin", 20),
+    log_in("guessed", "a", "Berlin", 20),
+    log_in("guessed", "b", "Texas", 20, outcome="wrong_password"),
     log_in("nobody", "a", "Bavaria", 1),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +99,16 @@ def found(spark: SparkSession) -> list[Row]:
     tries = rows(spark, LOG_INS, *TRIES)
     sessions = rows(spark, VIEWING_SESSIONS, *PLAYS)
     end = DAY + timedelta(days=2)
-    return journeys(sessions, tries, place_days(tries), DAY, end, RULES).orderBy("later_at").collect()  # fmt: skip
+    return (
+        journeys(sessions, tries, place_days(tries), DAY, end, RULES).orderBy("later_at").collect()
+    )
 
 
 def of(found: list[Row], who: str) -> list[tuple[float, bool]]:
     """Gap in seconds, and whether a speed is told."""
-    return [(row["gap_s"], row["speed_kmh"] is not None) for row in found if row["account_id"] == who]  # fmt: skip
+    return [
+        (row["gap_s"], row["speed_kmh"] is not None) for row in found if row["account_id"] == who
+    ]
 
 
 def test_log_ins_at_the_same_moment_fire(found: list[Row]) -> None:
@@ -84,7 +119,11 @@ def test_log_ins_at_the_same_moment_fire(found: list[Row]) -> None:
 
 def test_a_use_is_compared_with_more_than_the_one_before(found: list[Row]) -> None:
     """Elsewhere only the last log-in counts, so that one from home in between hides another."""
-    pairs = {(row["earlier_device_id"], row["later_device_id"]) for row in found if row["account_id"] == "not the last"}  # fmt: skip
+    pairs = {
+        (row["earlier_device_id"], row["later_device_id"])
+        for row in found
+        if row["account_id"] == "not the last"
+    }
     assert pairs == {("a", "c"), ("b", "c")}
 
 
@@ -102,7 +141,9 @@ def test_exits_and_unknown_places_prove_nothing(found: list[Row]) -> None:
         assert of(found, who) == []
 
 
-def test_travel_by_air_a_failed_guess_and_what_look_ups_may_be_wrong_by_are_possible(found: list[Row]) -> None:  # fmt: skip
+def test_travel_by_air_a_failed_guess_and_what_look_ups_may_be_wrong_by_are_possible(
+    found: list[Row],
+) -> None:
     for who in ("flight", "guessed", "near"):
         assert of(found, who) == []
 
@@ -112,17 +153,34 @@ def test_a_device_that_seems_to_jump_is_a_look_up_that_changed_its_mind(found: l
 
 
 def test_overlap_is_of_intervals_and_not_of_bins_or_starts(spark: SparkSession) -> None:
-    """Elsewhere streams are counted in bins of minutes, from start to start, with those that stand paused, and a switch of title counts twice."""
+    """Elsewhere streams are counted in bins of minutes, from start to start, with those that stand paused, and a
+    switch of title counts twice.
+    """
     scene = [
         # One minute on both sides of an edge of five minutes; starts are an hour apart.
-        play("edge", "a", "Berlin", 20, 21 + 1 / 60), play("edge", "b", "Berlin", 21, 22),
+        play("edge", "a", "Berlin", 20, 21 + 1 / 60),
+        play("edge", "b", "Berlin", 21, 22),
         # Started within a minute of each other, and never at once.
-        play("starts", "a", "Berlin", 20, 20 + 0.5 / 60), play("starts", "b", "Berlin", 20 + 0.5 / 60, 21),
-        play("switch", "a", "Berlin", 20, 21), play("switch", "a", "Berlin", 20.999, 22),
-    ]  # fmt: skip
+        play("starts", "a", "Berlin", 20, 20 + 0.5 / 60),
+        play("starts", "b", "Berlin", 20 + 0.5 / 60, 21),
+        play("switch", "a", "Berlin", 20, 21),
+        play("switch", "a", "Berlin", 20.999, 22),
+    ]
     rules = StreamRules()
-    pieces = by_day(streams(intervals(rows(spark, VIEWING_SESSIONS, *scene), rules), rules), DAY, DAY + timedelta(days=1))  # fmt: skip
+    pieces = by_day(
+        streams(intervals(rows(spark, VIEWING_SESSIONS, *scene), rules), rules),
+        DAY,
+        DAY + timedelta(days=1),
+    )
     since = datetime(2026, 1, 1)
-    plans = [{"account_id": who, "screens_allowed": 1, "effective_from": since, "effective_date": since.date()} for who in ("edge", "starts", "switch")]  # fmt: skip
+    plans = [
+        {
+            "account_id": who,
+            "screens_allowed": 1,
+            "effective_from": since,
+            "effective_date": since.date(),
+        }
+        for who in ("edge", "starts", "switch")
+    ]
     over = excesses(pieces, peaks(pieces), rows(spark, ACCOUNTS, *plans)).collect()
     assert [(row["account_id"], row["excess_ms"]) for row in over] == [("edge", 60_000)]

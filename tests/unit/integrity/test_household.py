@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from math import isfinite
 from typing import Any
 
 from cinelake.integrity.household import Party, features, parties
@@ -12,10 +13,21 @@ DAY = date(2026, 3, 2)
 
 def use(device: str, network: str, day: int = 0, **more: Any) -> dict[str, Any]:
     told = {
-        "use_date": DAY + timedelta(days=day), "device_id": device, "profile_id": "owner", "network": network,
-        "connection": "fibre", "country": "DE", "region": "Berlin", "device_kind": "tv", "device_since": None, "asn": 1,
-        "plays": 2, "played_ms": 7_200_000, "weekend_plays": 0, "hours": 1 << 20,
-    }  # fmt: skip
+        "use_date": DAY + timedelta(days=day),
+        "device_id": device,
+        "profile_id": "owner",
+        "network": network,
+        "connection": "fibre",
+        "country": "DE",
+        "region": "Berlin",
+        "device_kind": "tv",
+        "device_since": None,
+        "asn": 1,
+        "plays": 2,
+        "played_ms": 7_200_000,
+        "weekend_plays": 0,
+        "hours": 1 << 20,
+    }
     return told | more
 
 
@@ -28,19 +40,30 @@ def home(days: int = 20) -> list[dict[str, Any]]:
 
 
 def test_devices_that_meet_on_a_line_are_one_party() -> None:
-    weeks = [*home(), use("phone", "home", 3, device_kind="phone"), use("laptop", "home", 4, device_kind="laptop")]  # fmt: skip
+    weeks = [
+        *home(),
+        use("phone", "home", 3, device_kind="phone"),
+        use("laptop", "home", 4, device_kind="laptop"),
+    ]
     assert names(parties(weeks, [])) == [["laptop", "phone", "tv"]]
 
 
 def test_a_student_who_comes_home_once_belongs_to_the_home() -> None:
-    away = [use("laptop", "lodging", day, device_kind="laptop", region="Bavaria") for day in range(20)]  # fmt: skip
+    away = [
+        use("laptop", "lodging", day, device_kind="laptop", region="Bavaria") for day in range(20)
+    ]
     assert names(parties([*home(), *away], [])) == [["laptop"], ["tv"]]
     back = use("laptop", "home", 12, device_kind="laptop")
     assert names(parties([*home(), *away, back], [])) == [["laptop", "tv"]]
 
 
 def test_a_second_home_is_tied_by_the_phone_that_is_taken_along() -> None:
-    weeks = [*home(), use("cottage tv", "cottage", 5), use("phone", "home", 3), use("phone", "cottage", 5)]  # fmt: skip
+    weeks = [
+        *home(),
+        use("cottage tv", "cottage", 5),
+        use("phone", "home", 3),
+        use("phone", "cottage", 5),
+    ]
     assert names(parties(weeks, [])) == [["cottage tv", "phone", "tv"]]
 
 
@@ -51,7 +74,12 @@ def test_a_change_of_provider_is_no_new_party() -> None:
 
 def test_addresses_that_strangers_share_tie_nobody() -> None:
     # A carrier's address, a VPN's exit and an office are met by many; an unknown address is none.
-    for connection, network in (("mobile", "cgnat"), ("vpn", "exit"), ("corporate", "office"), ("fibre", "unknown")):  # fmt: skip
+    for connection, network in (
+        ("mobile", "cgnat"),
+        ("vpn", "exit"),
+        ("corporate", "office"),
+        ("fibre", "unknown"),
+    ):
         weeks = [
             *home(),
             use("one", network, 1, connection=connection, device_kind="phone"),
@@ -79,19 +107,43 @@ def test_the_parties_are_the_same_in_any_order_of_rows() -> None:
 def test_features_say_who_where_and_when() -> None:
     there = {"region": "Bavaria", "asn": 2, "profile_id": "guest", "device_since": DAY}
     weeks = [*home(), *(use("friend's tv", "friend", day, **there) for day in range(0, 20, 2))]
-    log_in = {"device_id": "friend's tv", "is_new_device": True, "asn": 2, "region": "Bavaria", "risk": 5.0, "was_tried": False}  # fmt: skip
+    log_in = {
+        "device_id": "friend's tv",
+        "is_new_device": True,
+        "asn": 2,
+        "region": "Bavaria",
+        "risk": 5.0,
+        "was_tried": False,
+    }
     one, other = parties(weeks, [log_in])
     told = features(other, one, 2, DAY + timedelta(days=19))
     expected = {
-        "has_set": 1, "own_profile": 1, "elsewhere": 1, "abroad": 0, "hours_in_common": 1, "logged_in_new": 1,
-        "on_fixed_lines": 1, "parties": 2, "networks_a_day": 0.1, "was_tried": 0, "share_of_hours": 1 / 3,
-    }  # fmt: skip
-    assert {name: round(told[name], 6) for name in expected} == {n: round(v, 6) for n, v in expected.items()}  # fmt: skip
+        "has_set": 1,
+        "own_profile": 1,
+        "elsewhere": 1,
+        "abroad": 0,
+        "hours_in_common": 1,
+        "logged_in_new": 1,
+        "on_fixed_lines": 1,
+        "parties": 2,
+        "networks_a_day": 0.1,
+        "was_tried": 0,
+        "share_of_hours": 1 / 3,
+    }
+    assert {name: round(told[name], 6) for name in expected} == {
+        n: round(v, 6) for n, v in expected.items()
+    }
 
 
 def test_a_party_without_any_known_place_or_device_age_has_features_all_the_same() -> None:
-    nowhere = {"country": "unknown", "region": "unknown", "connection": "unknown", "asn": None, "network": "unknown"}  # fmt: skip
+    nowhere = {
+        "country": "unknown",
+        "region": "unknown",
+        "connection": "unknown",
+        "asn": None,
+        "network": "unknown",
+    }
     one, other = parties([*home(), use("ghost", **nowhere)], [])
     told = features(other, one, 2, DAY)
     assert other.mostly("region") == "unknown"
-    assert all(value == value for value in told.values())
+    assert all(isfinite(value) for value in told.values())
