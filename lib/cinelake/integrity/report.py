@@ -94,7 +94,10 @@ def cases_that_stand(
                 )
             )
         parts.append(Points(list(case["evidence"])))
-    lead = "Accounts that a person should look at. Nothing acts by itself: `cinelake verdict` writes down what was decided."
+    lead = (
+        "Accounts that a person should look at. Nothing acts by itself: "
+        "`cinelake verdict` writes down what was decided."
+    )
     return Section("Account integrity", lead, parts)
 
 

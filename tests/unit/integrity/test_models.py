@@ -1,0 +1,93 @@
+"""What is learned: an isolation forest, trees that were shipped, and weights that verdicts move."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import IsolationForest
+
+from cinelake.integrity.experience import shipped_experience
+from cinelake.integrity.learning import lesson, log_loss, moved
+from cinelake.integrity.outliers import SEED, TREES, fitted, matrix_of, usual_length
+from cinelake.integrity.scorecard import FEATURES, INTERCEPT, shipped
+
+CARD = shipped("party")
+RANDOM = np.random.default_rng(5)
+
+
+def test_the_forest_scores_as_scikit_learn_does() -> None:
+    rows = RANDOM.normal(size=(300, 3))
+    rows[0] = 9
+    forest = fitted(rows, ["a", "b", "c"])
+    theirs = IsolationForest(n_estimators=TREES, max_samples=256, random_state=SEED).fit(rows)
+    assert np.allclose(forest.score(rows), -theirs.score_samples(rows))
+    assert forest.score(rows).argmax() == 0
+
+
+def test_a_forest_of_one_row_is_refused_with_what_it_needs() -> None:
+    with pytest.raises(ValueError, match="needs two rows or more, there are 1"):
+        fitted(np.zeros((1, 2)), ["a", "b"])
+
+
+def test_paths_of_few_rows_have_the_length_of_the_paper() -> None:
+    assert [usual_length(n) for n in (0, 1, 2)] == [0, 0, 1]
+    assert usual_length(256) == pytest.approx(10.2448, abs=1e-3)
+
+
+def test_features_that_are_not_told_count_as_nothing() -> None:
+    told = [[{"name": "b", "value": 2.0}], []]
+    assert matrix_of(told, ["a", "b"]).tolist() == [[0, 2], [0, 0]]
+
+
+def test_every_feature_that_is_weighed_has_words_for_it() -> None:
+    for card in ("party_reasons", "screens", "places", "playback"):
+        for own in shipped(card).weights.values():
+            assert set(own) - {INTERCEPT} <= set(FEATURES)
+
+
+def test_the_trees_know_a_friend_from_a_traveller() -> None:
+    trees = shipped_experience()
+    honest = dict(CARD.typical)
+    friend = honest | {
+        "has_set": 1, "set_share": 1, "own_profile": 1, "own_profile_and_set": 1, "on_fixed_lines": 1, "only_mobile": 0,
+        "log_days": 3, "log_hours": 3.5, "days_of_span": 0.7, "log_span": 3.5, "phones": 0, "log_since_last": 0,
+    }  # fmt: skip
+    rows = np.array([[each[name] for name in trees.names] for each in (honest, friend)])
+    sharing = trees.odds(rows)[:, list(trees.kinds).index("sharing")]
+    assert sharing[0] < -1 < 0 < sharing[1]
+
+
+def judged(number: int, verdict: str, has_set: float) -> dict[str, Any]:
+    return {
+        "case_id": f"c{number:03}",
+        "given_on": date(2026, 1, 1) + timedelta(days=number),
+        "kind": "sharing",
+        "verdict": verdict,
+        "features": [{"name": "has_set", "value": has_set}],
+    }
+
+
+def test_verdicts_move_the_weights_and_few_move_little() -> None:
+    # In this service televisions elsewhere are what families have.
+    verdicts = [judged(n, "reject" if n % 2 else "confirm", float(n % 2)) for n in range(200)]
+    many, few = lesson(verdicts, CARD), lesson(verdicts[:6], CARD)
+    learned, nudged = moved(CARD, many, 0.5), moved(CARD, few, 0.5)
+    before = CARD.weights["sharing"]["has_set"]
+    assert learned.weights["sharing"]["has_set"] < nudged.weights["sharing"]["has_set"] < before
+    assert log_loss(learned, many) < log_loss(CARD, many)
+
+
+def test_without_verdicts_the_weights_stay() -> None:
+    same = moved(CARD, lesson([], CARD), 0.5)
+    for kind, own in CARD.weights.items():
+        assert same.weights[kind] == pytest.approx(own)
+
+
+def test_a_card_without_a_feature_takes_it_as_typical() -> None:
+    less = CARD.without(["has_set"])
+    assert "has_set" not in less.weights["sharing"]
+    gained = less.weights["sharing"][INTERCEPT] - CARD.weights["sharing"][INTERCEPT]
+    assert gained == pytest.approx(CARD.weights["sharing"]["has_set"] * CARD.typical["has_set"])
