@@ -20,8 +20,8 @@ from cinelake.tables.integrity import (
 
 class RaiseSignalsParams(JobParams):
     # The probabilities are calibrated, so that these are odds that a person's time is worth.
-    sharing_from: float = Field(0.5, ge=0, le=1, description="least probability of a signal")
-    takeover_from: float = Field(0.5, ge=0, le=1, description="least probability of a signal")
+    sharing_from: float = Field(0.6, ge=0, le=1, description="least probability of a signal")
+    takeover_from: float = Field(0.6, ge=0, le=1, description="least probability of a signal")
     screens_from: float = Field(0.5, ge=0, le=1, description="least probability of a signal")
     playback_from: float = Field(0.5, ge=0, le=1, description="least probability of a signal")
     places_from: float = Field(
