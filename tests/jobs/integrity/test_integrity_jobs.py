@@ -12,8 +12,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
+from cinelake.integrity.scorecard import Scorecard, shipped
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, rehearse
+from cinelake.runtime.job import Job, RehearsalTracker, rehearse
+from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
@@ -22,7 +25,9 @@ from cinelake.tables.integrity import (
     CONCURRENT_STREAMS,
     IMPOSSIBLE_JOURNEYS,
     INTEGRITY_CASES,
+    INTEGRITY_OUTLIERS,
     INTEGRITY_SIGNALS,
+    INTEGRITY_WEIGHTS,
     LOG_IN_BURSTS,
     LOG_IN_RISKS,
     PLACE_DAYS,
@@ -31,6 +36,9 @@ from cinelake.tables.integrity import (
     VERDICTS,
 )
 from cinelake.tables.viewing import VIEWING_SESSIONS
+
+# The whole chain, and models with a registry: minutes.
+pytestmark = pytest.mark.thorough
 
 JOBS = {
     job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
@@ -268,6 +276,10 @@ def test_stuffing_is_a_burst_and_marks_the_accounts_that_it_tried(
 ) -> None:
     (burst,) = made[LOG_IN_BURSTS].collect()
     assert (burst["asn"], burst["accounts"], burst["shared_devices"]) == (9, 12, 1)
+    # Accounts that were tried and never played have log-ins that are judged, and no parties.
+    without_plays = made[LOG_IN_RISKS].where("account_id LIKE 'other%' AND in_burst AND risk = 0")
+    assert without_plays.count() == 11
+    assert made[ACCOUNT_PARTIES].where("account_id LIKE 'other%'").isEmpty()
     tried = made[LOG_IN_RISKS].where("was_tried").select("account_id").distinct().collect()
     assert [row["account_id"] for row in tried] == ["taken"]
 
@@ -298,3 +310,75 @@ def test_a_family_on_holiday_is_one_party(made: dict[Table, DataFrame]) -> None:
     (row,) = parties.collect()
     assert row["is_home"]
     assert row["devices"] == ["travelling phone", "travelling tv"]
+
+
+# ---- models
+
+
+def trained(tracking: Tracking, name: str, inputs: dict[Table, DataFrame], **params: Any) -> None:
+    job = JOBS[name]
+    tracker = tracking.start("integrity", name, Window.of_day(LAST), "run")
+    rehearse(job, inputs, LAST, params=job.params(**params), tracker=tracker)
+    tracker.finish()
+
+
+def judged_cases() -> Iterator[dict[str, Any]]:
+    """Verdicts of a service in which televisions elsewhere are what families have."""
+    for number in range(40):
+        is_family = number % 2 == 1
+        yield {
+            "case_id": f"c{number:02}",
+            "given_on": START + timedelta(days=number % 20),
+            "number": 1,
+            "verdict": "reject" if is_family else "confirm",
+            "kind": "sharing",
+            "features": [
+                {"name": "has_set", "value": float(is_family)},
+                {"name": "weekends", "value": float(is_family)},
+            ],
+        }
+
+
+def test_models_are_learned_kept_and_heeded(
+    spark: SparkSession, made: dict[Table, DataFrame], tmp_path: Path
+) -> None:
+    tracking = Tracking.beside_lake(str(tmp_path))
+    # Of five accounts alone nobody can tell what is usual; with a bound of two parties all goes its way.
+    parties = made[ACCOUNT_PARTIES]
+    trained(tracking, "train_integrity_outliers", {ACCOUNT_PARTIES: parties}, least_parties=2)
+    trained(tracking, "train_integrity_weights", {VERDICTS: rows(spark, VERDICTS, *judged_cases())})
+    (forest,) = tracking.versions(INTEGRITY_OUTLIERS)
+    (weights,) = tracking.versions(INTEGRITY_WEIGHTS)
+    assert forest.approved
+    assert weights.approved
+    moved = Scorecard.of_frame(tracking.read_frame(weights, "weights"))
+    assert moved.weights["sharing"]["has_set"] < shipped("party").weights["sharing"]["has_set"]
+    job = JOBS["raise_signals"]
+    tracker = tracking.start("integrity", job.name, Window.of_day(LAST), "run")
+    inputs = {r.source: made[r.source] for r in job.reads if r.source in made}
+    found = rehearse(
+        job, inputs, LAST, tracker=tracker, models={forest.name.rsplit(".", 1)[-1]: forest}
+    )
+    odd = {row["account_id"]: row["oddness"] for row in found[INTEGRITY_SIGNALS].collect()}
+    assert 0 < odd["taken"] < 1
+    assert odd["crowded"] is None
+
+
+def test_few_verdicts_and_few_parties_teach_nothing_and_say_so(
+    spark: SparkSession, made: dict[Table, DataFrame], tmp_path: Path
+) -> None:
+    for name, inputs in (
+        ("train_integrity_outliers", {ACCOUNT_PARTIES: made[ACCOUNT_PARTIES]}),
+        ("train_integrity_weights", {VERDICTS: rows(spark, VERDICTS)}),
+    ):
+        tracker = Untracked("integrity")
+        rehearse(JOBS[name], inputs, LAST, tracker=tracker)
+        assert "skipped" in tracker.tags
+    assert not list(tmp_path.iterdir())
+
+
+class Untracked(RehearsalTracker):
+    """A tracker beside which nothing was ever trained."""
+
+    def resume(self, model: Any, fingerprint: str) -> None:
+        del model, fingerprint
