@@ -53,12 +53,23 @@ class Experience:
     @classmethod
     def of_json(cls, text: str) -> Experience:
         told = json.loads(text)
-        whole = {
-            name: np.array(told[name], dtype=np.int64)
-            for name in ("root", "feature", "left", "right")
-        }
-        reals = {name: np.array(told[name], dtype=float) for name in ("threshold", "share")}
-        return cls(told["names"], told["kinds"], **whole, **reals)
+
+        def whole(name: str) -> NDArray[np.int64]:
+            return np.array(told[name], dtype=np.int64)
+
+        def real(name: str) -> Floats:
+            return np.array(told[name], dtype=float)
+
+        return cls(
+            told["names"],
+            told["kinds"],
+            whole("root"),
+            whole("feature"),
+            real("threshold"),
+            whole("left"),
+            whole("right"),
+            real("share"),
+        )
 
 
 @cache

@@ -38,7 +38,7 @@ from cinelake.tables.integrity import (
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 # The whole chain, and models with a registry: minutes.
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1800)]
 
 JOBS = {
     job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
