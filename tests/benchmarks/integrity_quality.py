@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -47,16 +47,7 @@ JUDGEMENT: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("raise_signals", (INTEGRITY_SIGNALS,)),
     ("open_cases", (INTEGRITY_CASES,)),
 )
-# What the simulator calls misuse → the kind of case that should find it.
-KIND_OF = {
-    "sharing_ex_partner": "sharing",
-    "sharing_friends": "sharing",
-    "sharing_resale": "sharing",
-    "takeover_stuffing": "takeover",
-    "takeover_slow": "takeover",
-    "screens": "screens",
-    "piracy": "playback",
-}
+# The simulator's numbers of offenders → the kind of case that should find them.
 OFFENDERS = {
     1: "sharing",
     2: "sharing",
@@ -115,6 +106,8 @@ class Truth:
     """Who misused an account in the scene, by kind of case, and what merely looks like it."""
 
     misuse: Mapping[str, set[str]]
+    # Kind → account → day of an offender's first play.
+    first: Mapping[str, dict[str, date]]
     confounders: Mapping[str, set[str]]
     accounts: set[str]
 
@@ -124,21 +117,21 @@ class Truth:
 
 
 def truth_of(scene: Scene, start: date, end: date) -> Truth:
-    """What went on in `[start, end)`; misuse counts where an offender pressed play at least twice."""
+    """What went on in `[start, end)`; misuse counts where an offender pressed play."""
     plays = scene.tables["viewing_sessions"]
     days = plays.started_at.dt.date
     bad = plays[(plays.offender > 0) & (days >= start) & (days < end)]
     kinds = bad.offender.map(OFFENDERS)
-    counts = bad.groupby([kinds, "account_id"]).size()
-    misuse = {
-        kind: {account for k, account in counts[counts >= 2].index if k == kind}
+    first = {
+        kind: bad[kinds == kind].groupby("account_id").started_at.min().dt.date.to_dict()
         for kind in sorted(set(OFFENDERS.values()))
     }
+    misuse = {kind: set(own) for kind, own in first.items()}
     told = scene.truth["confounders"]
     until = told.until_at.dt.date
     there = told[(told.from_at.dt.date < end) & (until.isna() | (until >= start))]
     confounders = {kind: set(own.account_id) for kind, own in there.groupby("kind")}
-    return Truth(misuse, confounders, set(plays.account_id))
+    return Truth(misuse, first, confounders, set(plays.account_id))
 
 
 def labels(scene: Scene) -> pd.Series:
@@ -151,11 +144,23 @@ def labels(scene: Scene) -> pd.Series:
     return told
 
 
-def one_day_of_each(parties: pd.DataFrame, days: int = 3) -> pd.DataFrame:
-    """Of each party the newest rows of a few days, of those on which it streamed."""
-    strays = parties[~parties.is_home & parties.used_today].sort_values("as_of")
-    return strays.groupby(["account_id", "party"]).tail(days)
+def examples(parties: DataFrame, scene: Scene, days: int = 4) -> pd.DataFrame:
+    """What `scripts/fit_integrity_prior.py` fits to: `account_id, subject, label, features`.
 
-
-def week_before(day: date) -> date:
-    return day - timedelta(days=7)
+    Of each party apart from a home so many of the days on which it streamed, spread evenly; what most of its devices'
+    plays are is its label. Parties of bars and of pirates are neither honest nor sharers, and are left out.
+    """
+    rows = parties.where("NOT is_home AND used_today").orderBy("as_of").toPandas()
+    whose = labels(scene)
+    rows["label"] = [
+        whose.loc[[(account, device) for device in devices]].value_counts().index[0]
+        for account, devices in zip(rows.account_id, rows.devices, strict=True)
+    ]
+    rows = rows[rows.label.isin(["honest", "sharing", "takeover"])]
+    place = rows.groupby(["account_id", "party"]).cumcount()
+    count = rows.groupby(["account_id", "party"]).party.transform("size")
+    spread = (place + 1) * days // count > place * days // count
+    kept = rows[spread | (count <= days)]
+    features = [[each.asDict() for each in row] for row in kept.features]
+    told = kept.rename(columns={"party": "subject"})[["account_id", "subject", "label"]]
+    return told.assign(features=features)
