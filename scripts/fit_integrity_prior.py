@@ -1,10 +1,11 @@
 """Fit what account integrity is shipped with, `prior.json` and `experience.json`, to simulated services.
 
-    python scripts/fit_integrity_prior.py examples.parquet lib/cinelake/integrity
+    python scripts/fit_integrity_prior.py EXAMPLES.parquet … lib/cinelake/integrity
 
-Examples have `account_id, subject, label, features`: parties of simulated services beside what the simulator knows
-of them, several days of each. Seeds whose figures are published must not be among them. The weights of screens,
-playback and places are set by hand from the spread of their numbers, and are kept as they are.
+Examples have `account_id, subject, label, features`: parties of simulated services beside what the simulator knows of
+them, several days of each, as `bench_integrity.py` writes them. Seeds whose figures are published must not be among
+them. The weights of screens, playback and places are set by hand from the spread of their numbers, and are kept as they
+are.
 """
 
 from __future__ import annotations
@@ -101,8 +102,13 @@ def _table(rows: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     )
 
 
-def main(examples: str, folder: str) -> None:
-    rows = pd.read_parquet(examples).reset_index(drop=True)
+def main(*examples: str, folder: str) -> None:
+    # An account of one service is another than that of the same name in the next.
+    parts = [pd.read_parquet(one) for one in examples]
+    rows = pd.concat(
+        [part.assign(account_id=f"{n} " + part.account_id) for n, part in enumerate(parts)],
+        ignore_index=True,
+    )
     out = Path(folder)
     told = json.loads((out / "prior.json").read_text())
     trees, odds = forest_of(rows)
@@ -121,4 +127,4 @@ def main(examples: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:-1], folder=sys.argv[-1])

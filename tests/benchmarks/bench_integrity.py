@@ -8,8 +8,9 @@ seen to the case, and for each confounder the share of accounts without misuse t
 The ablation tells what is left of F1 without a group of features, at the threshold of a signal.
 
 `CINELAKE_BENCH_ACCOUNTS` (800 a service), `CINELAKE_BENCH_DAYS` (35); `CINELAKE_BENCH_KEEP` names a folder in which
-what is made is kept for the next time, and `CINELAKE_BENCH_EXAMPLES` begins the names of files of
-examples for that script (with seeds of their own: `CINELAKE_BENCH_SEED` is added to those here). The metrics go to MLflow where `CINELAKE_BENCH_MLFLOW` names a tracking URI.
+what is made is kept for the next time, and `CINELAKE_BENCH_EXAMPLES` begins the names of files of examples for that
+script (with seeds of their own: `CINELAKE_BENCH_SEED` is added to those here). The metrics go to MLflow where
+`CINELAKE_BENCH_MLFLOW` names a tracking URI.
 """
 
 from __future__ import annotations
