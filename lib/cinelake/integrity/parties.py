@@ -2,8 +2,8 @@
 
 For each day on which an account streamed, its parties by the weeks up to that day (see `household`). Accounts that did
 not stream have no new evidence, and no rows. An account's weeks are gathered into one row and told in Arrow batches:
-union-find has no built-in function. Of an account with absurdly many rows (a display in a shop, a robot) the newest
-count, in a total order.
+union-find has no built-in function. Of a day of an account with absurdly many rows (a display in a
+shop, a robot) those most used count, in a total order: what counts does not depend on the window.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ WEEKS = 35
 USED = ("use_date", "device_id", "profile_id", "network", "connection", "country", "region", "device_kind",
         "device_since", "asn", "plays", "played_ms", "weekend_plays", "hours")  # fmt: skip
 LOGGED_IN = ("attempt_date", "device_id", "is_new_device", "asn", "region", "risk", "was_tried")
-# Rows of usage of one account that count: a home of twenty devices has a tenth of it.
-MOST_ROWS = 20_000
+# Rows of usage, and of log-ins, of one account and day that count: a home of twenty devices has a tenth of it.
+MOST_ROWS = 1_000
 
 
 def account_parties(
@@ -39,23 +39,20 @@ def account_parties(
     """
     active = usage.where((F.col("use_date") >= F.lit(start)) & (F.col("use_date") < F.lit(end)))
     who = active.select("account_id").distinct()
-    newest = Window.partitionBy("account_id").orderBy(
-        F.desc("use_date"), F.desc("played_ms"), *(name for name in KEY[2:])
-    )
+    most_used = Window.partitionBy("account_id", "use_date").orderBy(F.desc("played_ms"), *KEY[2:])
     kept = (
         usage.join(who, on="account_id", how="left_semi")
-        .select("account_id", *USED, F.row_number().over(newest).alias("_place"))
+        .select("account_id", *USED, F.row_number().over(most_used).alias("_place"))
         .where(F.col("_place") <= most_rows)
     )
     used = kept.groupBy("account_id").agg(F.collect_list(F.struct(*USED)).alias("usage"))
+    riskiest = Window.partitionBy("account_id", "attempt_date").orderBy(F.desc("risk"), "event_id")
     came = (
         log_ins.where("is_success")
+        .select("account_id", *LOGGED_IN, F.row_number().over(riskiest).alias("_place"))
+        .where(F.col("_place") <= most_rows)
         .groupBy("account_id")
-        .agg(
-            F.slice(F.array_sort(F.collect_list(F.struct(*LOGGED_IN))), 1, most_rows).alias(
-                "log_ins"
-            )
-        )
+        .agg(F.collect_list(F.struct(*LOGGED_IN)).alias("log_ins"))
     )
     gathered = used.join(came, on="account_id", how="left")
     schema = to_arrow_schema(ACCOUNT_PARTIES.schema, timezone="UTC")
