@@ -128,11 +128,11 @@ def duckdb_seconds(folder: Path) -> str:
             SELECT account_id, day, greatest(started, day * {DAY}) AS started, least(ended, (day + 1) * {DAY}) AS ended
             FROM (SELECT *, unnest(range(started // {DAY}, (ended - 1) // {DAY} + 1)) AS day FROM '{folder}/*.parquet')
         ), events AS (
-            SELECT account_id, day, started AS at, 1 AS step FROM cut
+            SELECT account_id, day, started AS moment, 1 AS step FROM cut
             UNION ALL SELECT account_id, day, ended, -1 FROM cut
         )
         SELECT account_id, day, max(now) FROM (
-            SELECT account_id, day, sum(step) OVER (PARTITION BY account_id, day ORDER BY at, step
+            SELECT account_id, day, sum(step) OVER (PARTITION BY account_id, day ORDER BY moment, step
                 ROWS UNBOUNDED PRECEDING) AS now FROM events
         ) GROUP BY ALL
     """
