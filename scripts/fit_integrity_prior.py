@@ -92,6 +92,52 @@ def forest_of(rows: pd.DataFrame) -> tuple[dict[str, object], np.ndarray]:
     return {"names": names, "kinds": kinds, **told}, odds
 
 
+def blended(
+    rows: pd.DataFrame, plain: dict, kinds: list[str], odds: np.ndarray
+) -> dict[str, dict[str, object]]:
+    """A card that weighs the odds of the plain card and those of trees that were not shown the account.
+
+    Both are sums of features, so that the blend is one; where a scene is like none that trees saw, the plain card
+    holds.
+    """
+    names, values, weight = _table(rows)
+    own = [plain["weights"][kind] for kind in kinds]
+    by_card = np.column_stack(
+        [each[""] + values @ np.array([each[n] for n in names]) for each in own]
+    )
+    both = np.hstack([np.clip(by_card, -CERTAIN, CERTAIN), odds])
+    target = rows.label.map({HONEST: 0} | {kind: n + 1 for n, kind in enumerate(kinds)})
+    meta = LogisticRegression(C=STRENGTH, max_iter=5000).fit(both, target, sample_weight=weight)
+    weights = {}
+    for n, kind in enumerate(kinds):
+        share = meta.coef_[n + 1] - meta.coef_[0]
+        told = {"": float(meta.intercept_[n + 1] - meta.intercept_[0])}
+        told[""] += float(sum(share[k] * each[""] for k, each in enumerate(own)))
+        told |= {
+            name: float(sum(share[k] * each[name] for k, each in enumerate(own))) for name in names
+        }
+        told |= {f"seen_{k}": float(share[len(kinds) + m]) for m, k in enumerate(kinds)}
+        weights[kind] = {name: round(value, 5) for name, value in sorted(told.items())}
+        print(
+            kind,
+            dict(
+                zip(
+                    [*(f"card {k}" for k in kinds), *(f"trees {k}" for k in kinds)],
+                    share.round(2).tolist(),
+                    strict=True,
+                )
+            ),
+        )
+    honest = (rows.label == HONEST).to_numpy()
+    typical = plain["typical"] | {
+        f"seen_{k}": round(float(odds[honest, m].mean()), 4) for m, k in enumerate(kinds)
+    }
+    spread = plain["spread"] | {
+        f"seen_{k}": round(float(odds[:, m].std()), 4) for m, k in enumerate(kinds)
+    }
+    return {"weights": weights, "typical": typical, "spread": spread}
+
+
 def _table(rows: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     names = [each["name"] for each in rows.features.iloc[0]]
     values = np.array([[each["value"] for each in row] for row in rows.features], dtype=float)
@@ -114,14 +160,7 @@ def main(*examples: str, folder: str) -> None:
     trees, odds = forest_of(rows)
     (out / "experience.json").write_text(json.dumps(trees, separators=(",", ":")) + "\n")
     told["party_reasons"] = card_of(rows)
-    seen = [
-        sorted(
-            [*row, *({"name": f"seen_{k}", "value": v} for k, v in zip(trees["kinds"], own, strict=True))],
-            key=lambda each: each["name"],
-        )
-        for row, own in zip(rows.features, odds, strict=True)
-    ]  # fmt: skip
-    told["party"] = card_of(rows.assign(features=seen))
+    told["party"] = blended(rows, told["party_reasons"], trees["kinds"], odds)
     (out / "prior.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
     print(rows.label.value_counts().to_dict(), len(trees["feature"]), "nodes")
 

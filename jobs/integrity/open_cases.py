@@ -19,7 +19,7 @@ class OpenCasesParams(JobParams):
         description="days with a signal that open a case, for one evening proves little",
     )
     open_at_once: float = Field(
-        0.9, ge=0, le=1, description="probability that opens a case on the first day"
+        0.95, ge=0, le=1, description="probability that opens a case on the first day"
     )
     high: float = Field(0.9, ge=0, le=1, description="probability from which a case is severe")
     medium: float = Field(

@@ -32,7 +32,7 @@ class CaseRules:
     suppress_days: int = 90
     # Days with a signal, and a probability, either of which opens a case.
     open_days: int = 2
-    open_at_once: float = 0.9
+    open_at_once: float = 0.95
     high: float = 0.9
     medium: float = 0.7
     stake_hours: float = 10.0

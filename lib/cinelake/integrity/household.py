@@ -25,8 +25,9 @@ from typing import Any
 from cinelake.integrity.networks import EXITS, FIXED, MOBILE, UNKNOWN
 
 SET_AT_HOME = ("tv", "console")
-# Age of a device of which nobody knows it: of those that were there before anything was told (days).
-LONG_KNOWN = 400
+# Age from which a device is one of old, as is one of which nobody knows the age (days): how long accounts last differs
+# from service to service, and says nothing of who uses them.
+LONG_KNOWN = 120
 MONTH = 36
 MS_PER_HOUR = 3_600_000
 
@@ -114,8 +115,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     first, last = min(party.days), max(party.days)
     span = (last - first).days
     since = min((row["device_since"] for row in party.usage if row["device_since"]), default=None)
-    age = LONG_KNOWN if since is None else max((as_of - since).days, 0)
-    known_before = LONG_KNOWN if since is None else max((first - since).days, 0)
+    age = LONG_KNOWN if since is None else min(max((as_of - since).days, 0), LONG_KNOWN)
+    known_before = LONG_KNOWN if since is None else min(max((first - since).days, 0), LONG_KNOWN)
 
     def share(rows: Iterable[Mapping[str, Any]]) -> float:
         told: int = sum(row["plays"] for row in rows)
