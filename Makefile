@@ -65,7 +65,7 @@ ifneq ($(strip $(DATA)),)
 	  echo "Get a MovieLens data set from https://grouplens.org/datasets/movielens/ (ml-latest-small will do)," >&2; \
 	  echo "unpack it, and say where it is: make run DATA=/path/to/ml-latest-small" >&2; exit 1; }
 endif
-	@$(CINELAKE) $(BRING_IN) run then leaderboard then recommend $(PROFILES) then home then clusters then incidents then report --out "$(LAKE).html" \
+	@$(CINELAKE) $(BRING_IN) run then leaderboard then recommend $(PROFILES) then home then clusters then cases then incidents then report --out "$(LAKE).html" \
 	  || [ $$? -eq 3 ] # a job warns; it has said of what
 
 test: prerequisites $(READY) ## Run the tests (ARGS= goes to pytest)
