@@ -92,19 +92,13 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 def as_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Incidents as a terminal shows them."""
     table = Table()
-    for name in (
-        "incident",
-        "state",
-        "since (UTC)",
-        "hours",
-        "what",
-        "where",
-        "sessions",
-        "minutes lost",
-    ):
-        table.add_column(
-            name, justify="right" if name in {"hours", "sessions", "minutes lost"} else "left"
-        )
+    for name in ("incident", "state", "since (UTC)"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("hours", justify="right")
+    table.add_column("what")
+    table.add_column("where", overflow="fold")
+    table.add_column("sessions", justify="right")
+    table.add_column("minutes lost", justify="right")
     for row in rows:
         hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
         table.add_row(

@@ -14,9 +14,9 @@ from unit.tables.rows import rows
 
 from cinelake.qoe.commands import as_table, as_text
 from cinelake.qoe.pictures import picture
-from cinelake.qoe.report import incidents
+from cinelake.qoe.report import by_day, incidents, quality
 from cinelake.qoe.shown import around, latest, newest
-from cinelake.tables.qoe import QOE_INCIDENTS
+from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
 
 AT = datetime(2026, 3, 11, 10)
 BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
@@ -104,3 +104,20 @@ def test_the_newest_row_of_an_incident_counts(spark: SparkSession) -> None:
         "other",
         "9259502988b4",
     ]
+
+
+def test_the_report_tells_of_each_day_and_divides_by_nothing(spark: SparkSession) -> None:
+    slots = {"join_buckets": [0, 1, *[0] * 14], "bitrate_buckets": [0] * 12}
+    whole = {"width": 1440, "cell": "all", "subset": "all", **slots}
+    told = {"attempts": 4, "start_failures": 1, "starts": 3, "play_ms": 90_000, "stall_ms": 10_000}
+    frame = rows(
+        spark,
+        QOE_ROLLUPS,
+        whole | told | {"cell_date": date(2026, 3, 10), "bits": 300_000, "bitrate_ms": 100},
+        whole | {"cell_date": date(2026, 3, 11)},
+        whole | {"cell": "cdn=drift", "cell_date": date(2026, 3, 11)},
+    )
+    first, last = by_day(frame).toArrow().to_pylist()
+    assert (first["vsf"], first["cirr"], first["mbps"], first["join_s"]) == (0.25, 0.1, 3.0, 0.375)
+    assert (last["vsf"], last["cirr"], last["mbps"]) == (None, None, None)
+    assert len(quality([first, last]).parts) == 2
