@@ -70,7 +70,7 @@ def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
     champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until)
     choices = _chosen(run, told, model, champion)
     day = Day.at(told, until, params.features, model)
-    rank = model.recipe.rank if day.factors is not None and model else 0
+    rank = model.rank if day.factors is not None and model else 0
     with persisted(day.cells) as kept:
         known = Day(kept, day.people, day.factors)
         populations = fit(known, choices, params.features, params.clusters, rank)
@@ -131,7 +131,7 @@ def _chosen(
     # No title fades within the few days that judge.
     lately = told.title_signals.where(F.col("signal_date") >= F.lit(cut))
     after = cells.of_titles(lately, told.before(until).titles, until)
-    rank = earlier.recipe.rank if before.factors is not None and earlier else 0
+    rank = earlier.rank if before.factors is not None and earlier else 0
     with persisted(before.cells) as past, persisted(after) as future:
         return choose(
             Day(past, before.people, before.factors), future, params.features, params.clusters,

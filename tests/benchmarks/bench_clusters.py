@@ -225,7 +225,7 @@ def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> 
         (F.col("signal_date") >= F.lit(cut)) & (F.col("signal_date") < F.lit(until))
     )
     after = told_cells.of_titles(lately, world.told.titles, until)
-    choices = choose(before, after, FEATURES, clusters, {}, AlsRecipe().rank)
+    choices = choose(before, after, FEATURES, clusters, {}, earlier.rank)
     for name, choice in choices.items():
         for one in choice.measured:
             mark = "*" if one is choice.taken else " "
@@ -236,7 +236,7 @@ def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> 
     day = Day.at(world.told, until, FEATURES, model)
     cells = day.cells.localCheckpoint()
     day = Day(cells, day.people, day.factors)
-    populations = fit(day, choices, FEATURES, clusters, AlsRecipe().rank)
+    populations = fit(day, choices, FEATURES, clusters, model.rank)
     placed = clustering.scored(told_of(cells, day.people, day.factors), populations)
     fates = {
         name: [Fate(f"{name} {n}", n, "born") for n in range(len(own.mixture))]

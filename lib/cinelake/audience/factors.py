@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories, numbered
@@ -33,6 +35,12 @@ class Behind:
         listed = self.titles.join(numbers, on="title_id", how="inner")
         model = FoldedIn(listed, Ridge(self.recipe.alpha, self.recipe.reg_param))
         return model.profiles(history).select("profile_id", "factors")
+
+    @cached_property
+    def rank(self) -> int:
+        """Length of the factors, which may be less than the recipe's where little was wanted; 0 without titles."""
+        rows = self.titles.select(F.size("factors").alias("rank")).take(1)
+        return int(rows[0]["rank"]) if rows else 0
 
     @property
     def tags(self) -> dict[str, str]:
