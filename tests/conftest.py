@@ -9,12 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.config import Settings
 from cinelake.runtime.pipeline import JobReport
 from cinelake.runtime.session import spark_session
+
+# A busy machine is no reason for a test to fail.
+hypothesis.settings.register_profile("cinelake", deadline=None)
+hypothesis.settings.load_profile("cinelake")
 
 
 def make_settings(root: Path) -> Settings:
