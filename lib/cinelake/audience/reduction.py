@@ -51,12 +51,15 @@ class Reduction:
 
 def fit(vectors: DataFrame, known: Vocabulary, recipe: FeatureRecipe) -> Reduction:
     """Fit to `vector array<double>`, which the caller has materialised."""
+    size = len(known.names)
+    if not size:
+        # Nothing is told often enough to take part; MLlib refuses vectors of no numbers.
+        return Reduction(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros(0))
     points = vectors.select(array_to_vector(F.col("vector")).alias("features"))
     told = points.select(
         Summarizer.metrics("mean", "variance", "count").summary(F.col("features")).alias("s")
     ).select("s.*")
     (row,) = told.take(1)
-    size = len(known.names)
     mean = np.array(row["mean"].toArray()) if row["count"] else np.zeros(size)
     variance = np.array(row["variance"].toArray()) if row["count"] > 1 else np.zeros(size)
     scale = scales(variance, known.blocks, recipe)

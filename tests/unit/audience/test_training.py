@@ -26,9 +26,11 @@ def told(spark: SparkSession) -> Told:
     return told_of(service(spark, 12))
 
 
-def clustered(told: Told, clusters: ClusterRecipe = FEW) -> tuple[Day, dict[str, Population]]:
-    day = Day.at(told, MONDAY, FEATURES, None)
-    return day, fit(day, choose(day, day.cells, FEATURES, clusters, {}, 0), FEATURES, clusters, 0)
+def clustered(
+    told: Told, clusters: ClusterRecipe = FEW, features: FeatureRecipe = FEATURES
+) -> tuple[Day, dict[str, Population]]:
+    day = Day.at(told, MONDAY, features, None)
+    return day, fit(day, choose(day, day.cells, features, clusters, {}, 0), features, clusters, 0)
 
 
 def placed(
@@ -54,6 +56,12 @@ def test_identical_profiles_are_one_cluster(told: Told) -> None:
     assert set(found) == {"adult"}
     assert len(found["adult"].mixture) == 1
     assert found["adult"].reduction.is_empty
+    assert {tuple(row.memberships) for row in placed(day, found).collect()} == {(1.0,)}
+
+
+def test_where_no_term_is_shared_by_enough_all_are_one_cluster(told: Told) -> None:
+    day, found = clustered(told, features=FeatureRecipe(profiles_at_least=100))
+    assert {len(own.mixture) for own in found.values()} == {1}
     assert {tuple(row.memberships) for row in placed(day, found).collect()} == {(1.0,)}
 
 
