@@ -48,6 +48,12 @@ def _add_reading(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         """List the cases that stand, as the newest day knows them."""
         _require("--kind", kind, KINDS)
         _require("--status", status, STATUSES)
+        if not context().lake.exists(INTEGRITY_CASES):
+            # As where nothing was ever worth a look: that is no fault.
+            typer.echo(
+                "No case has been opened yet; `cinelake run` does, where signals speak for it."
+            )
+            return
         standing = current(_states(context())).where(F.col("status") == status)
         if kind is not None:
             standing = standing.where(F.col("kind") == kind)
