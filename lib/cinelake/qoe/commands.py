@@ -37,7 +37,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         if not lake.exists(QOE_INCIDENTS):
             # As in a lake of ratings alone: that is no fault.
             typer.echo(
-                "Incidents have not been looked for yet; `cinelake run` does, in what players report."
+                "No incident has been opened yet; `cinelake run` looks for them in what players report."
             )
             return
         own = lake.read(QOE_INCIDENTS)
