@@ -119,6 +119,7 @@ def test_everybody_is_in_a_cluster_that_is_named_by_what_marks_it(first_day: Reh
     assert {int(row.term[1:]) % 3 for row in top if "Kids" not in ids[row.cluster_id]} == {0, 1}
 
 
+@pytest.mark.thorough
 def test_the_second_day_keeps_ids_names_and_members(
     spark: SparkSession, inputs: Inputs, first_day: Rehearsed
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pyspark.sql import SparkSession
 from unit.tables.rows import rows, same
 
@@ -9,6 +10,7 @@ from cinelake.audience.candidates import also_watched
 from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
 
 
+@pytest.mark.thorough
 def test_titles_are_weighed_by_shares_and_those_seen_are_left_out(spark: SparkSession) -> None:
     both = [{"cluster_id": "a", "share": 0.75}, {"cluster_id": "b", "share": 0.25}]
     members = rows(

@@ -87,6 +87,7 @@ def test_a_block_has_the_variance_it_is_given_whatever_its_length() -> None:
     assert scales(np.zeros(5), KNOWN.blocks, recipe).tolist() == [0] * 5
 
 
+@pytest.mark.thorough
 def test_what_is_watched_counts_by_titles_and_when_by_plays(spark: SparkSession) -> None:
     told = told_of(service(spark, 3))
     signals = told.title_signals.where("profile_id = 'p00'")
