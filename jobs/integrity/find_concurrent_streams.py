@@ -3,8 +3,6 @@
 A day holds what streamed on it: plays that began on the days before and went on into it are read as well.
 """
 
-from pydantic import Field
-
 from cinelake.integrity.concurrency import by_day, excesses, peaks
 from cinelake.integrity.streams import StreamRules, intervals, streams
 from cinelake.runtime.job import JobParams, Reading, Run, history, job
@@ -16,13 +14,8 @@ from cinelake.tables.viewing import VIEWING_SESSIONS
 SESSION_DAYS = 1
 
 
-class FindConcurrentStreamsParams(JobParams):
-    pause_limit_s: int = Field(
-        300, ge=0, le=86_400, description="how long a paused play holds a screen (s)"
-    )
-    switch_grace_s: int = Field(
-        15, ge=0, le=600, description="how long a device may take from one title to the next (s)"
-    )
+class FindConcurrentStreamsParams(StreamRules, JobParams):
+    """The rules, as they come from the configuration."""
 
 
 @job(
@@ -31,8 +24,7 @@ class FindConcurrentStreamsParams(JobParams):
     params=FindConcurrentStreamsParams,
 )
 def find_concurrent_streams(run: Run[FindConcurrentStreamsParams]) -> None:
-    rules = StreamRules(**run.params.model_dump())
-    found = streams(intervals(run.read(VIEWING_SESSIONS), rules), rules)
+    found = streams(intervals(run.read(VIEWING_SESSIONS), run.params), run.params)
     pieces = by_day(found, run.start, run.end)
     most = peaks(pieces)
     run.write(STREAM_PEAKS, most)

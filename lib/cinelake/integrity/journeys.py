@@ -15,9 +15,9 @@ Caveat: of one account and day the first `MOST_STAYS` stays count; a home has a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
+from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -30,16 +30,29 @@ PLACE_DAYS_READ = 28
 MOST_STAYS = 400
 
 
-@dataclass(frozen=True)
-class TravelRules:
+class TravelRules(BaseModel):
     """Fastest travel, what places are uncertain by, and the longest gap that is looked at."""
 
-    fastest_kmh: float = 1000.0
-    least_km: float = 150.0
-    uncertain_km: float = 75.0
-    uncertain_coarse_km: float = 300.0
-    longest_gap_h: float = 12.0
-    stay_gap_s: int = 1800
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fastest_kmh: float = Field(
+        1000.0, gt=0, description="what an airliner does over ground with the wind (km/h)"
+    )
+    least_km: float = Field(
+        150.0, ge=0, description="distances below this are nobody's concern (km)"
+    )
+    uncertain_km: float = Field(
+        75.0, ge=0, description="what the place of a line in a building may be wrong by (km)"
+    )
+    uncertain_coarse_km: float = Field(
+        300.0, ge=0, description="the same of mobile carriers and satellites (km)"
+    )
+    longest_gap_h: float = Field(
+        12.0, gt=0, le=24, description="uses further apart in time are not compared (h)"
+    )
+    stay_gap_s: int = Field(
+        1800, ge=0, description="uses of a device in one region within this time are one stay (s)"
+    )
 
 
 def place_days(log_ins: DataFrame) -> DataFrame:

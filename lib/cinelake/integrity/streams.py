@@ -13,8 +13,7 @@ one stream, whatever became of the stop of the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -23,12 +22,17 @@ from cinelake.integrity.networks import network
 SECOND = 1_000_000
 
 
-@dataclass(frozen=True)
-class StreamRules:
+class StreamRules(BaseModel):
     """How long a pause holds a screen, and how long a title switch may take (s)."""
 
-    pause_limit_s: int = 300
-    switch_grace_s: int = 15
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pause_limit_s: int = Field(
+        300, ge=0, le=86_400, description="how long a paused play holds a screen (s)"
+    )
+    switch_grace_s: int = Field(
+        15, ge=0, le=600, description="how long a device may take from one title to the next (s)"
+    )
 
 
 def intervals(sessions: DataFrame, rules: StreamRules) -> DataFrame:
