@@ -45,7 +45,7 @@ class Behind:
     @property
     def tags(self) -> dict[str, str]:
         """For a version that brings it along, so that the same profiles have the same factors later."""
-        return {"recipe": self.recipe.model_dump_json(), "weights": self.weights.model_dump_json()}
+        return Setting(self.recipe, self.weights).tags
 
 
 def behind(tags: dict[str, str], frame: Callable[[str], DataFrame]) -> Behind:
@@ -56,13 +56,7 @@ def behind(tags: dict[str, str], frame: Callable[[str], DataFrame]) -> Behind:
 
 def brought_along(tags: dict[str, str], frame: Callable[[str], DataFrame]) -> Behind | None:
     """The model that a version of `taste_clusters` brought along, None where there was none to bring."""
-    if "recipe" not in tags:
-        return None
-    return Behind(
-        frame("titles").select("title_id", "factors"),
-        AlsRecipe.model_validate_json(tags["recipe"]),
-        Weights.model_validate_json(tags["weights"]),
-    )
+    return behind(tags, frame) if "recipe" in tags else None
 
 
 def fitted_before(

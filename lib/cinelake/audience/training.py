@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -112,8 +113,6 @@ def _mixture(
     told: DataFrame, known: Vocabulary, reduced: reduction.Reduction, recipe: FeatureRecipe,
     taken: Candidate | None, seed: int,
 ) -> Mixture:  # fmt: skip
-    import numpy as np
-
     everybody: Matrix = np.zeros(len(reduced.explained))
     if taken is None or taken.k == 1 or reduced.is_empty:
         return one(everybody)
