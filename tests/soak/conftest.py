@@ -85,7 +85,7 @@ class Service:
     def run(self, *words: str, **settings: str) -> dict[str, Any]:
         """Run a command to its end; returns the JSON of its last line."""
         process = self.command(*words, **settings)
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=1800)
         assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
         return json.loads(out.strip().splitlines()[-1])  # type: ignore[no-any-return]
 

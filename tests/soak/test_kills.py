@@ -13,6 +13,8 @@ KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
 # A lake is killed so often in a row before it may run to its end: each run goes on where the one before was killed.
 IN_A_ROW = 5
+# Ratings of films come from no device, so the tables of other areas may well be empty.
+FILLED = {"ratings", "titles", "profile_index", "recommendations", "similar_titles", "home_pages"}
 
 
 def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_heal(
@@ -20,7 +22,7 @@ def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_heal(
 ) -> None:
     reference, seconds = undisturbed
     expected = reference.content(spark)
-    assert all(rows for name, rows in expected.items() if name != "quarantine")
+    assert {name for name, rows in expected.items() if rows} >= FILLED, sorted(expected)
     assert len(expected["quarantine"]) == 4
     chance = random.Random(SEED)
     kills, lakes = 0, 0

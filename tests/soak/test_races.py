@@ -17,7 +17,7 @@ def test_two_runs_at_once_end_in_the_rows_of_one(
     service.copy_landing(reference)
     patience = {"lake.lock_wait": "10m"}
     both = [service.command("run", **patience) for _ in range(2)]
-    ended = [process.communicate(timeout=900) for process in both]
+    ended = [process.communicate(timeout=3600) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     assert service.content(spark) == reference.content(spark)
 
@@ -35,5 +35,5 @@ def test_an_impatient_second_run_is_refused_and_told_who_runs(
     _, complaint = second.communicate(timeout=120)
     assert second.returncode == 1
     assert f"is in use: process {first.pid}" in complaint
-    first.communicate(timeout=600)
+    first.communicate(timeout=1800)
     assert first.returncode == 0
