@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from cinelake.behaviour.history import latest
 from cinelake.recommend import gate, hidden_titles, pictures
-from cinelake.recommend.cold_titles import ContentRecipe, likes_of
+from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID
 from cinelake.recommend.eligibility import Limits, in_force, windows
 from cinelake.recommend.evaluation import named
@@ -110,7 +110,7 @@ def _before(table: Table) -> Reading:
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=2,
+    version=3,
     remedies=[SEARCH],
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
@@ -194,8 +194,8 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             )
             tracker.flush()
             fitted = recipe.fit(known)
-            learnt = params.content.fit(fitted.of_titles, likes_of(known), titles)
-            kept = {"recipe.from": origin, "content": params.content.model_dump_json()}
+            learnt = params.content.learn(fitted.of_titles, known, titles, through)
+            kept = {"recipe.from": origin} | learnt.tags
             return tracker.register(
                 ALS,
                 trained_through=through,

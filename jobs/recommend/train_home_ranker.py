@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
-from cinelake.recommend.cold_titles import ContentRecipe, likes_of, listable_of
+from cinelake.recommend.cold_titles import ContentRecipe, listable_of
 from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import intervals
@@ -62,7 +62,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=2,
+    version=3,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
     try:
@@ -185,15 +185,15 @@ def _fitted(
     told = indexed(signals, run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
     with persisted(interactions(told, setting.weights, until)) as rows:
         fitted = setting.recipe.fit(rows)
-        learnt = run.params.content.fit(
-            fitted.of_titles, likes_of(rows), said.select("title_id", *CONTENT)
+        learnt = run.params.content.learn(
+            fitted.of_titles, rows, said.select("title_id", *CONTENT), until - timedelta(days=1)
         )
         frames = {
             # The rows that the fit was made from are let go of.
             "titles": fitted.of_titles.select("title_id", "factors").localCheckpoint(),
             "content": learnt.terms,
         }
-    return frames, setting.tags | {"content": run.params.content.model_dump_json()}
+    return frames, setting.tags | learnt.tags
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ choose among what is on offer in the market and not seen before.
 The best model has at least four fifths of the oracle's nDCG@10; and profiles that no model has learned from get more of
 what they like from the first three titles that they saw to the end than from what is popular.
 
-Models list titles that somebody has played. What comes on offer in the fifth week is beyond them, and much of what is
-wanted then; how far the oracle gets without it is told beside.
+Much of what is wanted in the fifth week comes on offer only then. Lists hold such titles by what the catalogue says of
+them (`als, as listed`); the other models list what somebody has played. How far the oracle gets without the new ones is
+told beside.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -29,11 +30,13 @@ from unit.tables.rows import rows
 
 from cinelake.recommend import evaluation
 from cinelake.recommend.blending import blended
+from cinelake.recommend.cold_titles import ContentRecipe
+from cinelake.recommend.content import ONE, SEVERAL
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
-from cinelake.recommend.lists import histories
+from cinelake.recommend.lists import histories, numbered
 from cinelake.recommend.model import Fits
-from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.als import AlsRecipe, NamedFactors
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.persisted import persisted
@@ -77,6 +80,37 @@ class World:
         closed: np.ndarray = ~here.T[self._market(self.profiles // 8)]
         return closed
 
+    def said(self, spark: SparkSession) -> DataFrame:
+        """What the catalogue says of titles, but for the synopsis."""
+        titles, day = self.titles, np.datetime64(0, "D")
+        names = {name: getattr(titles, name) for name in ("language", "pace")}
+        each = pd.DataFrame(
+            {
+                "title_id": [str(title) for title in range(len(titles))],
+                "kind": np.where(titles.is_series, "series", "film"),
+                "genres": [
+                    _words(pair) for pair in zip(titles.genre, titles.second_genre, strict=True)
+                ],
+                **{
+                    name: [_words(row) for row in getattr(titles, name)]
+                    for name in ("moods", "themes", "cast")
+                },
+                "directors": [_words([one]) for one in titles.directors],
+                **{name: values.astype(str) for name, values in names.items()},
+                "maturity": titles.maturity.astype(int),
+                "synopsis": None,
+                "release_date": [(day + int(at)).item() for at in titles.release_day],
+            }
+        )
+        several = ", ".join(f"{name} array<string>" for name in SEVERAL.values())
+        return spark.createDataFrame(
+            each[
+                ["title_id", "kind", *SEVERAL.values(), *ONE.values(), "synopsis", "release_date"]
+            ],
+            f"title_id string, kind string, {several}, language string, pace string, maturity int, synopsis string, "
+            "release_date date",
+        )
+
     def chances(self) -> np.ndarray:
         """How likely each title is to be chosen by a viewer of the profile at the cut: profiles × titles."""
         found = self.plays.drop_duplicates("viewer")
@@ -103,6 +137,10 @@ class World:
     def _market(self, accounts: np.ndarray) -> np.ndarray:
         market: np.ndarray = batch_of(self.settings, np.arange(ACCOUNTS)).homes.market[accounts]
         return market
+
+
+def _words(values: Iterable[object]) -> list[str]:
+    return sorted({str(value) for value in values})
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +228,20 @@ def ndcg(lists: DataFrame, wanted: DataFrame) -> tuple[float, int]:
     return float(row.total) / row.profiles, row.profiles
 
 
+def as_listed(
+    fitted: NamedFactors, recipe: AlsRecipe, known: DataFrame, said: DataFrame
+) -> FoldedIn:
+    """The model of lists: titles that nobody has played yet are known by their content."""
+    content, through = ContentRecipe(), CUT - timedelta(days=1)
+    learnt = content.learn(fitted.of_titles, known, said, through)
+    titles = fitted.of_titles.select("title_id", "factors")
+    listable = content.listable(titles, learnt.terms, said, through, learnt.new_length)
+    listed = listable.join(numbered(listable), on="title_id", how="inner").localCheckpoint()
+    print(f"  new titles: length {learnt.new_length:.3f}, penalty {learnt.penalty:.1f}")
+    ridge = Ridge(recipe.alpha, recipe.reg_param)
+    return FoldedIn(listed, ridge, of_fit=listed.where(~F.col("is_cold")))
+
+
 def tuned(train: DataFrame) -> tuple[Setting[AlsRecipe], Setting[BlendRecipe]]:
     """What a search finds on the last days of what is learned from."""
     splits = [Split.at(train, block) for block in temporal_holdouts(train, 0.15, 2)]
@@ -239,12 +291,15 @@ def test_the_best_model_is_within_a_fifth_of_the_oracle(
             for name, recipe in recipes.items():
                 lists = fits.of(recipe).lists(told, DEEP)
                 found[name] = ndcg(best(lists, open_titles), wanted)
+            listed = as_listed(fits.of(als.recipe), als.recipe, known, world.said(spark))
+            told = histories(known.drop("title_idx"), numbered(listed.titles)).localCheckpoint()
+            found["als, as listed"] = ndcg(best(listed.lists(told, DEEP), open_titles), wanted)
     ceiling = found["oracle"][0]
     for name, (mean, profiles) in found.items():
         print(
             f"  {name:18} nDCG@{K} {mean:.4f}, {mean / ceiling:.2f} of the oracle, {profiles} profiles"
         )
-    assert max(found[name][0] for name in ("als", "ease", "mixture", "blend")) >= 0.8 * ceiling
+    assert max(found[name][0] for name in recipes.keys() | {"als, as listed"}) >= 0.8 * ceiling
     assert found["als"][0] > 1.5 * found["popular"][0]
 
 

@@ -13,9 +13,9 @@ A ridge regression from the terms of a title (content.py) to its factors, learnt
 
 What is predicted is shorter than what is known, by all that content does not tell, so such titles are seldom the best
 of all and might never be listed, nor ever be liked. A title that nobody can have liked yet, because it is *new*, is
-therefore stretched towards the length of those that are known, by `(length / |y|)ᵉ` with an `e` between 0, the best
-guess, and 1, a title as long as others. One that has been there for long stays as it is predicted: that nobody likes it
-tells something, too.
+therefore stretched towards the length of those that were new lately (new_titles.py; where few were, that of all), by
+`(length / |y|)ᵉ` with an `e` between 0, the best guess, and 1, a title as long as others. One that has been there for
+long stays as it is predicted: that nobody likes it tells something, too.
 
 The sums over titles are those of a sparse matrix on the driver, which is catalogue-sized. There is an unknown a term,
 so only the terms of most titles take part. What comes of it is a frame of terms, and applying it is a join.
@@ -24,7 +24,7 @@ so only the terms of most titles take part. What comes of it is a frame of terms
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -35,12 +35,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from scipy.sparse import csr_array, diags_array
 
-from cinelake.recommend import content
+from cinelake.recommend import content, new_titles
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.scoring import Matrix, matrix
 
 # What all titles share stands under this; no term is empty.
 INTERCEPT = ""
+# Tags of a version: how its content was learnt, and how long the factors of new titles are.
+CONTENT, NEW_LENGTH = "content", "content.new_length"
 # Penalties that are tried, in titles of the mean weight. The strongest comes first: of equals it is taken.
 PENALTIES = np.geomspace(1e4, 1e-2, 61)
 
@@ -87,8 +89,18 @@ class ContentRecipe(BaseModel):
             )
         return facets
 
+    def learn(
+        self, titles: DataFrame, interactions: DataFrame, said: DataFrame, trained_through: date
+    ) -> Learnt:
+        """Learn from `title_id, title_idx, factors`, the strengths that these were fitted to, and what the catalogue
+        says of titles, as it looks now.
+        """
+        found = self.fit(titles, likes_of(interactions), said)
+        new = new_titles.length(titles, interactions, said, trained_through, self.new_days)
+        return replace(found, new_length=new)
+
     def fit(self, factors: DataFrame, likes: DataFrame, titles: DataFrame) -> Learnt:
-        """Learn from `title_id, factors`, `title_id, likes` and what the catalogue says of titles, as it looks now.
+        """The same from `title_id, factors` and `title_id, likes`, without what is new.
 
         Where no term is told of enough titles, only what all of them share is learnt.
         """
@@ -115,17 +127,29 @@ class ContentRecipe(BaseModel):
         found = ridge(design, targets, liked / (liked + self.half_known), self.penalty)
         added = np.vstack([found.intercept, weight[:, None] * found.coefficients])
         table = pa.table({"term": [INTERCEPT, *vocabulary], "factors": list(added)})
-        return Learnt(factors.sparkSession.createDataFrame(table), found.penalty)
+        return Learnt(self, factors.sparkSession.createDataFrame(table), found.penalty)
 
     def listable(
-        self, known: DataFrame, learnt: DataFrame | None, titles: DataFrame, trained_through: date
+        self,
+        known: DataFrame,
+        learnt: DataFrame | None,
+        titles: DataFrame,
+        trained_through: date,
+        new_length: float | None = None,
     ) -> DataFrame:
         """The titles that lists may hold, as `with_cold_titles` tells them, for a model trained through that day.
 
         `titles` is the catalogue as it looks now, with the columns `content.SAID`.
         """
         is_new = F.col("release_date") > F.lit(trained_through - timedelta(days=self.new_days))
-        return with_cold_titles(known, learnt, titles, is_new=is_new, exploration=self.exploration)
+        return with_cold_titles(
+            known,
+            learnt,
+            titles,
+            is_new=is_new,
+            exploration=self.exploration,
+            new_length=new_length,
+        )
 
     def _kept(self, pairs: DataFrame) -> DataFrame:
         """`term, column`: the terms that take part, in columns of the matrix."""
@@ -141,10 +165,20 @@ class ContentRecipe(BaseModel):
 
 @dataclass(frozen=True)
 class Learnt:
-    """What each term adds to the factors of a title, `terms (term, factors array<double>)`, and the penalty of it."""
+    """What each term adds to the factors of a title, `terms (term, factors array<double>)`, and the penalty of it; and
+    how long the factors of new titles are, where that was found.
+    """
 
+    recipe: ContentRecipe
     terms: DataFrame
     penalty: float
+    new_length: float | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What `listable_of` reads of a version beside its frames."""
+        told = {CONTENT: self.recipe.model_dump_json()}
+        return told if self.new_length is None else told | {NEW_LENGTH: repr(self.new_length)}
 
 
 @dataclass(frozen=True)
@@ -197,10 +231,11 @@ def listable_of(
 
     A version of before content was learnt from knows only the titles that somebody liked.
     """
-    told = tags.get("content")
+    told, length = tags.get(CONTENT), tags.get(NEW_LENGTH)
     recipe = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
     learnt = frame("content") if told else None
-    return recipe.listable(frame("titles"), learnt, titles, trained_through)
+    new_length = float(length) if length else None
+    return recipe.listable(frame("titles"), learnt, titles, trained_through, new_length)
 
 
 def likes_of(strengths: DataFrame) -> DataFrame:
@@ -236,10 +271,12 @@ def with_cold_titles(
     *,
     is_new: Column,
     exploration: float,
+    new_length: float | None = None,
 ) -> DataFrame:
     """`title_id, factors array<float>, is_cold, is_new`: what a model knows, and what the catalogue has besides.
 
-    `is_new` is told by the columns of `titles`. A title without a term of `learnt` is left out; so are all cold ones of
+    `is_new` is told by the columns of `titles`; where nothing says how long new titles are, they are as long as the
+    known ones, by their mean square. A title without a term of `learnt` is left out; so are all cold ones of
     a model that learnt nothing of content.
     """
     no = F.lit(False)
@@ -257,7 +294,8 @@ def with_cold_titles(
         on="title_id",
         how="inner",
     )
-    usual = known.agg(F.sqrt(F.avg(_square(F.col("factors")))).alias("_usual"))
+    of_all = F.sqrt(F.avg(_square(F.col("factors"))))
+    usual = known.agg((of_all if new_length is None else F.lit(new_length)).alias("_usual"))
     own = F.sqrt(_square(F.col("factors")))
     stretch = F.when(F.col("is_new") & (own > 0), F.pow(F.col("_usual") / own, F.lit(exploration)))
     scaled = F.transform("factors", lambda x: x * F.coalesce(stretch, F.lit(1.0)))
