@@ -54,7 +54,7 @@ from cinelake.simulate.world.catalogue import Catalogue, catalogue
 from cinelake.tables.features import TITLE_SIGNALS
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "1000"))
-TRIALS = int(os.environ.get("CINELAKE_BENCH_TRIALS", "16"))
+TRIALS = int(os.environ.get("CINELAKE_BENCH_TRIALS", "8"))
 FIRST, WEEKS, K, DEEP = date(2026, 1, 1), 4, 10, 400
 CUT, END = FIRST + timedelta(weeks=WEEKS), FIRST + timedelta(weeks=WEEKS + 1)
 # As they come, but that what was played in the four weeks is all of one age.

@@ -133,7 +133,7 @@ def test_top_50_is_fast(spark: SparkSession, limited: bool) -> None:
 
             assert_same_lists(together, titles, limits, rival, liked, offered)
             own, others = in_turn(ours, implicit, repetitions=7, warm_up=2)
-            (slow,) = in_turn(mllib, repetitions=3, warm_up=1)
+            (slow,) = in_turn(mllib, repetitions=1, warm_up=1)
     print(
         f"\ntop {K} for {PROFILES:,} profiles × {TITLES:,} titles, rank {RANK}, {CORES} cores, "
         f"{'all limits' if limited else 'seen titles removed'}"

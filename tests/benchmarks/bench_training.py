@@ -26,7 +26,8 @@ from cinelake.recommend.persisted import persisted
 
 SIZES = (1_000_000, 4_000_000, 20_000_000)
 TITLES, OF_A_PROFILE, CORES = 20_000, 100, 2
-RECIPE = AlsRecipe()
+# Each iteration costs the same.
+RECIPE = AlsRecipe(iterations=3)
 
 
 def interactions(spark: SparkSession, size: int) -> DataFrame:
