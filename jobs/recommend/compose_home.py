@@ -8,14 +8,12 @@ from pyspark.sql import functions as F
 from cinelake.recommend.home.approved import approved
 from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.pages import pages
-from cinelake.recommend.home.planning import Behind, Settings, Told, planned, prepared
+from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.rows.kind import kinds_named
-from cinelake.recommend.service import TOLD, Records
 from cinelake.runtime.job import JobParams, Run, history, job
-from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME, STOPPING_POINTS, TITLE_EXPOSURES
-from cinelake.tables.recommend import ALS, SIMILAR_TITLES
+from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME
+from cinelake.tables.recommend import ALS
 
 
 class ComposeHomeParams(JobParams):
@@ -32,16 +30,7 @@ class ComposeHomeParams(JobParams):
 
 
 @job(
-    reads=[
-        history(TITLE_SIGNALS),
-        history(STOPPING_POINTS),
-        history(TITLE_EXPOSURES),
-        history(SIMILAR_TITLES),
-        *map(history, TOLD),
-        ALS,
-        HOME_RANKER,
-        RESUME,
-    ],
+    reads=[*map(history, READ), ALS, HOME_RANKER, RESUME],
     writes=[HOME_PAGES],
     params=ComposeHomeParams,
     catchup=False,
@@ -49,10 +38,7 @@ class ComposeHomeParams(JobParams):
 def compose_home(run: Run[ComposeHomeParams]) -> None:
     params, kinds = run.params, kinds_named(run.params.rows)
     models = approved(run.approved_or_none, run.tracker.tracking.read_frame)
-    told = Told(
-        *map(run.read, (TITLE_SIGNALS, STOPPING_POINTS, TITLE_EXPOSURES, SIMILAR_TITLES)),
-        Records(*map(run.read, TOLD)),
-    )
+    told = Told.of(run.read)
     settings = models.weighing(params.settings)
     ready = prepared(told, run.end, settings, models.taste, models.resume, kinds)
     run.tracker.set_tags({f"left_out.{kind}": why for kind, why in ready.left_out.items()})

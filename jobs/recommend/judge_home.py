@@ -13,18 +13,16 @@ from cinelake.recommend.home.approved import approved
 from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
-from cinelake.recommend.home.planning import Behind, Settings, Told, planned, prepared
+from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.scores import MEASURES
 from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.rows.kind import kinds_named
-from cinelake.recommend.service import TOLD, Records
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job
-from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME, STOPPING_POINTS, TITLE_EXPOSURES
-from cinelake.tables.recommend import ALS, SIMILAR_TITLES
+from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME
+from cinelake.tables.recommend import ALS
 
 
 class JudgeHomeParams(JobParams):
@@ -33,16 +31,7 @@ class JudgeHomeParams(JobParams):
 
 
 @job(
-    reads=[
-        history(TITLE_SIGNALS),
-        history(STOPPING_POINTS),
-        history(TITLE_EXPOSURES),
-        history(SIMILAR_TITLES),
-        *map(history, TOLD),
-        ALS,
-        HOME_RANKER,
-        RESUME,
-    ],
+    reads=[*map(history, READ), ALS, HOME_RANKER, RESUME],
     writes=[HOME_SCORES],
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,
@@ -51,10 +40,7 @@ class JudgeHomeParams(JobParams):
 def judge_home(run: Run[JudgeHomeParams]) -> None:
     grid, day = run.params.grid, run.end - timedelta(days=1)
     models = approved(run.approved_or_none, run.tracker.tracking.read_frame)
-    told = Told(
-        *map(run.read, (TITLE_SIGNALS, STOPPING_POINTS, TITLE_EXPOSURES, SIMILAR_TITLES)),
-        Records(*map(run.read, TOLD)),
-    )
+    told = Told.of(run.read)
     kinds = kinds_named(())
     ready = prepared(
         told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds

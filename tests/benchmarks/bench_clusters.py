@@ -37,7 +37,6 @@ from unit.tables.rows import rows
 from cinelake.audience import cells as told_cells
 from cinelake.audience import clustering, portraits
 from cinelake.audience.assigning import members_of
-from cinelake.audience.candidates import also_watched
 from cinelake.audience.cells import ASPECTS, Told
 from cinelake.audience.choice import ClusterRecipe
 from cinelake.audience.clustering import Population, Vectors, axes_of
@@ -48,6 +47,7 @@ from cinelake.audience.mixture import round_ones
 from cinelake.audience.reduction import Reduction
 from cinelake.audience.training import Day, choose, fit
 from cinelake.recommend import evaluation
+from cinelake.recommend.also_watched import also_watched
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
@@ -340,7 +340,7 @@ def test_clusters_tell_light_profiles_more_than_what_is_popular(
     )
     titles = portraits.popular(seen, made.members, 1000)
     asking = made.members.join(light, on="profile_id", how="left_semi")
-    lists = {"people like you": also_watched(asking, titles, seen, K)}
+    lists = {"people like you": also_watched(asking, titles, K, seen)}
     told = seen.join(light, on="profile_id", how="left_semi")
     everyone = made.members.select(
         "profile_id", F.lit("all").alias("cluster_id"), F.lit(1.0).alias("share"), "population",
@@ -348,7 +348,7 @@ def test_clusters_tell_light_profiles_more_than_what_is_popular(
     )  # fmt: skip
     of_all = portraits.popular(seen, everyone.withColumn("population", F.lit("all")), 1000)
     lists["popular"] = also_watched(
-        everyone.join(light, on="profile_id", how="left_semi"), of_all, seen, K
+        everyone.join(light, on="profile_id", how="left_semi"), of_all, K, seen
     )
     model = als(world, LAST_WEEK)
     numbers = model.titles.select(

@@ -16,6 +16,7 @@ from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, RehearsalTracker, rehearse
 from cinelake.runtime.tracking import Tracking
 from cinelake.runtime.windows import Window
+from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
@@ -110,7 +111,7 @@ def inputs(spark: SparkSession) -> Inputs:
             {"profile_id": "new", "title_id": "t28", "shown_date": MONDAY - timedelta(days=1), "pages": 60}
         ],
     }  # fmt: skip
-    empty: list[Table] = [DEVICES, SIMILAR_TITLES]
+    empty: list[Table] = [DEVICES, SIMILAR_TITLES, CLUSTER_MEMBERS, CLUSTER_TITLES]
     return {table: rows(spark, table, *own).localCheckpoint() for table, own in told.items()} | {
         table: spark.createDataFrame([], table.schema) for table in empty
     }
@@ -133,6 +134,7 @@ def test_everybody_has_a_page_for_each_screen_and_part_of_the_day(inputs: Inputs
         (name, device, part) for name in ("ann", "kid", "new") for device in DEVICE_CLASSES for part in DAYPARTS
     }  # fmt: skip
     assert tracker.tags["left_out.because_you_watched"] == "there is no similar"
+    assert tracker.tags["left_out.people_like_you"] == "there is no clusters"
     assert {t["as_of"] for t in told} == {MONDAY}
     evening = [t for t in told if (t["device_class"], t["daypart"]) == ("tv", "evening")]
     own = {name: [t for t in evening if t["profile_id"] == name] for name in ("ann", "kid", "new")}

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
+from cinelake.recommend import also_watched
 from cinelake.recommend.eligibility import Limits, Offer, offer
 from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.home.attention import Attention
@@ -33,10 +34,25 @@ from cinelake.recommend.lists import histories, numbered, of_viewers, popular_ar
 from cinelake.recommend.popular_here import CircledScoring, Popularity
 from cinelake.recommend.rows.kind import Known, RowKind, Titles
 from cinelake.recommend.scoring import Matrix
-from cinelake.recommend.service import Records, Service
+from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.similar import newest
 from cinelake.recommend.strengths import Weights, strengths
+from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
+from cinelake.tables.contract import Table
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.home import STOPPING_POINTS, TITLE_EXPOSURES
+from cinelake.tables.recommend import SIMILAR_TITLES
 
+# What pages are made from, in the order of `Told`; and with what the service tells.
+OF_PAGES = (
+    TITLE_SIGNALS,
+    STOPPING_POINTS,
+    TITLE_EXPOSURES,
+    SIMILAR_TITLES,
+    CLUSTER_MEMBERS,
+    CLUSTER_TITLES,
+)
+READ = (*OF_PAGES, *TOLD)
 # What is read of the catalogue beside what the recommender reads of it.
 SAID = ("name", "is_original", "genres", "moods", "kind", "runtime_s", "maturity")
 
@@ -189,15 +205,24 @@ def planned(given: Basis, behind: Behind, day: date) -> Plan:
 
 @dataclass(frozen=True)
 class Told:
-    """Rows of tables: days of `title_signals`, `stopping_points` and `title_exposures`, lists of `similar_titles`, and
-    what the service tells of itself.
+    """Rows of tables: days of `title_signals`, `stopping_points` and `title_exposures`, lists of `similar_titles`, of
+    clusters `cluster_members` and `cluster_titles`, and what the service tells of itself.
     """
 
     signals: DataFrame
     stops: DataFrame
     exposures: DataFrame
     similar: DataFrame
+    members: DataFrame
+    cluster_titles: DataFrame
     records: Records
+
+    @classmethod
+    def of(cls, read: Callable[[Table], DataFrame]) -> Told:
+        """From the tables of `READ`."""
+        signals, stops, exposures, similar, members, cluster_titles = map(read, OF_PAGES)
+        records = Records(*map(read, TOLD))
+        return cls(signals, stops, exposures, similar, members, cluster_titles, records)
 
 
 class Settings(BaseModel):
@@ -252,11 +277,13 @@ def prepared(
     found = basis(
         known, service, people, model, catalogue, trends_of(records.title_audiences, until)
     )
+    before = F.col("as_of") < F.lit(until)
     facts = Known(
         until=until,
         signals=told.signals.where(F.col("signal_date") < F.lit(until)),
         liked=known.where("strength > 0").select("profile_id", "title_id"),
-        similar=newest(told.similar.where(F.col("as_of") < F.lit(until))),
+        similar=newest(told.similar.where(before)),
+        clusters=also_watched.newest(told.members.where(before), told.cluster_titles.where(before)),
         begun=_begun(told.stops, records.titles, until, settings.resume, resume),
     )
     missing = {kind.kind: kind.missing(facts) for kind in kinds}

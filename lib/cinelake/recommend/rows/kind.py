@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame
 from scipy.sparse import csr_array
 
 from cinelake.recommend import rows
+from cinelake.recommend.also_watched import Clusters
 from cinelake.recommend.declared import declared
 from cinelake.recommend.scoring import Matrix
 
@@ -88,14 +89,15 @@ class Known:
     """What is known of profiles, at the moment at which the day before `until` ends.
 
     `signals` are days of `title_signals`, `liked (profile_id, title_id)` what a profile wants, `similar` the newest
-    rows of `similar_titles`, `begun` what it may go on with, at each of its circumstances, with `odds` (logarithm) of
-    doing so. None where a service has none of it.
+    rows of `similar_titles`, `clusters` the newest of taste, `begun` what it may go on with, at each of its
+    circumstances, with `odds` (logarithm) of doing so. None where a service has none of it.
     """
 
     until: date
     signals: DataFrame
     liked: DataFrame
     similar: DataFrame | None = None
+    clusters: Clusters | None = None
     begun: DataFrame | None = None
 
 

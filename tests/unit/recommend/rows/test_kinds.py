@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from math import log
 from typing import Any
 
 import numpy as np
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows, same
 
+from cinelake.recommend.also_watched import newest
 from cinelake.recommend.rows.genres import Genres
 from cinelake.recommend.rows.kind import Known, RowKind, Titles, row_kinds
 from cinelake.recommend.rows.micro_genres import MicroGenres, name
 from cinelake.recommend.rows.new_releases import NewReleases
 from cinelake.recommend.rows.popular import Popular
 from cinelake.recommend.rows.trending import Trending
+from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import SIMILAR_TITLES
 
@@ -36,8 +40,8 @@ def kind(name: str) -> RowKind:
 
 def test_the_kinds_of_row_are_found_in_their_files() -> None:
     assert list(row_kinds()) == [
-        "because_you_watched", "continue_watching", "genre", "micro_genre", "my_list", "new_releases", "popular",
-        "top_picks", "trending", "watch_again",
+        "because_you_watched", "continue_watching", "genre", "micro_genre", "my_list", "new_releases",
+        "people_like_you", "popular", "top_picks", "trending", "watch_again",
     ]  # fmt: skip
 
 
@@ -164,8 +168,31 @@ def test_rows_go_out_from_what_was_liked_last(spark: SparkSession) -> None:
     same(found, expected)
 
 
+def test_what_people_of_the_same_taste_watch_counts_by_how_many_do(spark: SparkSession) -> None:
+    day, both = (
+        UNTIL - timedelta(days=1),
+        [{"cluster_id": "a", "share": 0.75}, {"cluster_id": "b", "share": 0.25}],
+    )
+    members = rows(
+        spark, CLUSTER_MEMBERS,
+        {"profile_id": "p", "as_of": day, "shares": both},
+        # Of a day before.
+        {"profile_id": "p", "as_of": day - timedelta(days=1), "shares": [{"cluster_id": "old", "share": 1.0}]},
+    )  # fmt: skip
+    liked = rows(
+        spark, CLUSTER_TITLES,
+        {"cluster_id": "a", "as_of": day, "title_id": "heat", "score": 0.4},
+        {"cluster_id": "b", "as_of": day, "title_id": "up", "score": 0.6},
+        {"cluster_id": "old", "as_of": day - timedelta(days=1), "title_id": "jaws", "score": 0.9},
+    )  # fmt: skip
+    found = kind("people_like_you").own(known(spark, clusters=newest(members, liked)))
+    assert told(found) == [("p", "heat", 0.0), ("p", "up", pytest.approx(0.5 * log(0.5)))]
+    assert newest(members.limit(0), liked) is None
+
+
 def test_a_kind_says_what_it_misses(spark: SparkSession) -> None:
     given = known(spark)
     assert kind("because_you_watched").missing(given) == ["similar"]
     assert kind("continue_watching").missing(given) == ["begun"]
+    assert kind("people_like_you").missing(given) == ["clusters"]
     assert kind("my_list").missing(given) == []

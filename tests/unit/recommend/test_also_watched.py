@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 from unit.tables.rows import rows, same
 
-from cinelake.audience.candidates import also_watched
+from cinelake.recommend.also_watched import also_watched
 from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
 
 
@@ -31,4 +31,4 @@ def test_titles_are_weighed_by_shares_and_those_seen_are_left_out(spark: SparkSe
         ],
         "profile_id string, rank int, title_id string, score double",
     )
-    same(also_watched(members, titles, seen, 2), expected)
+    same(also_watched(members, titles, 2, seen), expected)
