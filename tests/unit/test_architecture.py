@@ -320,7 +320,10 @@ def a_job_is_named_after_its_file(source: Source) -> Iterator[Offence]:
         node.name
         for node in source.tree.body
         if isinstance(node, ast.FunctionDef)
-        and any(name_of(decorator) in {"job", "ingest"} for decorator in node.decorator_list)
+        and any(
+            name_of(decorator) in {"job", "ingest", "maintenance"}
+            for decorator in node.decorator_list
+        )
     ]
     if jobs != [source.stem]:
         found = ", ".join(jobs) or "none"

@@ -15,7 +15,7 @@ from rich.console import Console
 from cinelake.runtime.arguments import day, trigger
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.graph import Graph
-from cinelake.runtime.job import AnyJob, Ingest
+from cinelake.runtime.job import AnyJob, Ingest, Maintenance
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress, closing
@@ -48,6 +48,8 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
 def _request(job: AnyJob, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Request:
     if isinstance(job, Ingest):
         return Request(trigger=trigger(options.trigger))
+    if isinstance(job, Maintenance):
+        return Request(only=(job.name,))
     try:
         return Request(window=Window(options.start, options.end), only=(job.name,))
     except ValueError as error:
@@ -65,7 +67,7 @@ def _parser(job: AnyJob) -> argparse.ArgumentParser:
         parser.add_argument(
             "--trigger", help='"10 seconds" to run for ever at that pace; default: what has landed'
         )
-    else:
+    elif not isinstance(job, Maintenance):
         parser.add_argument("--start", type=day, required=True, help="first day of the window, UTC")
         parser.add_argument(
             "--end", type=day, required=True, help="day after the last of the window"

@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 from cinelake.runtime.conservation import Balance
 from cinelake.runtime.digest import EMPTY, Digest
+from cinelake.runtime.usage import Usage
 from cinelake.runtime.windows import Window
 
 _MASK = (1 << 64) - 1
@@ -50,6 +51,8 @@ class Entry:
     days: tuple[DayEntry, ...] = ()
     balances: tuple[Balance, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    usage: Usage | None = None
     received_through: datetime | None = None
     started_at: datetime | None = None
     seconds: float = 0.0
@@ -124,6 +127,13 @@ class Books:
         """The digest last published for the day; None when unknown or disturbed by somebody's commit."""
         content = self._content[table].get(day)
         return None if content is None or content.disturbed_by else content.digest
+
+    def days(self, table: str) -> dict[date, Digest | None]:
+        """The digest last published for each day; None for one that somebody's commit disturbed."""
+        return {
+            day: None if content.disturbed_by else content.digest
+            for day, content in self._content[table].items()
+        }
 
     def first_day(self, table: str) -> date | None:
         """The earliest day that holds rows."""

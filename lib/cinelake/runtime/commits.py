@@ -75,6 +75,13 @@ class Commit:
         )
         return written - copied
 
+    @property
+    def rows_deleted(self) -> int:
+        """Rows that a DELETE or a MERGE took away."""
+        return int(self.metrics.get("numDeletedRows", 0)) + int(
+            self.metrics.get("numTargetRowsDeleted", 0)
+        )
+
     def days_touched(self, table: Table) -> tuple[date, date] | None:
         """The inclusive range of days whose files it changed; None when that could be any day."""
         column = partition_column(table)

@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 
 from cinelake import __version__
 from cinelake.runtime.books import Books, Entry
-from cinelake.runtime.job import Job, JobParams
+from cinelake.runtime.job import Job, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -33,7 +33,7 @@ class Context:
     ledger: Ledger
     books: Books
     tracking: Tracking
-    params: Callable[[Job], JobParams]
+    params: Callable[[Job | Maintenance], JobParams]
     # Asked for when a job first makes pseudonyms.
     keyring: Callable[[], Keyring] | None = None
     lock: RLock = field(default_factory=RLock)

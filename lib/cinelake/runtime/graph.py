@@ -16,7 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
-from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, JobError
+from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, JobError, Maintenance
 from cinelake.tables.contract import Kind, Model, Table
 
 
@@ -50,6 +50,7 @@ class Graph:
         if self.complete:
             self._refuse_unproduced_inputs()
             self._refuse_odd_remedies()
+            self._refuse_unknown_predecessors()
         _ = self.order
 
     @classmethod
@@ -65,8 +66,11 @@ class Graph:
     @cached_property
     def upstream(self) -> dict[str, set[str]]:
         """Names of the jobs that each job directly builds on."""
+        names = {job.name for job in self.jobs}
         return {
-            job.name: {self.writer[name].name for name in job.inputs if name in self.writer}
+            job.name: names.intersection(job.after)
+            if isinstance(job, Maintenance)
+            else {self.writer[name].name for name in job.inputs if name in self.writer}
             for job in self.jobs
         }
 
@@ -99,6 +103,11 @@ class Graph:
             if isinstance(item, Table)
         }
         return [found[name] for name in sorted(found)]
+
+    @property
+    def maintenance(self) -> list[Maintenance]:
+        """The jobs that look after tables, in no order."""
+        return [job for job in self.jobs if isinstance(job, Maintenance)]
 
     def readers(self, name: str) -> list[str]:
         """Names of the jobs that read a table or model."""
@@ -157,6 +166,15 @@ class Graph:
                         f"job {job.name!r} may call for {remedy!r}, which is no job on demand"
                     )
 
+    def _refuse_unknown_predecessors(self) -> None:
+        known = {job.name for job in self.maintenance}
+        for job in self.maintenance:
+            for name in job.after:
+                if name not in known:
+                    raise GraphError(
+                        f"job {job.name!r} is to go after {name!r}, which is no maintenance job"
+                    )
+
     def _refuse_unproduced_inputs(self) -> None:
         for job in self.jobs:
             for reading in job.reads:
@@ -174,7 +192,7 @@ class Graph:
 
 def is_on_demand(job: AnyJob) -> bool:
     """Whether a job waits to be named."""
-    return isinstance(job, Job) and job.cadence is Cadence.ON_DEMAND
+    return not isinstance(job, Ingest) and job.cadence is Cadence.ON_DEMAND
 
 
 def as_text(graph: Graph) -> str:
@@ -183,16 +201,18 @@ def as_text(graph: Graph) -> str:
     longest = max(len(cadence) for cadence in Cadence)
     lines = []
     for job in graph.order:
-        source = (
-            f"landing/{job.source.name}"
-            if isinstance(job, Ingest)
-            else ", ".join(r.name for r in job.reads)
-        )
         due = "always" if isinstance(job, Ingest) else job.cadence
-        lines.append(
-            f"{f'{job.area}/{job.name}':<{width}}  {due:<{longest}}  {source} → {', '.join(w.name for w in job.writes)}"
-        )
+        lines.append(f"{f'{job.area}/{job.name}':<{width}}  {due:<{longest}}  {_flow(job)}")
     return "\n".join(lines)
+
+
+def _flow(job: AnyJob) -> str:
+    if isinstance(job, Maintenance):
+        return "looks after all tables"
+    read = (
+        [f"landing/{job.source.name}"] if isinstance(job, Ingest) else [r.name for r in job.reads]
+    )
+    return f"{', '.join(read)} → {', '.join(written.name for written in job.writes)}"
 
 
 def as_mermaid(graph: Graph) -> str:
@@ -224,7 +244,7 @@ def as_json(graph: Graph) -> str:
                 {
                     "name": job.name,
                     "area": job.area,
-                    "kind": "ingest" if isinstance(job, Ingest) else "job",
+                    "kind": type(job).__name__.lower(),
                     "cadence": "always" if isinstance(job, Ingest) else str(job.cadence),
                     "description": job.description,
                     "reads": [reading.name for reading in job.reads],
@@ -245,7 +265,7 @@ def _touched(job: AnyJob) -> Iterable[Table | Model]:
 
 def _declared_in(path: Path) -> AnyJob:
     module = _load(path)
-    declared = [value for value in vars(module).values() if isinstance(value, (Job, Ingest))]
+    declared = [value for value in vars(module).values() if isinstance(value, AnyJob)]
     if len(declared) != 1:
         raise GraphError(f"{path} declares {len(declared)} jobs; a job file declares exactly one")
     if declared[0].name != path.stem:

@@ -38,6 +38,7 @@ from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.runner import Outcome
 from cinelake.runtime.upkeep import appended
+from cinelake.runtime.usage import tagged, usage_of
 
 
 def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]) -> Outcome:
@@ -176,7 +177,9 @@ class _Batches:
         counted = landed(lines)
         batch = _BatchRun(counted.frame, self._job, publisher, self.application, number, away)
         batch.inspect = lambda rejected: self._inspect(taken.files, rejected)
-        self._job.function(batch)
+        # Read at the end of the batch: what a batch starts anew is the run's, too.
+        with tagged(self._context.lake.spark, run_id):
+            self._job.function(batch)
         if batch.published is None:
             raise JobError(
                 f"ingest job {self._job.name!r} did not append its batch; call run.append once"
@@ -197,6 +200,7 @@ class _Batches:
             received_through=publisher.received_through,
             seconds=round(time.monotonic() - started, 3),
             balances=(balance,),
+            usage=usage_of(self._context.lake.spark, run_id),
             **appended(batch.published),
         )
         self._context.enter(entry, (f"{self.application}:job_runs", number))

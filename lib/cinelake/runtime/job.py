@@ -1,7 +1,8 @@
 """What a job is: a function of its window, declared with what it reads and writes.
 
-`@job` makes a windowed job of a function, `@ingest` one that moves landed records into a bronze table. The
-declared value runs alone (`main`, for `spark-submit`), inside the pipeline, or without any lake (`rehearse`).
+`@job` makes a windowed job of a function, `@ingest` one that moves landed records into a bronze table, and
+`@maintenance` one that looks after tables without changing what they say. The declared value runs alone (`main`, for
+`spark-submit`), inside the pipeline, or, with a window or landed lines, without any lake (`rehearse`).
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ __all__ = [
     "IngestRun",
     "JobError",
     "JobParams",
+    "MaintenanceRun",
     "Reading",
     "Run",
     "history",
     "ingest",
     "job",
+    "maintenance",
     "previous",
     "rehearse",
 ]
@@ -239,6 +242,73 @@ class IngestRun(ABC):
         """Add the records to the bronze table; rows with `_reasons` go to quarantine."""
 
 
+class MaintenanceRun(ABC, Generic[P]):
+    """What a maintenance job is given: the tables there are, and what may be done to them.
+
+    Nothing that it can do changes what a row says or makes a window stale.
+    """
+
+    def __init__(self, params: P, tables: Sequence[Table]) -> None:
+        self.params = params
+        # Those that exist, by name; whoever writes them.
+        self.tables = tuple(tables)
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Say what was done; it is kept in the ledger."""
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        """Say that somebody should look at something; the job succeeds, and the command ends with a code of its own."""
+        self.warnings.append(message)
+
+    @property
+    @abstractmethod
+    def through(self) -> date | None:
+        """The end of the last whole day of data; None for an empty lake."""
+
+    @abstractmethod
+    def partitions(self, table: Table) -> list[Partitioned]:
+        """The files of the newest version, by partition."""
+
+    @abstractmethod
+    def compact(self, table: Table, partitions: Sequence[str | None]) -> None:
+        """Rewrite the small files of these partitions as few; the rows stay as they are."""
+
+    @abstractmethod
+    def vacuum(self, table: Table, days: int) -> tuple[int, int]:
+        """Remove the files that no version of the last `days` days has; returns how many, and their bytes."""
+
+    @abstractmethod
+    def expire(self, table: Table, before: date) -> int:
+        """Delete the rows of days before `before` and seal the windows that read them; returns how many."""
+
+    @abstractmethod
+    def expire_quarantine(self, days: int) -> int:
+        """Delete what was turned away more than `days` days before the newest run; returns how many rows."""
+
+    @abstractmethod
+    def remove_leavings(self) -> list[str]:
+        """Remove what killed runs left in the staging area; returns the names of the folders."""
+
+    @abstractmethod
+    def prune_tracking(self, days: int) -> int:
+        """Remove runs of MLflow that began more than `days` days before the newest, but none a model came from."""
+
+    @abstractmethod
+    def inspect(self) -> list[str]:
+        """What is wrong with the lake's files, books and counts, in words; see `fsck`."""
+
+
+@dataclass(frozen=True)
+class Partitioned:
+    """The files of one partition: `day` as the log writes it, None in a table without partitions."""
+
+    day: str | None
+    sizes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Job:
     """A windowed job, as declared."""
@@ -318,7 +388,45 @@ class Ingest:
         run_alone(self, arguments)
 
 
-AnyJob = Job | Ingest
+@dataclass(frozen=True)
+class Maintenance:
+    """A job that looks after the tables of everybody. It runs where it is named, and alone."""
+
+    name: str
+    area: str
+    function: Callable[[MaintenanceRun[Any]], None]
+    params: type[JobParams] = JobParams
+    after: tuple[str, ...] = ()
+    cadence: Cadence = Cadence.ON_DEMAND
+
+    @property
+    def description(self) -> str:
+        return _first_line(self.function)
+
+    @property
+    def reads(self) -> tuple[Reading, ...]:
+        return ()
+
+    @property
+    def writes(self) -> tuple[Table | Model, ...]:
+        return ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ()
+
+    def configured(self, settings: Mapping[str, Mapping[str, Any]]) -> JobParams:
+        """As `Job.configured`."""
+        return _params(self, settings.get(self.name, {}))
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run alone, from the command line."""
+        from cinelake.runtime.alone import run_alone
+
+        run_alone(self, arguments)
+
+
+AnyJob = Job | Ingest | Maintenance
 
 
 def job(
@@ -371,6 +479,20 @@ def ingest(
 
     def declare(function: Callable[[IngestRun], None]) -> Ingest:
         return Ingest(function.__name__, _area(function), function, source, writes, version)
+
+    return declare
+
+
+def maintenance(
+    *, params: type[JobParams] = JobParams, after: Sequence[str] = ()
+) -> Callable[[Callable[[MaintenanceRun[Any]], None]], Maintenance]:
+    """Declare a job that looks after tables: the one exception to a table having one writer.
+
+    `after` names the maintenance jobs that go first, where they run together.
+    """
+
+    def declare(function: Callable[[MaintenanceRun[Any]], None]) -> Maintenance:
+        return Maintenance(function.__name__, _area(function), function, params, tuple(after))
 
     return declare
 
@@ -566,7 +688,7 @@ def rehearse(
         batch = _IngestRehearsal(declared.target, inputs)
         declared.function(batch)
         return batch.outputs
-    if isinstance(inputs, DataFrame) or start is None:
+    if isinstance(inputs, DataFrame) or start is None or isinstance(declared, Maintenance):
         raise JobError(f"rehearsal of {declared.name!r} takes frames by table, and a start")
     window = Window(start, end or start + timedelta(days=1))
     run: _Rehearsal[Any] = _Rehearsal(
@@ -625,7 +747,7 @@ def _refuse_nonsense(declared: Job) -> None:
             )
 
 
-def _params(declared: Job, values: Mapping[str, Any]) -> JobParams:
+def _params(declared: Job | Maintenance, values: Mapping[str, Any]) -> JobParams:
     known = declared.params.model_fields
     for name in values:
         if name not in known:

@@ -36,6 +36,7 @@ from cinelake.runtime.commits import Commit, CommitLog, Note
 from cinelake.runtime.storage import Storage
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column, properties, quoted
+from cinelake.tables.system import QUARANTINE
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONSTRAINT = "delta.constraints."
@@ -67,6 +68,7 @@ class Receipt:
 
     version: int | None
     rows: int
+    deleted: int = 0
 
 
 class Lake:
@@ -345,9 +347,48 @@ class Lake:
             lambda: self._with_user_metadata(note, lambda: self._delta(table).delete(condition)),
         )
 
-    def compact(self, table: Table) -> None:
-        """Rewrite many small files as few; the rows, and so all windows, stay as they are."""
-        self._delta(table).optimize().executeCompaction()
+    def compact(self, table: Table, partitions: Sequence[str | None] = ()) -> None:
+        """Rewrite many small files as few, in all partitions or in these; the rows, and so all windows, stay."""
+        optimizing = self._delta(table).optimize()
+        column = partition_column(table)
+        if column is not None and partitions:
+            days = ", ".join(f"DATE'{day}'" for day in partitions if day is not None)
+            optimizing = optimizing.where(f"{column} IN ({days})")
+        with self._turn(table):
+            optimizing.executeCompaction()
+
+    def vacuum(self, table: Table, days: int) -> None:
+        """Remove the files that no version of the last `days` days has."""
+        # Delta refuses less than the table's own setting: readers would lose files that they are reading. No run of
+        # ours lasts days, and people's records may not stay as long as that.
+        with (
+            self._turn(table),
+            self._conf("spark.databricks.delta.retentionDurationCheck.enabled", "false"),
+        ):
+            self._delta(table).vacuum(24 * days)
+
+    def expire_quarantine(self, expired: DataFrame, note: Note) -> Receipt:
+        """Delete what was turned away in the publications of `expired(publication)`."""
+
+        def delete() -> None:
+            (
+                self._delta(QUARANTINE)
+                .alias("old")
+                .merge(expired.alias("gone"), "old.publication = gone.publication")
+                .whenMatchedDelete()
+                .execute()
+            )
+
+        return self._commit(QUARANTINE, note, lambda: self._with_user_metadata(note, delete))
+
+    def files(self, table: Table) -> list[tuple[str, dict[str, str | None], int]]:
+        """Path below the table's folder, partition values and bytes of each file of the newest version."""
+        found = self._snapshot(table).allFiles().toDF()
+        rows = DataFrame(found, self.spark).select("path", "partitionValues", "size").toArrow()
+        return [
+            (unquote(row["path"]), dict(row["partitionValues"]), row["size"])
+            for row in rows.to_pylist()
+        ]
 
     # ---- staging
 
@@ -387,7 +428,7 @@ class Lake:
                     write()
             for commit in reversed(self.commits(table, before)):
                 if commit.note == note:
-                    return Receipt(commit.version, commit.rows_written)
+                    return Receipt(commit.version, commit.rows_written, commit.rows_deleted)
             return Receipt(None, 0)
 
     def _turn(self, table: Table) -> RLock:

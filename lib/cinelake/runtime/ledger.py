@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from cinelake.runtime.commits import Note
 from cinelake.runtime.conservation import Balance
 from cinelake.runtime.digest import Digest
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.usage import Usage
 from cinelake.tables.system import JOB_RUNS
 
 # An append a job and run makes many small files; reading them all is what planning costs.
@@ -53,8 +55,6 @@ class Ledger:
 
 
 def _placed(entry: Entry, sequence: int) -> Entry:
-    from dataclasses import replace
-
     return replace(entry, sequence=sequence, started_at=entry.started_at or datetime.now(UTC))
 
 
@@ -98,6 +98,8 @@ def _row(entry: Entry) -> dict[str, Any]:
             for balance in entry.balances
         ],
         "warnings": list(entry.warnings),
+        "notes": list(entry.notes),
+        "usage": entry.usage and asdict(entry.usage),
         "received_through": entry.received_through,
         "started_at": entry.started_at,
         "seconds": entry.seconds,
@@ -144,6 +146,8 @@ def _entry(row: dict[str, Any]) -> Entry:
             for balance in row["balances"] or ()
         ),
         warnings=tuple(row["warnings"] or ()),
+        notes=tuple(row["notes"] or ()),
+        usage=Usage(**row["usage"]) if row["usage"] else None,
         received_through=row["received_through"],
         started_at=row["started_at"],
         seconds=row["seconds"],

@@ -21,13 +21,16 @@ from cinelake.runtime.context import Context, said
 from cinelake.runtime.graph import Graph, GraphError, is_on_demand
 from cinelake.runtime.ingestion import take_in
 from cinelake.runtime.inlets import Inlets
-from cinelake.runtime.job import AnyJob, Ingest, Job
+from cinelake.runtime.job import AnyJob, Ingest, Job, Maintenance
+from cinelake.runtime.maintenance import maintain
 from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.side_by_side import run_side_by_side
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
 from cinelake.sources.catalog import all_sources
+from cinelake.tables.catalog import all_tables
+from cinelake.tables.contract import Table
 
 # A job that reads its own past may change days that make later days of itself stale; it settles in two.
 PASSES = 5
@@ -98,6 +101,7 @@ class JobReport:
     error: str | None = None
     balances: list[Balance] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     # Jobs on demand that may help with what it warned of.
     called_for: list[str] = field(default_factory=list)
 
@@ -111,6 +115,7 @@ class JobReport:
         self.seconds += outcome.seconds
         self.balances = summed([*self.balances, *outcome.balances])
         self.warnings += outcome.warnings
+        self.notes += outcome.notes
         self.called_for += outcome.called_for
         if outcome.error is not None:
             self.error = said(outcome.error)
@@ -194,6 +199,7 @@ class Summary:
                         "quarantined": r.quarantined,
                         **({"quarantined_files": r.files} if r.files else {}),
                         **({"warnings": r.warnings} if r.warnings else {}),
+                        **({"notes": r.notes} if r.notes else {}),
                         "changed": r.changed,
                         "seconds": round(r.seconds, 1),
                         **({"error": r.error.splitlines()[0][:300]} if r.error else {}),
@@ -302,6 +308,10 @@ class Pipeline:
             inlet = self._inlets.of(job.source.name)
             report.add(take_in(self.context, job, inlet, request.trigger))
             return
+        if isinstance(job, Maintenance):
+            progress.started(report, "all tables")
+            report.add(maintain(self.context, job, self._everything()))
+            return
         try:
             for window in self._windows(job, request):
                 progress.started(report, str(window))
@@ -338,6 +348,10 @@ class Pipeline:
             day, why = next(iter(verdict.sealed.items()))
             raise WindowRefused(f"{day} is sealed: {why}; recomputing it would lose rows")
         yield from _calls(job, list(verdict.stale), request.step)
+
+    def _everything(self) -> list[Table]:
+        """Every table that the lake may hold: those of the graph, and those of people and of the lake's own books."""
+        return list((all_tables() | {table.name: table for table in self.graph.tables}).values())
 
     def _judge(self, job: Job, days: list[date], *, force: bool = False) -> Verdict:
         context = self.context

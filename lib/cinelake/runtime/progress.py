@@ -58,6 +58,8 @@ class PlainProgress:
         self._console.print(line, **PLAIN)
         if report.files:
             self._console.print(f"  {turned_away(report)}", style="yellow", **PLAIN)
+        for note in report.notes:
+            self._console.print(f"  {note}", **PLAIN)
         for warning in report.warnings:
             self._console.print(f"  {warning}", style="yellow", **PLAIN)
         if report.error:
@@ -93,6 +95,8 @@ class LiveProgress:
         if report.files:
             said = f"{report.job}: {turned_away(report)}"
             self._live.console.print(said, style="yellow", **PLAIN)
+        for note in report.notes:
+            self._live.console.print(f"{report.job}: {note}", **PLAIN)
         for warning in report.warnings:
             self._live.console.print(f"{report.job}: {warning}", style="yellow", **PLAIN)
         if report.error:

@@ -19,6 +19,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
+from pyspark.util import inheritable_thread_target
 
 from cinelake.checks.gate import Audit, AuditFailed, audit
 from cinelake.checks.rules import reasons
@@ -284,7 +285,9 @@ class Publisher:
         self._refuse_strays(table, window, summary.days)
         replace = self._books.has_quarantined(self._job, table.name, window.days)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            verdict = pool.submit(self._audit, table, accepted(ready), summary)
+            # What another thread asks of Spark on behalf of this run counts as the run's.
+            audit_aside = inheritable_thread_target(self._lake.spark)(self._audit)
+            verdict = pool.submit(audit_aside, table, accepted(ready), summary)
             if replace or summary.rejected:
                 self._quarantine(table, ready, window, replace=replace)
             return summary, verdict.result()
@@ -344,7 +347,7 @@ class Publisher:
     def _keeping(self, verdict: Audit) -> Iterator[None]:
         """Keep the verdict meanwhile: a commit of one row leaves a core idle."""
         with ThreadPoolExecutor(max_workers=1) as pool:
-            kept = pool.submit(self._keep, verdict)
+            kept = pool.submit(inheritable_thread_target(self._lake.spark)(self._keep), verdict)
             yield
             kept.result()
 

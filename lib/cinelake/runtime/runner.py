@@ -26,6 +26,7 @@ from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
 from cinelake.runtime.tracking import ModelVersion, Tracker
 from cinelake.runtime.upkeep import notice_others
+from cinelake.runtime.usage import Usage, tagged, usage_of
 from cinelake.runtime.windows import Window
 from cinelake.sources.source import Source
 from cinelake.tables.contract import Model, Table
@@ -56,6 +57,7 @@ class Outcome:
     error: BaseException | None = None
     balances: tuple[Balance, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     called_for: tuple[str, ...] = ()
 
     @property
@@ -109,17 +111,20 @@ def _compute(
     tracker = context.tracking.start(
         job.area, job.name, window, run_id, {"code_version": __version__}
     )
+    spark = context.lake.spark
     try:
         run: LakeRun = LakeRun(context, job, window, params, run_id, pinned, tracker)
         run.listener = listener
-        job.function(run)
+        with tagged(spark, run_id):
+            job.function(run)
         run.refuse_missing_outputs()
     except BaseException as error:
         tracker.finish("FAILED", said(error))
         raise
+    usage = usage_of(spark, run_id)
     # What is published and not entered yet is in the books for as long as nobody rereads them.
     with context.lock:
-        entry = _entry(context, run, round(time.monotonic() - started, 3))
+        entry = _entry(context, run, usage, round(time.monotonic() - started, 3))
         context.enter(entry)
     tracker.set_tags(
         {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
@@ -139,12 +144,12 @@ def _compute(
         warnings=entry.warnings,
         called_for=tuple(run.called_for),
     )
-    tracker.log_metrics(outcome.metrics | run.shares())
+    tracker.log_metrics(outcome.metrics | run.shares() | usage.metrics)
     tracker.finish("FINISHED")
     return outcome
 
 
-def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
+def _entry(context: Context, run: LakeRun, usage: Usage, seconds: float) -> Entry:
     job, window, books = run.job, run.window, context.books
     outputs = {p.table.name: p for p in run.published}
     rows_in = {
@@ -178,6 +183,7 @@ def _entry(context: Context, run: LakeRun, seconds: float) -> Entry:
             )
             for entry in written
         ),
+        usage=usage,
         seconds=seconds,
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
-from cinelake.runtime.job import AnyJob, Ingest
+from cinelake.runtime.job import AnyJob, Ingest, Maintenance
 
 CANCEL_AGAIN_SECONDS = 0.2
 
@@ -64,6 +64,9 @@ def run_side_by_side(
 
 
 def _share(job: AnyJob, other: AnyJob) -> bool:
+    # Who looks after tables looks after everybody's.
+    if isinstance(job, Maintenance) or isinstance(other, Maintenance):
+        return True
     return bool(_read(job) & _written(other) or _written(job) & _read(other))
 
 

@@ -64,6 +64,20 @@ class Storage:
             paths.append(found.next().getPath().toString().removeprefix(base))
         return sorted(paths)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The bytes of each file under `folder`, by its path relative to it."""
+        if is_local(folder):
+            root = local_path(folder)
+            return {
+                str(p.relative_to(root)): p.stat().st_size for p in root.rglob("*") if p.is_file()
+            }
+        base = self._system(folder).makeQualified(self._path(folder)).toString() + "/"
+        listed, sizes = self._system(folder).listFiles(self._path(folder), True), {}
+        while listed.hasNext():
+            status = listed.next()
+            sizes[status.getPath().toString().removeprefix(base)] = int(status.getLen())
+        return sizes
+
     def empty(self, paths: Sequence[str]) -> list[str]:
         """Which of these files hold not a byte."""
         if all(is_local(path) for path in paths):

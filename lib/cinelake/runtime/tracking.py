@@ -27,10 +27,10 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -349,6 +349,41 @@ class Tracking:
             for run in running:
                 self.client.set_terminated(run.info.run_id, "KILLED")
         return len(running)
+
+    def prune(self, age: timedelta) -> int:
+        """Put runs into MLflow's bin that began more than `age` before the newest; returns how many.
+
+        A run that a version of a model came from stays, and what it is a part of. `mlflow gc` empties the bin.
+        """
+        from mlflow.entities import ViewType
+
+        with self._explained():
+            experiments = [e.experiment_id for e in _all_pages(self.client.search_experiments)]
+            newest = self.client.search_runs(
+                experiments, run_view_type=ViewType.ALL, max_results=1,
+                order_by=["attributes.start_time DESC"],
+            ) if experiments else []  # fmt: skip
+            if not newest:
+                return 0
+            kept = {v.run_id for v in _all_pages(self.client.search_model_versions) if v.run_id}
+            kept |= {
+                parent
+                for run in kept
+                if (parent := self.client.get_run(run).data.tags.get(PARENT)) is not None
+            }
+            before = newest[0].info.start_time - int(age.total_seconds() * 1000)
+            old = _all_pages(
+                lambda page_token: self.client.search_runs(
+                    experiments,
+                    f"attributes.start_time < {before} AND attributes.status != 'RUNNING'",
+                    ViewType.ACTIVE_ONLY,
+                    page_token=page_token,
+                )
+            )
+            gone = [run.info.run_id for run in old if run.info.run_id not in kept]
+            for run_id in gone:
+                self.client.delete_run(run_id)
+        return len(gone)
 
     # Steps of a registration; Tracker.register strings them together
 
@@ -669,6 +704,18 @@ def _version(entry: RegistryVersion) -> ModelVersion:
         run_id=entry.run_id or "",
         tags=tags,
     )
+
+
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    """What a search of MLflow finds, page by page."""
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = search(page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _age(version: ModelVersion) -> tuple[date, int]:

@@ -69,11 +69,11 @@ def rebuild(context: Context, job: Job) -> list[str]:
     return [table.name for table in tables]
 
 
-def expire(context: Context, table: Table, before: date) -> None:
-    """Apply retention: delete the days before `before`, and seal the windows that read them."""
+def expire(context: Context, table: Table, before: date) -> int:
+    """Apply retention: delete the days before `before`, and seal the windows that read them; returns the rows."""
     version = context.lake.version(table)
     if version is None:
-        return
+        return 0
     entry = new_entry("retention", "retention", end=before, output_versions={table.name: version})
     context.enter(entry)
     note = Note(
@@ -83,7 +83,7 @@ def expire(context: Context, table: Table, before: date) -> None:
         action="retention",
         end=before.isoformat(),
     )
-    context.lake.expire(table, before, note)
+    return context.lake.expire(table, before, note).deleted
 
 
 def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:

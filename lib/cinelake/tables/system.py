@@ -52,6 +52,27 @@ BALANCES = ArrayType(
     )
 )
 
+USAGE = StructType(
+    [
+        StructField("jobs", LongType()),
+        StructField("stages", LongType()),
+        StructField("tasks", LongType()),
+        StructField("failed_tasks", LongType()),
+        StructField("busy_seconds", DoubleType()),
+        StructField("task_seconds", DoubleType()),
+        StructField("cpu_seconds", DoubleType()),
+        StructField("gc_seconds", DoubleType()),
+        StructField("bytes_read", LongType()),
+        StructField("bytes_written", LongType()),
+        StructField("bytes_shuffled", LongType()),
+        StructField("bytes_spilled", LongType()),
+        StructField("peak_task_bytes", LongType()),
+        StructField("peak_heap_bytes", LongType()),
+        StructField("skew", DoubleType()),
+        StructField("longest_task_seconds", DoubleType()),
+    ]
+)
+
 JOB_RUNS = Table(
     name="job_runs",
     area="system",
@@ -103,6 +124,13 @@ JOB_RUNS = Table(
             "warnings",
             ArrayType(StringType()),
             "what somebody should look at, though the run did its work",
+        ),
+        Column("notes", ArrayType(StringType()), "what a maintenance job did"),
+        Column(
+            "usage",
+            USAGE,
+            "what the run cost by Spark's own measures (`runtime/usage.py`): seconds, bytes, and of the stage with the "
+            "longest task, how many times the median that took (skew)",
         ),
         Column(
             "received_through",

@@ -1,0 +1,58 @@
+"""`cinelake maintain` and `cinelake fsck`: looking after a lake, and looking whether it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cinelake.runtime.fsck import findings
+from cinelake.runtime.pipeline import Request
+from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.catalog import all_tables
+
+notices = Console(stderr=True)
+
+
+def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    """Add the commands to `cinelake`."""
+
+    @app.command()
+    def maintain() -> None:
+        """Run the maintenance jobs, one after the other: retention, compaction, removal of files, inspection.
+
+        Nothing that they do makes a window stale. Exit codes are those of `cinelake run`.
+        """
+        workspace = context()
+        names = tuple(job.name for job in workspace.graph.maintenance)
+        with workspace.writing():
+            summary = workspace.pipeline().run(Request(only=names), PlainProgress(notices))
+        typer.echo(summary.to_json())
+        if summary.exit_code:
+            raise typer.Exit(summary.exit_code)
+
+    @app.command()
+    def fsck(
+        thorough: Annotated[
+            bool, typer.Option("--thorough", help="Read every row, and hash it; takes its time.")
+        ] = False,
+    ) -> None:
+        """Look whether the lake is whole: its logs, files, counts, streams and staging. Changes nothing.
+
+        Exit code 0 when it is, 1 when something was found.
+        """
+        workspace = context()
+        tables = sorted(all_tables().values(), key=lambda table: table.name)
+        found = list(findings(workspace.context(), tables, thorough=thorough))
+        for finding in found:
+            notices.print(f"{finding.where}: {finding.what}", style="red", markup=False, highlight=False)  # fmt: skip
+            notices.print(f"  {finding.remedy}", markup=False, highlight=False)
+        there = sum(workspace.lake.exists(table) for table in tables)
+        typer.echo(
+            f"{there} tables, {len(found)} findings" if found else f"{there} tables, all whole"
+        )
+        if found:
+            raise typer.Exit(1)

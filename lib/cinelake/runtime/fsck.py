@@ -1,0 +1,262 @@
+"""Whether a lake is whole: `cinelake fsck` reads, compares, and changes nothing.
+
+Looked at are, of every table: that its log has no gap from the oldest commit kept to the newest, and that each of
+these can be read; that the newest version can be opened, and every file it names is there with the bytes that the log
+says; that the ledger does not know of a newer version; that no day holds other rows than the ledger says. With
+`thorough`, every row is read and hashed, and each day's digest compared with that which was entered when the day was
+published: that finds what neither sizes nor counts show. Of the whole lake: that all balances come out even, that as
+many records lie in quarantine as the ledger says, that streams have their checkpoints and checkpoints their tables,
+and that no killed run left files in the staging area.
+
+What somebody else has committed to a table since, the ledger cannot vouch for, and is no finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from cinelake.runtime.books import Books
+from cinelake.runtime.conservation import summed
+from cinelake.runtime.context import Context, said
+from cinelake.runtime.digest import Digest, aggregates, row_hash
+from cinelake.runtime.lake import Lake
+from cinelake.tables.contract import Kind, Layer, Table
+from cinelake.tables.system import QUARANTINE
+
+SHOWN = 3
+STAGING_OF_SPARK = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to do about it."""
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+
+def findings(
+    context: Context, tables: Sequence[Table], *, thorough: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with the lake; `tables` are those to look at, and those that do not exist are passed over."""
+    lake, books = context.lake, context.books
+    for table in tables:
+        if not _is_there(lake, table):
+            continue
+        broken = list(_log(lake, table)) or list(_files(lake, table))
+        yield from broken
+        if not broken:
+            yield from _rows(lake, books, table, thorough=thorough)
+        yield from _version(lake, books, table, readable=not broken)
+    yield from _balances(context)
+    yield from _quarantine(context)
+    yield from _streams(lake, tables)
+    yield from _staging(lake)
+
+
+def gaps(versions: Sequence[int]) -> list[int]:
+    """The versions that are missing between the oldest and the newest."""
+    ordered = sorted(versions)
+    return [v for low, high in pairwise(ordered) for v in range(low + 1, high)]
+
+
+def _is_there(lake: Lake, table: Table) -> bool:
+    return lake.exists(table)
+
+
+def _log(lake: Lake, table: Table) -> Iterator[Finding]:
+    folder = f"{lake.location(table)}/_delta_log"
+    names = [name for name in lake.storage.names(folder) if name.endswith(".json")]
+    versions = [int(name[:-5]) for name in names if name[:-5].isdigit()]
+    missing = gaps(versions)
+    if missing:
+        yield Finding(
+            table.name,
+            f"its log lacks {len(missing)} of its commits, the first is version {missing[0]}",
+            f"bring the file back from a copy, or make the table anew: {_anew(table)}",
+        )
+    for version in sorted(versions):
+        text = lake.storage.text(f"{folder}/{version:020d}.json") or ""
+        if not _is_commit(text):
+            yield Finding(
+                table.name,
+                f"commit {version} of its log cannot be read to its end",
+                f"bring the file back from a copy, or make the table anew: {_anew(table)}",
+            )
+
+
+def _is_commit(text: str) -> bool:
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        return bool(lines) and all(isinstance(json.loads(line), dict) for line in lines)
+    except json.JSONDecodeError:
+        return False
+
+
+def _files(lake: Lake, table: Table) -> Iterator[Finding]:
+    """Files that the newest version names, and that are not there as it says."""
+    location = lake.location(table)
+    try:
+        named = lake.files(table)
+    except (Py4JJavaError, PySparkException) as error:
+        yield Finding(table.name, f"it cannot be opened: {said(error)}", _anew(table))
+        return
+    there = lake.storage.sizes(location)
+    # A path that is no path below the folder (a clone's) is another table's to answer for.
+    own = [(path, size) for path, _, size in named if "://" not in path]
+    absent = [path for path, _ in own if path not in there]
+    other = [path for path, size in own if path in there and there[path] != size]
+    for paths, how in ((absent, "are not there"), (other, "are not as long as its log says")):
+        if paths:
+            yield Finding(
+                table.name,
+                f"{len(paths)} of its {len(named)} files {how}, such as {paths[0]}",
+                f"bring them back from a copy, or make the table anew: {_anew(table)}",
+            )
+
+
+def _version(lake: Lake, books: Books, table: Table, *, readable: bool) -> Iterator[Finding]:
+    known, newest = books.versions.get(table.name), lake.version(table)
+    if readable and known is not None and newest is not None and known > newest:
+        yield Finding(
+            table.name,
+            f"the ledger knows of version {known}, and the newest is {newest}: somebody put an older copy in place",
+            f"make it anew: {_anew(table)}",
+        )
+
+
+def _rows(lake: Lake, books: Books, table: Table, *, thorough: bool) -> Iterator[Finding]:
+    """Days that hold other rows than the ledger says."""
+    if table.window is None or table.kind not in (Kind.MANAGED, Kind.EXTERNAL):
+        return
+    hashed = row_hash(table) if thorough else F.lit(0).cast("bigint")
+    kept_from = books.retained_from.get(table.name, date.min)
+    try:
+        days = (
+            lake.read(table, start=kept_from)
+            .select(table.window, hashed.alias("hash"))
+            .groupBy(F.col(table.window).alias("day"))
+            .agg(*aggregates("hash"))
+            .toArrow()
+            .to_pylist()
+        )
+    except (Py4JJavaError, PySparkException) as error:
+        yield Finding(
+            table.name,
+            f"its rows cannot be read: {said(error)}",
+            f"bring its files back from a copy, or make the table anew: {_anew(table)}",
+        )
+        return
+    found = {row["day"]: Digest(row["rows"], row["xor"], row["total"]) for row in days}
+    known = {day: digest for day, digest in books.days(table.name).items() if day >= kept_from}
+    differ = [
+        day
+        for day in sorted(found.keys() | known.keys())
+        if (said_to_be := known.get(day, Digest())) is not None
+        and not _same(found.get(day, Digest()), said_to_be, thorough=thorough)
+    ]
+    if differ:
+        first = differ[0]
+        have, want = found.get(first, Digest()), known[first] if first in known else Digest()
+        assert want is not None
+        how = f"{have.rows:,} rows, and the ledger says {want.rows:,}"
+        if have.rows == want.rows:
+            how = f"{have.rows:,} rows, but not those that were published"
+        yield Finding(
+            table.name,
+            f"{len(differ)} of its days differ from what was published; {first} holds {how}",
+            f"if nobody meant it, make it anew: {_anew(table)}",
+        )
+
+
+def _same(have: Digest, want: Digest, *, thorough: bool) -> bool:
+    return have == want if thorough else have.rows == want.rows
+
+
+def _anew(table: Table) -> str:
+    if table.layer is Layer.BRONZE:
+        return f"`cinelake reset {table.name.removeprefix('bronze_')}` while its landing files are there"
+    if table.kind is Kind.MANAGED:
+        return f"`cinelake rebuild {table.name}`"
+    return "only a copy of it will do, for no job can make it"
+
+
+def _balances(context: Context) -> Iterator[Finding]:
+    succeeded = [e for e in context.ledger.entries() if e.status == "succeeded"]
+    # Of ingestion all batches count; of a window that is computed again, each run draws its own balance.
+    taken_in = summed(b for entry in succeeded if entry.kind == "ingest" for b in entry.balances)
+    computed = [(b, e.run_id) for e in succeeded if e.kind == "job" for b in e.balances]
+    for balance, run in [*((b, "all batches") for b in taken_in), *computed]:
+        if balance.missing:
+            yield Finding(
+                balance.table,
+                f"of {balance.given:,} rows of {balance.source}, {balance.missing:,} are neither kept nor turned away "
+                f"({run})",
+                "look at what its job does with them",
+            )
+
+
+def _quarantine(context: Context) -> Iterator[Finding]:
+    """Runs that turned away other than as many as now lie in quarantine; what has been expired is not missed."""
+    lake = context.lake
+    if not lake.exists(QUARANTINE):
+        return
+    stored = lake.read(QUARANTINE).groupBy("publication", "target").agg(F.count("*").alias("rows"))
+    held = {(r["publication"], r["target"]): r["rows"] for r in stored.toArrow().to_pylist()}
+    publications = {publication for publication, _ in held}
+    for entry in context.ledger.entries():
+        if entry.status != "succeeded" or entry.run_id not in publications:
+            continue
+        for target, count in entry.quarantined.items():
+            here = held.get((entry.run_id, target), 0)
+            if here > count:
+                yield Finding(
+                    QUARANTINE.name,
+                    f"run {entry.run_id} turned away {count:,} rows of {target}, and {here:,} lie here",
+                    "look at the rows of that publication",
+                )
+
+
+def _streams(lake: Lake, tables: Sequence[Table]) -> Iterator[Finding]:
+    """A bronze table without its checkpoint would be read in twice; a checkpoint without its table, never."""
+    streams = set(lake.storage.names(f"{lake.root}/checkpoints"))
+    for table in tables:
+        if table.layer is not Layer.BRONZE:
+            continue
+        source = table.name.removeprefix("bronze_")
+        is_there = lake.exists(table)
+        if is_there and source not in streams and not lake.read(table).isEmpty():
+            yield Finding(
+                table.name,
+                "its stream has no checkpoint, so all that has landed would come in once more",
+                f"bring checkpoints/{source} back from a copy, or `cinelake reset {source}`",
+            )
+        if source in streams and not is_there:
+            yield Finding(
+                table.name,
+                "its stream has a checkpoint and the table is gone, so what was in it would not come in again",
+                f"`cinelake reset {source}`",
+            )
+
+
+def _staging(lake: Lake) -> Iterator[Finding]:
+    left = [n for n in lake.storage.names(f"{lake.root}/staging") if n != STAGING_OF_SPARK]
+    if left:
+        shown = ", ".join(left[:SHOWN]) + (", …" if len(left) > SHOWN else "")
+        yield Finding(
+            "staging",
+            f"{len(left)} runs that were killed left files ({shown})",
+            "`cinelake maintain` removes them",
+        )
