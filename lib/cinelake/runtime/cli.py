@@ -36,8 +36,10 @@ checks_app = typer.Typer(no_args_is_help=True, help="What Great Expectations fou
 ingest_app = typer.Typer(
     no_args_is_help=True, help="Bring data of a known kind into the landing area."
 )
+mlflow_app = typer.Typer(help="MLflow's pages, and what waits to get there.")
 app.add_typer(checks_app, name="checks")
 app.add_typer(ingest_app, name="ingest")
+app.add_typer(mlflow_app, name="mlflow")
 
 # Stands between commands that share a session.
 THEN = "then"
@@ -239,9 +241,14 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def mlflow(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
-    """Open the MLflow pages on the lake's own store."""
+@mlflow_app.callback(invoke_without_command=True)
+def mlflow(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open the MLflow pages on the lake's own store; or, with a command, look after what is tracked."""
+    if ctx.invoked_subcommand is not None:
+        return
     tracking = workspace().tracking
     if tracking.uri.startswith("http"):
         typer.echo(f"MLflow is served at {tracking.uri}")
@@ -254,6 +261,18 @@ def mlflow(port: Annotated[int, typer.Option(help="Port on this machine.")] = 50
     typer.echo(f"MLflow at http://127.0.0.1:{port} (stop with Ctrl-C)")
     quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     raise typer.Exit(subprocess.run(command, check=False, env=quiet).returncode)
+
+
+@mlflow_app.command("flush")
+def mlflow_flush() -> None:
+    """Deliver what was logged while MLflow was away; what cannot be delivered goes on waiting."""
+    buffer, tracking = workspace().waiting, workspace().tracking
+    delivered = 0
+    for run in buffer.runs():
+        tracking.deliver(run)
+        buffer.forget(run)
+        delivered += 1
+    typer.echo(f"{delivered} runs delivered" if delivered else "nothing waits")
 
 
 @app.command()

@@ -14,7 +14,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -36,7 +36,7 @@ from cinelake.runtime.inlet import Batch, Inlet
 from cinelake.runtime.job import Ingest, IngestRun, JobError
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.publish import Published, Publisher
-from cinelake.runtime.runner import Outcome
+from cinelake.runtime.runner import Outcome, away
 from cinelake.runtime.upkeep import appended
 from cinelake.runtime.usage import tagged, usage_of
 
@@ -82,16 +82,17 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
         balances=(total,),
     )
     if batches.taken:
-        _track(context, job, outcome, batches.application)
+        return _tracked(context, job, outcome, batches.application)
     return outcome
 
 
-def _track(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> None:
+def _tracked(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> Outcome:
     tracker = context.tracking.start(
         job.area, job.name, None, run_id, {"code_version": __version__}
     )
     tracker.log_metrics(outcome.metrics)
     tracker.finish()
+    return replace(outcome, warnings=tuple(away(tracker)))
 
 
 @dataclass

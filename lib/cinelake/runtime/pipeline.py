@@ -26,6 +26,7 @@ from cinelake.runtime.maintenance import maintain
 from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.side_by_side import run_side_by_side
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
+from cinelake.runtime.tracking import TrackingError
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
 from cinelake.sources.catalog import all_sources
@@ -320,6 +321,10 @@ class Pipeline:
                     return
         except WindowRefused as refusal:
             report.status, report.error = "refused", str(refusal)
+            return
+        # Which version of a model a window would use decides whether it is stale.
+        except TrackingError as error:
+            report.status, report.error = "failed", said(error)
             return
         if report.windows == 0:
             report.status = "up to date"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -121,6 +121,7 @@ def _compute(
     except BaseException as error:
         tracker.finish("FAILED", said(error))
         raise
+    run.warnings += away(tracker)
     usage = usage_of(spark, run_id)
     # What is published and not entered yet is in the books for as long as nobody rereads them.
     with context.lock:
@@ -146,7 +147,13 @@ def _compute(
     )
     tracker.log_metrics(outcome.metrics | run.shares() | usage.metrics)
     tracker.finish("FINISHED")
-    return outcome
+    return replace(outcome, warnings=(*outcome.warnings, *away(tracker)))
+
+
+def away(tracker: Tracker) -> list[str]:
+    """What to warn of where MLflow is away: nothing, if that was said before."""
+    said_now = tracker.tracking.warning() if tracker.is_away else None
+    return [said_now] if said_now else []
 
 
 def _entry(context: Context, run: LakeRun, usage: Usage, seconds: float) -> Entry:

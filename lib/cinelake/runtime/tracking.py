@@ -16,6 +16,9 @@ A model version is made in steps, each of which a rerun recognises as done:
 4. *alias* `challenger`, then `champion`. Aliases serve people and servers; jobs use
    `newest_approved`.
 
+MLflow may be away while jobs run. What they log is then kept in the lake (`tracking_buffer.py`) and delivered later;
+tables do not wait for it. Models cannot do without: a job that registers or reads one fails, and says why.
+
 Only the client API is used: the fluent one keeps a global active run and tracking URI, which two
 lakes in one process would fight over.
 """
@@ -23,6 +26,7 @@ lakes in one process would fight over.
 from __future__ import annotations
 
 import fcntl
+import io
 import logging
 import os
 import tempfile
@@ -40,6 +44,7 @@ from urllib.parse import urlsplit
 
 from pyspark.sql import DataFrame, SparkSession
 
+from cinelake.runtime.tracking_buffer import Buffer, Kept
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Model
 
@@ -73,6 +78,13 @@ TAGS_A_BATCH = 100
 METRICS_A_BATCH = 800
 LONGEST_VALUE = 5000
 
+# What MLflow says to a request that is wrong, and would be wrong later.
+WRONG_REQUESTS = frozenset(
+    {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
+)
+# How long nobody knocks again at a door that nobody answered: each knock takes seconds.
+DOWN_SECONDS = 60.0
+
 # File systems that Spark's executors reach themselves. A server that hands artefacts through its
 # own HTTP interface (mlflow-artifacts:) is not one of them.
 SPARK_SCHEMES = frozenset(
@@ -87,6 +99,10 @@ def proposed(*, passed: bool, reason: str) -> dict[str, str]:
 
 class TrackingError(RuntimeError):
     """MLflow cannot do what was asked; the message says which setting or name to look at."""
+
+
+class TrackingDown(TrackingError):
+    """MLflow cannot be reached, or cannot keep anything; the same may well work later."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +153,9 @@ class Tracking:
         self._experiments: dict[str, str] = {}
         # Areas whose abandoned runs are closed.
         self._sole, self._closed, self._starting = sole, set[str](), Lock()
+        # Where runs wait while MLflow is away; without one, its absence is an error.
+        self.buffer: Buffer | None = None
+        self._down_until, self._has_warned = 0.0, False
 
     @classmethod
     def beside_lake(
@@ -183,24 +202,75 @@ class Tracking:
 
         Ingest jobs have no window.
         """
-        # Jobs start side by side, and none may take another's run for a dead one.
-        with self._starting:
-            if self._sole and area not in self._closed:
-                self.close_abandoned(area)
-                self._closed.add(area)
         own = {"job": job, "run_id": run_id}
         if window is not None:
             own |= {
                 "window.start": window.start.isoformat(),
                 "window.end": window.end.isoformat(),
             }
+        name = f"{job} {window.start}..{window.end}" if window else job
+        kept = Kept(run_id, area, name, _now(), tags=own | _shortened(tags or {}))
+        try:
+            # Jobs start side by side, and none may take another's run for a dead one.
+            with self._starting:
+                if self._sole and area not in self._closed:
+                    self.close_abandoned(area)
+                    self._closed.add(area)
+            with self._explained():
+                kept.mlflow_run_id = self._open(kept)
+        except TrackingDown:
+            if self.buffer is None:
+                raise
+            return Tracker(self, "", area, kept, is_away=True)
+        return Tracker(self, kept.mlflow_run_id, area, kept)
+
+    def deliver(self, kept: Kept) -> None:
+        """Log a run that was kept while MLflow was away; raises TrackingDown where it still is."""
         with self._explained():
-            run = self.client.create_run(
-                self._experiment(area),
-                run_name=f"{job} {window.start}..{window.end}" if window else job,
-                tags=own | _shortened(tags or {}),
-            )
-        return Tracker(self, run.info.run_id, area)
+            run_id = kept.mlflow_run_id or self._found(kept) or self._open(kept)
+            tracker = Tracker(self, run_id, kept.area, kept)
+            tracker.take_up(kept)
+            for name, text in kept.texts.items():
+                self.client.log_text(run_id, text, name)
+            for name in kept.pictures:
+                with tempfile.TemporaryDirectory(prefix="cinelake-picture-") as scratch:
+                    file = Path(scratch) / Path(name).name
+                    file.write_bytes(kept.picture(name))
+                    folder = str(Path(name).parent)
+                    self.client.log_artifact(run_id, str(file), None if folder == "." else folder)
+            tracker.flush()
+            self.client.set_terminated(run_id, kept.status, kept.ended_ms)
+
+    def _open(self, kept: Kept) -> str:
+        run = self.client.create_run(
+            self._experiment(kept.area),
+            start_time=kept.started_ms,
+            run_name=kept.name,
+            tags=kept.tags,
+        )
+        return str(run.info.run_id)
+
+    def _found(self, kept: Kept) -> str | None:
+        """The run, where an earlier delivery began it."""
+        from mlflow.entities import ViewType
+
+        found = self.client.search_runs(
+            [self._experiment(kept.area)],
+            f"tags.run_id = '{kept.run_id}'",
+            ViewType.ACTIVE_ONLY,
+            max_results=1,
+        )
+        return str(found[0].info.run_id) if found else None
+
+    def warning(self) -> str | None:
+        """What to say, once, of runs that wait; None when it was said."""
+        if self._has_warned:
+            return None
+        self._has_warned = True
+        return (
+            f"MLflow at {_without_password(self.uri)} is away: tables are made, and what jobs log waits in the lake; "
+            "`cinelake mlflow flush` delivers it when MLflow is back"
+        )
 
     # Registry
 
@@ -477,22 +547,47 @@ class Tracking:
     def _explained(self) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
 
+        where = f"MLflow at {_without_password(self.uri)}"
+        if time.monotonic() < self._down_until:
+            raise TrackingDown(
+                f"{where} is away; check [mlflow] tracking_uri and that the server runs"
+            )
         try:
             yield
         except MlflowException as error:
-            raise TrackingError(
-                f"MLflow at {_without_password(self.uri)} refused: {error.message or error}; "
+            kind = TrackingError if error.error_code in WRONG_REQUESTS else TrackingDown
+            if kind is TrackingDown:
+                self._down_until = time.monotonic() + DOWN_SECONDS
+            raise kind(
+                f"{where} refused: {error.message or error}; "
                 "check [mlflow] tracking_uri and that the server runs"
             ) from error
+        # Artefacts go to a file system, or by HTTP with no client of MLflow's between.
+        except OSError as error:
+            self._down_until = time.monotonic() + DOWN_SECONDS
+            raise TrackingDown(f"{where} cannot keep artefacts: {error}") from error
 
 
 class Tracker:
-    """The MLflow run of one job run. What is logged is sent by `flush` or `finish`."""
+    """The MLflow run of one job run. What is logged is sent by `flush` or `finish`.
 
-    def __init__(self, tracking: Tracking, mlflow_run_id: str, area: str) -> None:
+    Once MLflow `is_away`, all that is logged is kept, and goes to the tracking's buffer at the end.
+    """
+
+    def __init__(
+        self,
+        tracking: Tracking,
+        mlflow_run_id: str,
+        area: str,
+        kept: Kept | None = None,
+        *,
+        is_away: bool = False,
+    ) -> None:
         self.tracking = tracking
         self.mlflow_run_id = mlflow_run_id
         self.area = area
+        self.is_away = is_away
+        self._kept = kept
         # What this run registered or found registered already; the ledger enters it.
         self.registered: list[ModelVersion] = []
         self._params: dict[str, str] = {}
@@ -504,7 +599,7 @@ class Tracker:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         # Milliseconds of logging are MLflow's own axis; no table ever reads them.
-        now = int(time.time() * 1000)
+        now = _now()
         self._metrics += [(key, float(value), now, step or 0) for key, value in metrics.items()]
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -512,13 +607,19 @@ class Tracker:
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a matplotlib figure; `name` ends in .png or .svg and may hold folders."""
-        with self.tracking._explained():
-            self.tracking.client.log_figure(self.mlflow_run_id, figure, name)
+        client, run_id = self.tracking, self.mlflow_run_id
+        if not self._sent(lambda: client.client.log_figure(run_id, figure, name)):
+            content = io.BytesIO()
+            figure.savefig(content, format=Path(name).suffix.removeprefix(".") or "png")
+            assert self._kept is not None
+            self._kept.add_picture(name, content.getvalue())
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text, JSON or HTML page under `name`."""
-        with self.tracking._explained():
-            self.tracking.client.log_text(self.mlflow_run_id, text, name)
+        client, run_id = self.tracking, self.mlflow_run_id
+        if not self._sent(lambda: client.client.log_text(run_id, text, name)):
+            assert self._kept is not None
+            self._kept.texts[name] = text
 
     def log_card(self, html: str) -> dict[str, str]:
         """Log the page about a model that is to be registered; returns the tag that leads to it from the version."""
@@ -527,6 +628,31 @@ class Tracker:
 
     def flush(self) -> None:
         """Send what is buffered: one call, or a few where MLflow's limits force it."""
+        if self._sent(self._send_batches):
+            self._params, self._tags, self._metrics = {}, {}, []
+
+    def take_up(self, kept: Kept) -> None:
+        """Log what was kept of a run, as far as it goes in batches."""
+        self._params |= kept.params
+        self._metrics += kept.metrics
+        self._tags |= {
+            key: value for key, value in kept.tags.items() if not key.startswith("mlflow.")
+        }
+
+    def _sent(self, send: Callable[[], object]) -> bool:
+        """Whether it could be sent; if not, and there is a buffer, this run goes there from now on."""
+        if self.is_away:
+            return False
+        try:
+            with self.tracking._explained():
+                send()
+        except TrackingDown:
+            if self.tracking.buffer is None or self._kept is None:
+                raise
+            self.is_away = True
+        return not self.is_away
+
+    def _send_batches(self) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         params = iter([Param(key, value) for key, value in self._params.items()])
@@ -539,20 +665,27 @@ class Tracker:
         ):
             if not any(batch):
                 break
-            with self.tracking._explained():
-                self.tracking.client.log_batch(self.mlflow_run_id, *batch, synchronous=True)
-        self._params, self._tags, self._metrics = {}, {}, []
+            self.tracking.client.log_batch(self.mlflow_run_id, *batch, synchronous=True)
 
     def finish(self, status: str = "FINISHED", error: str | None = None) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
         if error is not None:
             self.set_tags({"error": error})
         self.flush()
-        with self.tracking._explained():
-            self.tracking.client.set_terminated(self.mlflow_run_id, status)
+        client, run_id = self.tracking, self.mlflow_run_id
+        if self._sent(lambda: client.client.set_terminated(run_id, status)):
+            return
+        assert self._kept is not None
+        assert self.tracking.buffer is not None
+        self._kept.status, self._kept.ended_ms = status, _now()
+        self._kept.params |= self._params
+        self._kept.metrics += self._metrics
+        self._kept.tags |= self._tags
+        self.tracking.buffer.keep(self._kept)
 
     def child(self, name: str, tags: Mapping[str, str] | None = None) -> Tracker:
         """Open a run for a part of this one, below which MLflow shows it."""
+        self._refuse_absence()
         with self.tracking._explained():
             run = self.tracking.client.create_run(
                 self.tracking._experiment(self.area),
@@ -563,6 +696,7 @@ class Tracker:
 
     def finished(self, tag: str, value: str) -> list[Mapping[str, str]]:
         """The tags of the area's finished runs that carry a tag of this value, oldest first."""
+        self._refuse_absence()
         from mlflow.entities import ViewType
 
         found: list[Mapping[str, str]] = []
@@ -581,11 +715,19 @@ class Tracker:
             if not token:
                 return found
 
+    def _refuse_absence(self) -> None:
+        if self.is_away:
+            raise TrackingDown(
+                f"MLflow at {_without_password(self.tracking.uri)} is away, and models and trials are kept nowhere "
+                "else; run this job again when it is back"
+            )
+
     def resume(self, model: Model, fingerprint: str) -> ModelVersion | None:
         """The version trained from these inputs, registering it if only that step is missing.
 
-        None means that nothing usable was logged: train and `register`.
+        None means that nothing usable was logged: train and `register`. Raises TrackingDown where MLflow is away.
         """
+        self._refuse_absence()
         found = self.tracking.find(model, fingerprint)
         if found is None:
             logged = self.tracking.logged(self.area, model, fingerprint)
@@ -718,6 +860,11 @@ def _all_pages(search: Callable[..., Any]) -> list[Any]:
             return found
 
 
+def _now() -> int:
+    """Milliseconds since 1970, which is how MLflow tells time."""
+    return int(time.time() * 1000)
+
+
 def _age(version: ModelVersion) -> tuple[date, int]:
     return version.trained_through, version.version
 
@@ -753,6 +900,9 @@ def _quieten() -> None:
     """No telemetry, and warnings only: MLflow and Alembic announce each of some 50 migrations."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # Its own patience with a server that is not there is minutes for each of a run's calls.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 

@@ -25,6 +25,7 @@ from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.session import spark_session
 from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking_buffer import Buffer
 from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 
@@ -62,6 +63,11 @@ class Workspace:
         return Tracking(self.settings.tracking_uri, self.settings.artifact_root, sole=sole)
 
     @cached_property
+    def waiting(self) -> Buffer:
+        """What was logged while MLflow was away, and waits to be delivered."""
+        return Buffer(self.lake.storage, f"{self.lake.root}/tracking")
+
+    @cached_property
     def keyring(self) -> Keyring:
         """The keys for pseudonyms; raises ConfigError where there is no secret."""
         return keyring(self.settings, self.lake.storage)
@@ -94,6 +100,7 @@ class Workspace:
     def context(self) -> Context:
         """The lake with its ledger as it stands now."""
         configured = self.settings.jobs
+        self.tracking.buffer = self.waiting
         return Context(
             self.lake,
             self.ledger,
