@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.runtime.commits import Note
@@ -16,6 +18,7 @@ from cinelake.runtime.context import new_entry
 from cinelake.runtime.fsck import findings, gaps
 from cinelake.runtime.graph import discover
 from cinelake.runtime.pipeline import Summary
+from cinelake.runtime.tracking import Tracking
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
 from .conftest import AMOUNTS, NOTES, TOTALS, Service, sum_notes, total_days
@@ -25,16 +28,29 @@ MAINTENANCE = tuple(job for job in JOBS if job.area == "maintenance")
 TABLES = (NOTES, AMOUNTS, TOTALS, QUARANTINE, JOB_RUNS)
 
 
-@pytest.fixture
-def kept(service: Service) -> Service:
-    """Ten notes on three days, computed; each note is a commit, and so a file, of its own."""
-    service.jobs = (sum_notes, total_days, *MAINTENANCE)
-    for count in range(5):
-        for day in (1, 2):
-            service.note((f"2026-01-0{day}", f"note {count}", 1))
-    service.note(("2026-01-03", "tea", 5))
+@pytest.fixture(scope="module")
+def written(
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+    tracking: Tracking,
+    blank_lake: Path,
+) -> Path:
+    """Notes of three days, computed: four files of each of the first two days, one of the third."""
+    root = tmp_path_factory.mktemp("kept") / "lake"
+    shutil.copytree(blank_lake, root)
+    service = Service(spark, root, tracking)
+    for count in range(4):
+        more = [("2026-01-03", "tea", 5)] if count == 0 else []
+        service.note(*((f"2026-01-0{day}", f"note {count}", 1) for day in (1, 2)), *more)
     service.run()
-    return service
+    return root
+
+
+@pytest.fixture
+def kept(spark: SparkSession, tmp_path: Path, tracking: Tracking, written: Path) -> Service:
+    """A copy of that lake, and the maintenance jobs."""
+    shutil.copytree(written, tmp_path / "lake")
+    return Service(spark, tmp_path / "lake", tracking, (sum_notes, total_days, *MAINTENANCE))
 
 
 def maintain(service: Service, *only: str, **settings: int) -> Summary:
@@ -61,7 +77,7 @@ def found(service: Service, *, thorough: bool = False) -> list[str]:
 def test_maintenance_is_no_part_of_a_run_and_makes_nothing_stale(kept: Service) -> None:
     assert {report.job for report in kept.run().reports} == {"sum_notes", "total_days"}
     before = [kept.rows(table) for table in (NOTES, AMOUNTS, TOTALS)]
-    assert files(kept) == 11
+    assert files(kept) == 9
 
     compacted = maintain(kept, "compact_tables")
     # What was compacted now is old at once.
@@ -95,7 +111,7 @@ def test_a_log_that_has_forgotten_commits_of_maintenance_makes_nothing_stale(kep
 @pytest.mark.thorough
 def test_vacuum_removes_what_no_version_within_reach_has(kept: Service) -> None:
     maintain(kept, "compact_tables")
-    assert len(parquet(kept)) == 13
+    assert len(parquet(kept)) == 11
     assert maintain(kept, "vacuum_files").reports[0].notes == []
     old = (datetime.now(UTC) - timedelta(days=40)).timestamp()
     for path in parquet(kept):
@@ -114,11 +130,11 @@ def test_vacuum_removes_what_no_version_within_reach_has(kept: Service) -> None:
 
     notes = maintain(kept, "vacuum_files").reports[0].notes
 
-    assert [note.partition(" of ")[0] for note in notes] == ["10 files", "1 folders"]
+    assert [note.partition(" of ")[0] for note in notes] == ["8 files", "1 folders"]
     assert len(parquet(kept)) == 3
     assert not leavings.exists()
     assert kept.stale(sum_notes) == {}
-    assert kept.rows(TOTALS)[-1].total == 10
+    assert kept.rows(TOTALS)[-1].total == 9
 
 
 def _forget_snapshots(service: Service) -> None:
@@ -166,8 +182,8 @@ def test_a_whole_lake_has_no_findings(kept: Service) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        ("a lost file", "notes: 1 of its 11 files are not there, such as day=2026-01-01/"),
-        ("a cut file", "notes: 1 of its 11 files are not as long as its log says, such as day="),
+        ("a lost file", "notes: 1 of its 9 files are not there, such as day=2026-01-01/"),
+        ("a cut file", "notes: 1 of its 9 files are not as long as its log says, such as day="),
         ("a cut log", "notes: commit 3 of its log cannot be read to its end"),
         ("a gap", "notes: its log lacks 1 of its commits, the first is version 3"),
         ("staging", "staging: 1 runs that were killed left files (20260101T000000-a)"),

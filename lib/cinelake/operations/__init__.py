@@ -1,0 +1,1 @@
+"""How the suite itself fares: what its runs cost, and whether its deliveries come as they should."""
