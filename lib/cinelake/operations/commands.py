@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinelake.operations.runs import Timed, chosen, size
+from cinelake.runtime.run_history import Timed, chosen, size
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.system import JOB_RUNS
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from cinelake.runtime.books import Entry
+from cinelake.runtime.usage import Usage
 
 SLOW_FACTOR, SLOW_SECONDS, FEWEST_RUNS = 2.0, 10.0, 5
 KINDS = ("job", "ingest")
@@ -77,3 +78,18 @@ def size(count: int | None) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the newest run of a job cost that did something."""
+
+    job: str
+    seconds: float
+    usage: Usage
+
+
+def newest_costs(entries: Sequence[Entry]) -> list[Cost]:
+    """Of each job, the newest run of which Spark's measures are known."""
+    found = {e.job: Cost(e.job, e.seconds, e.usage) for e in entries if e.usage and e.kind in KINDS}
+    return list(found.values())
