@@ -84,7 +84,7 @@ def cases_that_stand(
     ]
     for case in pictured:
         own = [row for row in usage if row["account_id"] == case["account_id"]]
-        figure = timeline(case, own, _party_of(case, parties))
+        figure = timeline(case, own, party_of(case, parties))
         if figure is not None:
             parts.append(
                 Picture(
@@ -101,7 +101,7 @@ def cases_that_stand(
     return Section("Account integrity", lead, parts)
 
 
-def _party_of(case: Mapping[str, Any], parties: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def party_of(case: Mapping[str, Any], parties: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The number of the party of each device on the newest day, the home's being 0."""
     own = [row for row in parties if row["account_id"] == case["account_id"]]
     newest = max((row["as_of"] for row in own), default=None)

@@ -71,7 +71,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     _register_similar(app, context)
     _register_popular(app, context)
     _register_evaluate(app, context)
-    home.register(app, context, _pseudonyms, _told)
+    home.register(app, context, _pseudonyms, service_told)
 
     @app.command()
     def recommend(
@@ -85,7 +85,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     ) -> None:
         """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
-        signals, told = lake.read(TITLE_SIGNALS), _told(context())
+        signals, told = lake.read(TITLE_SIGNALS), service_told(context())
         if not profiles:
             keenest = busiest(signals, 5).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
@@ -169,7 +169,7 @@ def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> Non
         if newest is None or newest[0] is None:
             raise typer.BadParameter("nobody has watched anything yet; run `cinelake run` first")
         until = newest[0] + timedelta(days=1)
-        service = _told(context())(until)
+        service = service_told(context())(until)
         oldest = _limits(context()).kids_up_to if kind == "kid" else ANY_AGE
         asked = Newcomer(market, kind, oldest if age_limit is None else age_limit, device, hour)
         known = strengths(lake.read(TITLE_SIGNALS), Weights(), until)
@@ -262,7 +262,7 @@ def _pseudonyms(workspace: Workspace, profiles: Sequence[str], command: str) -> 
     return known_by
 
 
-def _told(workspace: Workspace) -> Callable[[date], Service]:
+def service_told(workspace: Workspace) -> Callable[[date], Service]:
     """What the lake tells of the service by now."""
     records = Records(*map(workspace.lake.read, TOLD))
     limits = _limits(workspace)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -54,8 +55,20 @@ td.warn { color: var(--warn); } td.bad { color: var(--bad); font-weight: 600; } 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
+class Shown(ABC):
+    """What stands on a page, and in a notebook."""
+
+    @abstractmethod
+    def html(self) -> str:
+        """It, as HTML."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; its pages look like the report's."""
+        return f"<style>{_STYLE}</style>{self.html()}"
+
+
 @dataclass(frozen=True)
-class Picture:
+class Picture(Shown):
     """A figure of matplotlib, and what it shows in a sentence or two."""
 
     figure: Figure
@@ -81,7 +94,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Shown):
     """A table: headings, and rows of as many values. Numbers stand to the right."""
 
     headings: Sequence[str]
@@ -107,7 +120,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Cards:
+class Cards(Shown):
     """A few numbers that stand out, each with what it counts."""
 
     numbers: Sequence[tuple[str, str]]
@@ -122,7 +135,7 @@ class Cards:
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Shown):
     """Sentences, each a point of its own."""
 
     sentences: Sequence[str]
@@ -134,7 +147,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Shelves:
+class Shelves(Shown):
     """Rows of tiles under a heading. A row has a text; a tile has a name, and a group that gives it its colour."""
 
     heading: str
@@ -154,7 +167,7 @@ Part = Picture | Grid | Cards | Points | Shelves
 
 
 @dataclass(frozen=True)
-class Section:
+class Section(Shown):
     """A part of the report under its own heading."""
 
     title: str
@@ -166,11 +179,19 @@ class Section:
         """What a link to it says."""
         return _UNSAFE.sub("-", self.title.lower()).strip("-")
 
+    def html(self) -> str:
+        """The heading, what it is about, and its parts."""
+        parts = "\n".join(part.html() for part in self.parts)
+        return (
+            f'<section id="{self.anchor}"><h2>{escape(self.title)}</h2>'
+            f'<p class="lead">{escape(self.lead)}</p>\n{parts}</section>'
+        )
+
 
 def as_html(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The page."""
     links = "".join(f'<a href="#{each.anchor}">{escape(each.title)}</a>' for each in sections)
-    body = "\n".join(_section(each) for each in sections)
+    body = "\n".join(each.html() for each in sections)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><style>{_STYLE}</style></head>
@@ -179,14 +200,6 @@ def as_html(title: str, lead: str, sections: Sequence[Section]) -> str:
 {body}
 </main></body></html>
 """
-
-
-def _section(section: Section) -> str:
-    parts = "\n".join(part.html() for part in section.parts)
-    return (
-        f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>'
-        f'<p class="lead">{escape(section.lead)}</p>\n{parts}</section>'
-    )
 
 
 def _tile(name: str, group: str) -> str:

@@ -1,0 +1,46 @@
+# %% [markdown]
+# # Groups of viewers with similar tastes
+#
+# Nobody is asked what they like: the groups come from what they watch. They keep their names from day to day, and what
+# marks a group is what its members have more of than others, beyond chance.
+
+# %%
+from cinelake.audience import report
+from cinelake.audience.asked import clusters, portrait
+from cinelake.audience.commands import listed, shown
+from cinelake.notebook import open_lake, pictures
+from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES
+from cinelake.tables.behaviour import TITLES
+
+# %% tags=["parameters"]
+LAKE = ".cinelake/simulated-20x14"
+
+# %%
+lake = open_lake(LAKE)
+groups = [row for row in clusters(lake.lake.read(CLUSTER_STATES)) if row["component"] is not None]
+listed(groups)
+
+# %% [markdown]
+# ## The map
+# What lies near each other watches alike; the area of a circle tells of members. At the axes stands what is watched
+# more towards that side.
+
+# %%
+(section,) = report.sections(lake)
+maps = pictures(section)
+maps[0].figure if maps else section
+
+# %% [markdown]
+# ## What marks each
+# A few of its genres, themes, habits and titles. Not what is most popular: that marks nobody.
+
+# %%
+section.parts[-1]
+
+# %% [markdown]
+# ## The largest, in full
+
+# %%
+largest = groups[0]
+told = portrait(lake.lake.read(CLUSTER_PORTRAITS), lake.lake.read(TITLES), largest["cluster_id"], 5)
+shown(largest, told, groups)
