@@ -53,7 +53,7 @@ picture(incident, around(rollups, incident).toArrow().to_pylist())
 # How the cells around it fared in the hour of the first alarm: the same minute, other networks and devices.
 
 # %%
-hour = f"bucket_at = TIMESTAMP'{incident['opened_at']:%Y-%m-%d %H:%M:%S}' AND width = 'hour'"
+hour = f"bucket_at = TIMESTAMP'{incident['opened_at']:%Y-%m-%d %H:%M:%S}' AND width = 60"
 few(
     rollups.where(hour)
     .orderBy("attempts", ascending=False)

@@ -46,7 +46,7 @@ suite.quality(entries, [])
 # One row of silver is a viewing session: starts, seeks, stalls and the end of a play, joined. Ids are pseudonyms.
 
 # %%
-few(lake.lake.read(VIEWING_SESSIONS).orderBy("started_at"), 5).T
+few(lake.lake.read(VIEWING_SESSIONS).orderBy("started_at"), 5)
 
 # %% [markdown]
 # ## What is watched

@@ -88,13 +88,20 @@ def _log(lake: Lake, table: Table) -> Iterator[Finding]:
             f"bring the file back from a copy, or make the table anew: {_anew(table)}",
         )
     for version in sorted(versions):
-        text = lake.storage.text(f"{folder}/{version:020d}.json") or ""
-        if not _is_commit(text):
+        if not _is_commit(_text(lake, f"{folder}/{version:020d}.json")):
             yield Finding(
                 table.name,
                 f"commit {version} of its log cannot be read to its end",
                 f"bring the file back from a copy, or make the table anew: {_anew(table)}",
             )
+
+
+def _text(lake: Lake, path: str) -> str:
+    """The file, or nothing where it is not what it was: Hadoop keeps a checksum beside a file on a local disk."""
+    try:
+        return lake.storage.text(path) or ""
+    except Py4JJavaError:
+        return ""
 
 
 def _is_commit(text: str) -> bool:

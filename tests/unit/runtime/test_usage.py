@@ -1,0 +1,97 @@
+"""What a run cost is what Spark says of its own jobs, added up; of other runs nothing gets in."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.util import inheritable_thread_target
+
+from cinelake.runtime.usage import Usage, added_up, tagged, usage_of
+
+
+def stage(number: int, tasks: int = 1, **told: Any) -> dict[str, Any]:
+    counts = ("numFailedTasks", "executorRunTime", "executorCpuTime", "jvmGcTime", "inputBytes", "outputBytes",
+              "shuffleWriteBytes", "diskBytesSpilled", "peakExecutionMemory")  # fmt: skip
+    return (
+        dict.fromkeys(counts, 0)
+        | {"stageId": number, "numTasks": tasks, "numCompleteTasks": tasks, "status": "COMPLETE"}
+        | {"peakExecutorMetrics": {"JVMHeapMemory": 0}}
+        | told
+    )
+
+
+def spread(number: int, tasks: int, median: float, longest: float) -> dict[str, Any]:
+    return stage(number, tasks) | {
+        "taskMetricsDistributions": {"executorRunTime": [median, longest]}
+    }
+
+
+def job(start: int | None, end: int | None) -> dict[str, Any]:
+    return {"submissionTime": start, "completionTime": end, "stageIds": []}
+
+
+def test_nothing_costs_nothing() -> None:
+    assert added_up([], []) == Usage()
+
+
+def test_measures_add_up_and_peaks_do_not() -> None:
+    stages = [
+        stage(1, 2, executorRunTime=1500, inputBytes=10, diskBytesSpilled=7, peakExecutionMemory=5),
+        stage(2, 3, executorRunTime=500, shuffleWriteBytes=4, peakExecutionMemory=9,
+              numFailedTasks=1, peakExecutorMetrics={"JVMHeapMemory": 77}),
+        # Its result was there already.
+        stage(3, 8, status="SKIPPED", numCompleteTasks=0),
+    ]  # fmt: skip
+    told = added_up([job(0, 100)], stages)
+    assert (told.stages, told.tasks, told.failed_tasks) == (2, 5, 1)
+    assert (told.task_seconds, told.bytes_read, told.bytes_spilled) == (2.0, 10, 7)
+    assert (told.peak_task_bytes, told.peak_heap_bytes) == (9, 77)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "seconds"),
+    [
+        ([(0, 1000), (2000, 3000)], 2.0),
+        # Side by side, one in the other, and one that has not ended.
+        ([(0, 1000), (500, 1500)], 1.5),
+        ([(0, 5000), (1000, 2000)], 5.0),
+        ([(0, 1000), (500, None)], 1.0),
+    ],
+)
+def test_time_in_which_two_jobs_are_at_work_counts_once(
+    jobs: list[tuple[int, int | None]], seconds: float
+) -> None:
+    assert added_up([job(*span) for span in jobs], []).busy_seconds == seconds
+
+
+def test_skew_is_that_of_the_stage_with_the_longest_task_if_it_has_enough_of_them() -> None:
+    told = added_up([], [], [spread(1, 8, 2, 40), spread(2, 4, 400, 2000), spread(3, 3, 1, 9000)])
+    assert (told.skew, told.longest_task_seconds) == (5.0, 2.0)
+    assert added_up([], [], [spread(3, 3, 1, 9000)]).skew is None
+    assert added_up([], [], [spread(1, 4, 0, 3)]).skew == 3.0
+
+
+def test_spark_tells_of_the_jobs_of_a_run_whichever_thread_asked_for_them(
+    spark: SparkSession,
+) -> None:
+    frame = spark.range(0, 1000, numPartitions=4).groupBy(F.col("id") % 3).count()
+    frame.collect()
+    with tagged(spark, "a-run:1"):
+        frame.collect()
+        asked = inheritable_thread_target(spark)(frame.collect)
+        alone = usage_of(spark, "a-run:1")
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asked).result()
+    frame.collect()
+    one, told = usage_of(spark, "a-run:1"), usage_of(spark, "nobody")
+    assert told == Usage()
+    assert 0 < alone.jobs < one.jobs <= 2 * alone.jobs
+    assert one.bytes_shuffled > 0
+    assert one.busy_seconds > 0
+    assert one.skew is not None
+    assert one.metrics["spark.tasks"] == one.tasks
+    assert "spark.peak_heap_bytes" not in one.metrics or one.peak_heap_bytes
