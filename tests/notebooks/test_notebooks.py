@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
+from pyspark.sql import SparkSession
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
+from cinelake.notebook import NoLake, open_lake
+from cinelake.report.page import Picture, Shown
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 # What the cell tagged `parameters` is followed by, as papermill would do it.
 SMALL = {"simulated_service": "ACCOUNTS, DAYS = 50, 7"}
+OF_A_LAKE = [path for path in NOTEBOOKS if path.stem not in SMALL]
+# A service so bad that each notebook has something to tell of: who shares, who is shut out, what broke down.
+TROUBLED = Path(__file__).parent / "troubled.toml"
+ACCOUNTS, DAYS = 24, 15
 
 
 def cells(path: Path) -> list[tuple[str, str]]:
@@ -23,27 +35,74 @@ def cells(path: Path) -> list[tuple[str, str]]:
     return [(heading, source) for heading, source in found if "[markdown]" not in heading]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_draws(path: Path, tmp_path: Path) -> None:
+def run(path: Path, parameters: str) -> list[Any]:
+    """What the cells of a notebook show, in order."""
     mpl.use("Agg")
     names: dict[str, Any] = {"__name__": "__main__"}
-    figures = 0
+    shown = []
     for heading, source in cells(path):
         tree = ast.parse(source)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, str(path), "exec"), names)
         if "parameters" in heading:
-            exec(SMALL[path.stem], names)
+            exec(parameters, names)
         if isinstance(last, ast.Expr):
             # What a cell ends with is what a notebook shows.
-            shown = eval(compile(ast.Expression(last.value), str(path), "eval"), names)
-            if isinstance(shown, Figure):
-                figures += 1
-                shown.savefig(tmp_path / f"{figures}.png")
-                assert all(axes.has_data() or axes.get_title(loc="left") for axes in shown.axes)
-    assert figures > 0
-    sizes = [picture.stat().st_size for picture in tmp_path.iterdir()]
-    assert min(sizes) > 5_000, "no picture is empty"
+            shown.append(eval(compile(ast.Expression(last.value), str(path), "eval"), names))
+    return shown
+
+
+def drawn(shown: list[Any], folder: Path) -> int:
+    """Save the pictures among what was shown, and look at them; returns how many there are."""
+    figures = [each.figure if isinstance(each, Picture) else each for each in shown]
+    figures = [each for each in figures if isinstance(each, Figure)]
+    for number, figure in enumerate(figures):
+        figure.savefig(folder / f"{number}.png")
+        assert all(axes.has_data() or axes.get_title(loc="left") for axes in figure.axes)
+    sizes = [picture.stat().st_size for picture in folder.glob("*.png")]
+    assert min(sizes, default=9_999) > 5_000, "no picture is empty"
+    return len(figures)
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake of a small, troubled service, all jobs run on it, as `make run` would."""
+    home = tmp_path_factory.mktemp("troubled")
+    root, service = home / "lake", home / "service"
+    command = [
+        sys.executable,
+        "-c",
+        "from cinelake.runtime.cli import main; main()",
+        "--env",
+        "trial",
+    ]
+    command += ["--set", f"lake.root={root}", "--set", f"lake.landing={service}/landing"]
+    command += ["simulate", str(service), "--profile", str(TROUBLED)]
+    command += ["--accounts", str(ACCOUNTS), "--days", str(DAYS), "then", "run"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
+    )
+    # Some job may well warn of such a service.
+    assert done.returncode in (0, 3), done.stderr[-3000:]
+    return root
+
+
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem in SMALL], ids=lambda p: p.stem)
+def test_a_notebook_runs_and_draws(path: Path, tmp_path: Path) -> None:
+    assert drawn(run(path, SMALL[path.stem]), tmp_path) > 0
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("path", OF_A_LAKE, ids=lambda path: path.stem)
+def test_a_notebook_of_a_lake_runs_and_draws(
+    path: Path, lake: Path, spark: SparkSession, tmp_path: Path
+) -> None:
+    shown = run(path, f"LAKE = {str(lake)!r}")
+    assert drawn(shown, tmp_path) > 0
+    for each in shown:
+        if isinstance(each, Shown):
+            assert len(each._repr_html_()) > 1000
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -54,5 +113,11 @@ def test_a_notebook_imports_cinelake_only(path: Path) -> None:
         assert all(name.split(".")[0] == "cinelake" for name in names), names
 
 
+def test_where_no_lake_is_a_notebook_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(NoLake, match="there is no lake in .*; `make run` makes one"):
+        open_lake(str(tmp_path))
+
+
 def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
+    assert OF_A_LAKE

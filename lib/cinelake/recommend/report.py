@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.home import report as home
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part, Picture, Section
+from cinelake.runtime.lake import Lake
 from cinelake.runtime.tracking import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.recommend import ALS, RECOMMENDER_HEALTH
@@ -31,10 +32,21 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     versions = workspace.tracking.versions(ALS)
     if versions:
         runs = [workspace.tracking.report(each) for each in versions[:_SHOWN_VERSIONS]]
-        measured = workspace.lake.read(RECOMMENDER_HEALTH)
-        newest = measured.join(measured.agg(F.max("day").alias("day")), on="day", how="left_semi")
-        yield recommender(runs, newest.orderBy("measure").toArrow().to_pylist())
+        yield recommender(runs, _newest_health(workspace.lake))
     yield from home.sections(workspace)
+
+
+def _newest_health(lake: Lake) -> list[dict[str, Any]]:
+    """The rows of the newest day, in order of measure.
+
+    The day is asked for by itself: in one query with its rows, the Java that Spark writes is longer than a method may
+    be, and Spark says so in a page of log before it does without.
+    """
+    (told,) = lake.read(RECOMMENDER_HEALTH).agg(F.max("day").alias("day")).toArrow().to_pylist()
+    if told["day"] is None:
+        return []
+    rows = lake.read(RECOMMENDER_HEALTH, start=told["day"]).toArrow().to_pylist()
+    return sorted(rows, key=lambda row: str(row["measure"]))
 
 
 def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = ()) -> Section:

@@ -91,7 +91,8 @@ class Graph:
             ready = sorted(sorter.get_ready(), key=lambda name: (by_name[name].area, name))
             ordered += [by_name[name] for name in ready]
             sorter.done(*ready)
-        return tuple(ordered)
+        # Who looks after tables does so when all others are done.
+        return tuple(sorted(ordered, key=lambda job: isinstance(job, Maintenance)))
 
     @cached_property
     def tables(self) -> list[Table]:

@@ -78,15 +78,18 @@ def test_skew_is_that_of_the_stage_with_the_longest_task_if_it_has_enough_of_the
 def test_spark_tells_of_the_jobs_of_a_run_whichever_thread_asked_for_them(
     spark: SparkSession,
 ) -> None:
-    frame = spark.range(0, 1000, numPartitions=4).groupBy(F.col("id") % 3).count()
-    frame.collect()
+
+    def count() -> None:
+        # Made anew, for what was shuffled once is not shuffled again.
+        spark.range(0, 1000, numPartitions=5).groupBy(F.col("id") % 3).count().collect()
+
+    count()
     with tagged(spark, "a-run:1"):
-        frame.collect()
-        asked = inheritable_thread_target(spark)(frame.collect)
+        count()
         alone = usage_of(spark, "a-run:1")
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(asked).result()
-    frame.collect()
+            pool.submit(inheritable_thread_target(spark)(count)).result()
+    count()
     one, told = usage_of(spark, "a-run:1"), usage_of(spark, "nobody")
     assert told == Usage()
     assert 0 < alone.jobs < one.jobs <= 2 * alone.jobs
