@@ -10,10 +10,10 @@ from cinelake.notebook import few, open_lake, pictures, tables
 from cinelake.operations import pictures as deliveries
 from cinelake.operations import report as operations
 from cinelake.report import report as suite
-from cinelake.tables.behaviour import VIEWING_SESSIONS
 from cinelake.tables.features import PROFILE_DAYS
 from cinelake.tables.operations import DELIVERY_HOURS
 from cinelake.tables.tastes import GENRE_HOURS
+from cinelake.tables.viewing import VIEWING_SESSIONS
 
 # %% tags=["parameters"]
 LAKE = ".cinelake/simulated-20x14"

@@ -70,9 +70,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("troubled")
     root, service = home / "lake", home / "service"
     command = [
-        sys.executable,
-        "-c",
-        "from cinelake.runtime.cli import main; main()",
+        str(Path(sys.executable).with_name("cinelake")),
         "--env",
         "trial",
     ]

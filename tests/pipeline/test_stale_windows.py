@@ -10,9 +10,9 @@ from conftest import Silent
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from cinelake.runtime.job import Cadence, JobParams, Run, job, previous
+from cinelake.runtime.job import Cadence, JobError, JobParams, Run, job, previous
 from cinelake.runtime.pipeline import JobReport, Request
-from cinelake.runtime.upkeep import expire
+from cinelake.runtime.upkeep import expire, rebuild
 from cinelake.runtime.windows import Window
 
 from .conftest import AMOUNTS, NOTES, RUNNING, TOTALS, Service, sum_notes, total_days
@@ -128,6 +128,19 @@ def test_retention_makes_nothing_stale_and_seals_what_reads_the_deleted_days(
         summary.reports[0].error
     )
     assert [row.total for row in service.rows(TOTALS)] == [1, 3, 5]
+
+
+@pytest.mark.thorough
+def test_what_cannot_be_made_again_is_not_dropped_unless_it_may_be_lost(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2))
+    service.run()
+    expire(service.context(), NOTES, before=date(2026, 1, 2))
+    with pytest.raises(JobError, match="1 days up to 2026-01-01 could not be .* --even-sealed"):
+        rebuild(service.context(), sum_notes)
+    assert len(service.rows(AMOUNTS)) == 2
+    rebuild(service.context(), sum_notes, even_sealed=True)
+    service.run()
+    assert [row.amount for row in service.rows(AMOUNTS)] == [2]
 
 
 @pytest.mark.thorough

@@ -37,9 +37,7 @@ def test_a_run_tells_openlineage_what_it_read_and_wrote(folder: Path, tmp_path: 
     events = tmp_path / "events.ndjson"
     settings = [f"--set=spark.conf.{k}={v}" for k, v in configuration(jar, events).items()]
     command = [
-        sys.executable,
-        "-c",
-        "from cinelake.runtime.cli import main; main()",
+        str(Path(sys.executable).with_name("cinelake")),
         "--env",
         "trial",
     ]

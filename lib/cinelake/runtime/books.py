@@ -168,6 +168,10 @@ class Books:
     def done(self, job: str, day: date) -> Done | None:
         return self._done[job].get(day)
 
+    def done_days(self, job: str) -> list[date]:
+        """The days that the job has done, in order."""
+        return sorted(self._done[job])
+
     def has_quarantined(self, job: str, table: str, days: Iterable[date]) -> bool:
         """Whether earlier published runs turned rows away in these days."""
         known = self._quarantined_days[job, table]

@@ -295,7 +295,13 @@ def reset(source: Annotated[str, typer.Argument(help="A source, such as ratings.
 
 
 @app.command()
-def rebuild(name: Annotated[str, typer.Argument(help="A table that a job writes.")]) -> None:
+def rebuild(
+    name: Annotated[str, typer.Argument(help="A table that a job writes.")],
+    even_sealed: Annotated[
+        bool,
+        typer.Option("--even-sealed", help="Lose the days whose inputs retention has taken."),
+    ] = False,
+) -> None:
     """Drop a table and forget its windows, so that the next run computes it from scratch."""
     from cinelake.runtime import upkeep
     from cinelake.runtime.job import Job
@@ -306,7 +312,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="A table that a job writes.
             f"no windowed job writes {name!r}; a bronze table is renewed by `cinelake reset SOURCE`"
         )
     with workspace().writing():
-        dropped = upkeep.rebuild(workspace().context(), writer)
+        dropped = upkeep.rebuild(workspace().context(), writer, even_sealed=even_sealed)
     typer.echo(
         f"dropped {', '.join(dropped)}; `cinelake run` computes every window of {writer.name} again"
     )

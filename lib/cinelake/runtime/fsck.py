@@ -216,7 +216,7 @@ def _balances(context: Context) -> Iterator[Finding]:
 
 
 def _quarantine(context: Context) -> Iterator[Finding]:
-    """Runs that turned away other than as many as now lie in quarantine; what has been expired is not missed."""
+    """Runs that turned away other than as many as now lie in quarantine; whose all has been expired is not missed."""
     lake = context.lake
     if not lake.exists(QUARANTINE):
         return
@@ -228,7 +228,8 @@ def _quarantine(context: Context) -> Iterator[Finding]:
             continue
         for target, count in entry.quarantined.items():
             here = held.get((entry.run_id, target), 0)
-            if here > count:
+            # What a job turned away is replaced when its window is computed again; what landed, never.
+            if here > count or (entry.kind == "ingest" and here != count):
                 yield Finding(
                     QUARANTINE.name,
                     f"run {entry.run_id} turned away {count:,} rows of {target}, and {here:,} lie here",

@@ -145,7 +145,7 @@ def _compute(
         warnings=entry.warnings,
         called_for=tuple(run.called_for),
     )
-    tracker.log_metrics(outcome.metrics | run.shares() | usage.metrics)
+    tracker.log_metrics(outcome.metrics | run.shares() | (usage.metrics if usage else {}))
     tracker.finish("FINISHED")
     return replace(outcome, warnings=(*outcome.warnings, *away(tracker)))
 
@@ -156,7 +156,7 @@ def away(tracker: Tracker) -> list[str]:
     return [said_now] if said_now else []
 
 
-def _entry(context: Context, run: LakeRun, usage: Usage, seconds: float) -> Entry:
+def _entry(context: Context, run: LakeRun, usage: Usage | None, seconds: float) -> Entry:
     job, window, books = run.job, run.window, context.books
     outputs = {p.table.name: p for p in run.published}
     rows_in = {

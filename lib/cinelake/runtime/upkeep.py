@@ -17,6 +17,7 @@ from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.context import Context, new_entry, new_run_id
 from cinelake.runtime.job import Ingest, Job, JobError
 from cinelake.runtime.publish import Published, Publisher
+from cinelake.runtime.staleness import sealed_by
 from cinelake.tables.contract import Kind, Table
 
 # What a note calls its commit when rows of a window changed; retention and compaction change none.
@@ -60,8 +61,19 @@ def reset(context: Context, job: Ingest) -> None:
     context.lake.drop(job.target)
 
 
-def rebuild(context: Context, job: Job) -> list[str]:
-    """Drop what a job has written and its entries in the books; returns the names of the tables."""
+def rebuild(context: Context, job: Job, *, even_sealed: bool = False) -> list[str]:
+    """Drop what a job has written and its entries in the books; returns the names of the tables.
+
+    Raises JobError where retention has taken what some of its days were made from, unless these may be lost.
+    """
+    days = context.books.done_days(job.name)
+    lost = [day for day in days if sealed_by(job, day, context.books)]
+    if lost and not even_sealed:
+        why = sealed_by(job, lost[-1], context.books)
+        raise JobError(
+            f"{len(lost)} days up to {lost[-1]} could not be computed again: {why}; "
+            "to lose them, say --even-sealed"
+        )
     tables = [written for written in job.writes if isinstance(written, Table)]
     _forget(context, job.name, tables)
     for table in tables:

@@ -15,12 +15,18 @@ executor was seen with, which is looked at every ten seconds and null where no s
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
+
+from cinelake.runtime.machine import first_line
+
+log = logging.getLogger(__name__)
 
 # Fewer tasks have no median to speak of.
 FEWEST_TASKS = 4
@@ -68,9 +74,19 @@ def tagged(spark: SparkSession, run_id: str) -> Iterator[None]:
         context.removeJobTag(run_id)
 
 
-def usage_of(spark: SparkSession, run_id: str) -> Usage:
-    """What the Spark jobs tagged with `run_id` have cost until now."""
-    store = _Store(spark)
+def usage_of(spark: SparkSession, run_id: str) -> Usage | None:
+    """What the Spark jobs tagged with `run_id` have cost until now; None where Spark does not tell.
+
+    The store is Spark's own affair and may change with it; a table that is made is not to be lost for its costs.
+    """
+    try:
+        return _asked(_Store(spark), run_id)
+    except Py4JError as error:
+        log.warning("what run %s cost cannot be told: %s", run_id, first_line(error))
+        return None
+
+
+def _asked(store: _Store, run_id: str) -> Usage:
     jobs = store.jobs(run_id)
     stages = [stage for number in _stages_of(jobs) for stage in store.stage(number)]
     many = sorted(

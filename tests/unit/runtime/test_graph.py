@@ -10,7 +10,17 @@ import pytest
 from pyspark.sql.types import DateType
 
 from cinelake.runtime.graph import Graph, GraphError, as_json, as_mermaid, as_text, discover
-from cinelake.runtime.job import Cadence, Job, JobParams, Reading, history, job
+from cinelake.runtime.job import (
+    Cadence,
+    Job,
+    JobParams,
+    Maintenance,
+    Reading,
+    history,
+    job,
+    maintenance,
+)
+from cinelake.runtime.side_by_side import predecessors
 from cinelake.tables.contract import Column, Kind, Layer, Table
 
 
@@ -94,6 +104,33 @@ def test_drawings_name_every_job_and_table() -> None:
     assert "t_a --> two" in as_mermaid(graph)
     drawn = json.loads(as_json(graph))["jobs"]
     assert [(job["name"], job["upstream"]) for job in drawn] == [("one", []), ("two", ["one"])]
+
+
+def keeps(name: str, *after: str) -> Maintenance:
+    def function(run: object) -> None:
+        """Do nothing."""
+
+    function.__name__ = name
+    return maintenance(after=after)(function)
+
+
+def test_maintenance_comes_last_one_after_the_other_and_only_where_it_is_named() -> None:
+    graph = Graph((keeps("b_vacuum", "z_compact"), made("one", [GIVEN], [A]), keeps("z_compact")))
+    assert [job.name for job in graph.order] == ["one", "z_compact", "b_vacuum"]
+    assert [job.name for job in graph.select()] == ["one"]
+    assert [job.name for job in graph.select(until="b_vacuum")] == ["z_compact", "b_vacuum"]
+    assert predecessors(graph.order)["z_compact"] == {"one"}
+    drawn = json.loads(as_json(graph))["jobs"]
+    assert [(each["kind"], each["upstream"]) for each in drawn[1:]] == [
+        ("maintenance", []),
+        ("maintenance", ["z_compact"]),
+    ]
+    assert as_text(graph).splitlines()[-1].endswith("on demand  looks after all tables")
+
+
+def test_maintenance_goes_after_maintenance_alone() -> None:
+    with pytest.raises(GraphError, match="'two' is to go after 'one', which is no maintenance job"):
+        Graph((made("one", [GIVEN], [A]), keeps("two", "one")))
 
 
 FILE = '''"""Add up."""

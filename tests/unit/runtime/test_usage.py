@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.util import inheritable_thread_target
@@ -75,6 +76,19 @@ def test_skew_is_that_of_the_stage_with_the_longest_task_if_it_has_enough_of_the
     assert added_up([], [], [spread(1, 4, 0, 3)]).skew == 3.0
 
 
+class Closed:
+    """A session whose store does not answer as it used to."""
+
+    @property
+    def sparkContext(self) -> object:  # noqa: N802
+        raise Py4JError("no such method: statusStore")
+
+
+def test_a_table_is_not_lost_for_what_it_cost(caplog: pytest.LogCaptureFixture) -> None:
+    assert usage_of(Closed(), "r") is None  # type: ignore[arg-type]
+    assert "what run r cost cannot be told" in caplog.text
+
+
 def test_spark_tells_of_the_jobs_of_a_run_whichever_thread_asked_for_them(
     spark: SparkSession,
 ) -> None:
@@ -91,6 +105,8 @@ def test_spark_tells_of_the_jobs_of_a_run_whichever_thread_asked_for_them(
             pool.submit(inheritable_thread_target(spark)(count)).result()
     count()
     one, told = usage_of(spark, "a-run:1"), usage_of(spark, "nobody")
+    assert one is not None
+    assert alone is not None
     assert told == Usage()
     assert 0 < alone.jobs < one.jobs <= 2 * alone.jobs
     assert one.bytes_shuffled > 0
