@@ -6,8 +6,9 @@
 
 # %%
 from cinelake.audience import report
-from cinelake.audience.asked import clusters, portrait
+from cinelake.audience.asked import clusters, newest, portrait
 from cinelake.audience.commands import listed, shown
+from cinelake.audience.pictures import marks
 from cinelake.notebook import open_lake, pictures
 from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES
 from cinelake.tables.behaviour import TITLES
@@ -32,7 +33,14 @@ maps[0].figure if maps else section
 
 # %% [markdown]
 # ## What marks each
-# A few of its genres, themes, habits and titles. Not what is most popular: that marks nobody.
+# Red is watched more by the group than by the others, beyond chance. What is most popular marks nobody.
+
+# %%
+told = newest(lake.lake.read(CLUSTER_PORTRAITS)).toArrow().to_pylist()
+marks(groups, told, "genre")
+
+# %%
+marks(groups, told, "theme")
 
 # %%
 section.parts[-1]
@@ -42,5 +50,5 @@ section.parts[-1]
 
 # %%
 largest = groups[0]
-told = portrait(lake.lake.read(CLUSTER_PORTRAITS), lake.lake.read(TITLES), largest["cluster_id"], 5)
-shown(largest, told, groups)
+own = portrait(lake.lake.read(CLUSTER_PORTRAITS), lake.lake.read(TITLES), largest["cluster_id"], 5)
+shown(largest, own, groups)

@@ -89,6 +89,43 @@ def cluster_map(
     return figure
 
 
+def marks(
+    clusters: Sequence[Mapping[str, Any]],
+    portraits: Sequence[Mapping[str, Any]],
+    aspect: str,
+    terms: int = 14,
+) -> Figure:
+    """What each cluster watches more of than the rest of its population: rows of its portrait, by term.
+
+    A colour is the logarithm of the lift; a term is there that marks some cluster beyond chance, the surest first.
+    """
+    own = [row for row in portraits if row["aspect"] == aspect and row["lift"]]
+    surest: dict[str, float] = {}
+    for row in own:
+        surest[row["term"]] = max(surest.get(row["term"], 0.0), row["z"])
+    names = sorted(surest, key=lambda term: (-surest[term], term))[:terms]
+    lifts = {(row["cluster_id"], row["term"]): row for row in own}
+    figure = Figure(figsize=(11, 1.4 + 0.42 * len(clusters)), layout="constrained")
+    axes = figure.subplots()
+    table = np.full((len(clusters), len(names)), np.nan)
+    for down, cluster in enumerate(clusters):
+        for across, term in enumerate(names):
+            row = lifts.get((cluster["cluster_id"], term))
+            if row is not None:
+                table[down, across] = np.clip(np.log2(row["lift"]), -2, 2)
+                axes.text(across, down, f"×{row['lift']:.1f}", ha="center", va="center", fontsize=8)
+    axes.imshow(table, cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto")
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=9)
+    called = [f"{_wrapped(row['name'], 40)} ({row['member_share']:.0%})" for row in clusters]
+    axes.set_yticks(range(len(clusters)), called, fontsize=9)
+    axes.set_title(
+        f"{aspect}: share of watching, against the rest of the population", loc="left", fontsize=10
+    )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
 def _wrapped(name: str, width: int = 24) -> str:
     lines = [""]
     for word in name.split(" "):

@@ -85,7 +85,7 @@ def costs(jobs: Sequence[Spent]) -> Figure:
     axes.barh(names, busy, color=COLD, height=0.7, label="Spark at work")
     spilled = [(each.seconds, each.job) for each in shown if each.has_spilled]
     for seconds, job in spilled:
-        axes.plot(seconds, job, marker="D", ms=6, color=WARM)
+        axes.plot([seconds], [job], marker="D", ms=6, color=WARM)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=9, colors=INK)
     axes.set_xlabel("seconds of the newest run" + (" (◆ spilled to disk)" if spilled else ""))

@@ -38,7 +38,7 @@ def test_an_alarm_is_a_row_and_a_warning_the_same_for_all_days_at_once_and_day_b
     assert days[0].warnings == []
     assert [warning.partition(": ")[2] for warning in at_once.warnings] == [
         "playback: no record of the hours (UTC) 19, which are hardly ever empty",
-        "playback: 100 records; usually 202, an alarm below 126 and above 323",
+        "playback: 100 records; usually 204, an alarm below 128 and above 326",
     ]
     apart = days[0][DELIVERY_HEALTH].union(days[1][DELIVERY_HEALTH])
     assert sorted(at_once[DELIVERY_HEALTH].collect()) == sorted(apart.collect())

@@ -68,12 +68,14 @@ def judged(spark: SparkSession) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["source"], row["measure"]): row for row in found.toArrow().to_pylist()}
 
 
+@pytest.mark.thorough
 def test_every_source_is_judged_by_both_measures(
     judged: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
     assert judged.keys() == {(s, measure) for s in SHAPES for measure in (RECORDS, EMPTY_HOURS)}
 
 
+@pytest.mark.thorough
 def test_only_what_is_out_of_the_usual_is_an_alarm(
     judged: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
@@ -87,6 +89,7 @@ def test_only_what_is_out_of_the_usual_is_an_alarm(
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("source", "measure", "said"),
     [
