@@ -110,10 +110,12 @@ def marks(
     table = np.full((len(clusters), len(names)), np.nan)
     for down, cluster in enumerate(clusters):
         for across, term in enumerate(names):
-            row = lifts.get((cluster["cluster_id"], term))
-            if row is not None:
-                table[down, across] = np.clip(np.log2(row["lift"]), -2, 2)
-                axes.text(across, down, f"×{row['lift']:.1f}", ha="center", va="center", fontsize=8)
+            mark = lifts.get((cluster["cluster_id"], term))
+            if mark is not None:
+                table[down, across] = np.clip(np.log2(mark["lift"]), -2, 2)
+                axes.text(
+                    across, down, f"×{mark['lift']:.1f}", ha="center", va="center", fontsize=8
+                )
     axes.imshow(table, cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto")
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=9)
     called = [f"{_wrapped(row['name'], 40)} ({row['member_share']:.0%})" for row in clusters]
