@@ -177,5 +177,9 @@ def expired_publications(quarantine: DataFrame, runs: DataFrame, days: int) -> D
 
 
 def _data(storage: Storage, folder: str) -> dict[str, int]:
-    """The files of rows, and their bytes: to vacuum a table adds to its log."""
-    return {path: size for path, size in storage.sizes(folder).items() if path.endswith(".parquet")}
+    """The files of rows, and their bytes: to vacuum a table adds to its log, checkpoints in Parquet among that."""
+    return {
+        path: size
+        for path, size in storage.sizes(folder).items()
+        if path.endswith(".parquet") and not path.startswith("_delta_log/")
+    }

@@ -226,6 +226,12 @@ class Tracking:
 
     def deliver(self, kept: Kept) -> None:
         """Log a run that was kept while MLflow was away; raises TrackingDown where it still is."""
+        try:
+            self._deliver(kept)
+        except OSError as error:
+            raise TrackingDown(f"MLflow cannot keep artefacts: {error}") from error
+
+    def _deliver(self, kept: Kept) -> None:
         with self._explained():
             run_id = kept.mlflow_run_id or self._found(kept) or self._open(kept)
             tracker = Tracker(self, run_id, kept.area, kept)
@@ -261,6 +267,10 @@ class Tracking:
             max_results=1,
         )
         return str(found[0].info.run_id) if found else None
+
+    def stay_away(self) -> None:
+        """Nobody answered: for a while, nobody is asked."""
+        self._down_until = time.monotonic() + DOWN_SECONDS
 
     def warning(self) -> str | None:
         """What to say, once, of runs that wait; None when it was said."""
@@ -557,15 +567,11 @@ class Tracking:
         except MlflowException as error:
             kind = TrackingError if error.error_code in WRONG_REQUESTS else TrackingDown
             if kind is TrackingDown:
-                self._down_until = time.monotonic() + DOWN_SECONDS
+                self.stay_away()
             raise kind(
                 f"{where} refused: {error.message or error}; "
                 "check [mlflow] tracking_uri and that the server runs"
             ) from error
-        # Artefacts go to a file system, or by HTTP with no client of MLflow's between.
-        except OSError as error:
-            self._down_until = time.monotonic() + DOWN_SECONDS
-            raise TrackingDown(f"{where} cannot keep artefacts: {error}") from error
 
 
 class Tracker:
@@ -646,9 +652,11 @@ class Tracker:
         try:
             with self.tracking._explained():
                 send()
-        except TrackingDown:
+        # Artefacts go to a file system, or by HTTP with no client of MLflow's between.
+        except (TrackingDown, OSError):
             if self.tracking.buffer is None or self._kept is None:
                 raise
+            self.tracking.stay_away()
             self.is_away = True
         return not self.is_away
 
