@@ -10,8 +10,9 @@ before were broken, so the alarm of today does not hide that of tomorrow. Bounds
 a factor of `factor`: a service may grow by a third overnight and nothing is wrong.
 
 *Empty hours.* An hour of the day that was hardly ever empty before, and of which usually many records come, is missed
-when there are none. Days and hours are those of events, so what comes late fills them again, and the alarm is gone
-with the next run.
+when there are none; but only where they come so evenly that none at all would lie as many spreads below the median,
+by the tenth of days with fewest: what a few viewers tell comes in bursts. Days and hours are those of events, so what
+comes late fills them again, and the alarm is gone with the next run.
 
 A source that tells little, or at its whim, has no alarm; nor has one that is new.
 """
@@ -33,6 +34,8 @@ USUAL_DAYS, JUDGED_DAYS = 56, 28
 REACH = USUAL_DAYS + JUDGED_DAYS
 # From a median absolute deviation to a standard deviation.
 NORMAL = 1.4826
+# How many standard deviations the lowest tenth of normal numbers lies below their median.
+TENTH = 1.2816
 
 
 class Expectations(BaseModel):
@@ -180,11 +183,13 @@ def _empty_hours(grid: DataFrame, start: date, expected: Expectations) -> DataFr
             F.count("*").alias("days"),
             F.percentile("records", 0.5).alias("median"),
             F.avg((F.col("records") == 0).cast("double")).alias("empty"),
+            F.percentile("records", 0.1).alias("few"),
         )
         .where(
             (F.col("days") >= expected.days)
             & (F.col("median") >= expected.hourly)
             & (F.col("empty") <= expected.empty)
+            & (F.log1p("median") >= expected.spreads * _spread_below())
         )
         .groupBy("source", "day")
         .agg(F.array_sort(F.collect_list("hour")).alias("expected"))
@@ -205,6 +210,11 @@ def _empty_hours(grid: DataFrame, start: date, expected: Expectations) -> DataFr
         (can_tell & (number > 0)).alias("is_alarm"),
         _told_of_hours().alias("message"),
     )
+
+
+def _spread_below() -> Column:
+    """Of the logarithm of an hour's records, below the median; at least the noise of a count as large as that."""
+    return F.greatest((F.log1p("median") - F.log1p("few")) / TENTH, F.lit(1.0) / F.sqrt("median"))
 
 
 def _is_out_of_bounds() -> Column:

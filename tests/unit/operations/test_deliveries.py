@@ -48,6 +48,8 @@ SHAPES: dict[str, Shape] = {
     "doubled_a_week_ago": times(BEFORE, 2.0),
     "silent": lambda day, hour: 0 if day == LAST else usual(day, hour),
     "few": lambda day, hour: (hour == 12) * (30 if day == LAST else day.toordinal() % 3),
+    # Many at a time, on two days of three; and on the newest, nobody.
+    "in_bursts": lambda day, hour: (hour == 12 and day < LAST) * (1 + (day.toordinal() % 3) * 200),
     "new": lambda day, hour: usual(day, hour) * 9 if day > LAST - timedelta(days=5) else 0,
 }
 
@@ -86,6 +88,7 @@ def test_only_what_is_out_of_the_usual_is_an_alarm(
         ("doubled_after_a_doubled_week", RECORDS),
         ("silent", RECORDS),
         ("silent", EMPTY_HOURS),
+        ("in_bursts", RECORDS),
     }
 
 
