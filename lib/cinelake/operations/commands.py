@@ -15,17 +15,10 @@ from cinelake.runtime.workspace import Workspace
 from cinelake.tables.system import JOB_RUNS
 
 console = Console()
-FIGURES = (
-    "rows out",
-    "seconds",
-    "usually",
-    "Spark at work",
-    "read",
-    "written",
-    "spilled",
-    "peak",
-    "skew",
-)
+# What a narrow terminal has room for, and what a wide one shows besides.
+NARROW = ("started (UTC)", "job", "days from", "status", "rows out", "seconds", "usually")
+WIDE = ("Spark at work", "read", "written", "spilled", "peak", "skew")
+WIDE_ENOUGH = 130
 STATES = {"succeeded": "green", "failed": "bold red", "yielded": "cyan"}
 
 
@@ -53,36 +46,47 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         if not found:
             typer.echo("no such run")
             return
-        console.print(drawn(found))
+        console.print(drawn(found, is_wide=console.width >= WIDE_ENOUGH))
         for run in found:
             if run.entry.error:
                 where = f"{run.entry.job} {run.entry.run_id}"
                 console.print(f"{where}: {run.entry.error}", markup=False, highlight=False)
 
 
-def drawn(found: Sequence[Timed]) -> Table:
-    """The runs as a table for the terminal."""
+def drawn(found: Sequence[Timed], *, is_wide: bool = True) -> Table:
+    """The runs as a table for the terminal; what they cost only where it is wide."""
     table = Table(box=None, pad_edge=False)
-    for name in ("started (UTC)", "job", "window", "status"):
-        table.add_column(name, no_wrap=name == "started (UTC)")
-    for name in FIGURES:
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in (*NARROW, *(WIDE if is_wide else ())):
+        is_text = name in NARROW[:4]
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "job")
     for run in found:
-        entry, usage = run.entry, run.entry.usage
-        seconds = f"{entry.seconds:,.1f}"
-        table.add_row(
-            f"{entry.started_at:%Y-%m-%d %H:%M:%S}" if entry.started_at else "",
-            escape(entry.job),
-            f"{entry.start} – {entry.end}" if entry.start else "",
-            f"[{STATES.get(entry.status, 'white')}]{entry.status}[/]",
-            f"{sum(entry.rows_out.values()):,}" if entry.rows_out else "",
-            f"[yellow]{seconds}[/]" if run.is_slow else seconds,
-            f"{run.usual * run.days:,.1f}" if run.usual is not None else "",
-            f"{usage.busy_seconds / entry.seconds:.0%}" if usage and entry.seconds else "",
-            size(usage.bytes_read) if usage else "",
-            size(usage.bytes_written) if usage else "",
-            f"[yellow]{size(usage.bytes_spilled)}[/]" if usage else "",
-            size(usage.peak_task_bytes) if usage else "",
-            f"{usage.skew:,.1f}" if usage and usage.skew is not None else "",
-        )
+        row = (*_narrow(run), *(_wide(run) if is_wide else ()))
+        table.add_row(*row)
     return table
+
+
+def _narrow(run: Timed) -> tuple[str, ...]:
+    entry, seconds = run.entry, f"{run.entry.seconds:,.1f}"
+    return (
+        f"{entry.started_at:%m-%d %H:%M:%S}" if entry.started_at else "",
+        escape(entry.job),
+        f"{run.days} {entry.start}" if entry.start else "",
+        f"[{STATES.get(entry.status, 'white')}]{entry.status}[/]",
+        f"{sum(entry.rows_out.values()):,}" if entry.rows_out else "",
+        f"[yellow]{seconds}[/]" if run.is_slow else seconds,
+        f"{run.usual * run.days:,.1f}" if run.usual is not None else "",
+    )
+
+
+def _wide(run: Timed) -> tuple[str, ...]:
+    entry, usage = run.entry, run.entry.usage
+    if usage is None:
+        return ("",) * len(WIDE)
+    return (
+        f"{min(usage.busy_seconds / entry.seconds, 1.0):.0%}" if entry.seconds else "",
+        size(usage.bytes_read),
+        size(usage.bytes_written),
+        f"[yellow]{size(usage.bytes_spilled)}[/]",
+        size(usage.peak_task_bytes),
+        f"{usage.skew:,.1f}" if usage.skew is not None else "",
+    )

@@ -46,6 +46,10 @@ class Expectations(BaseModel):
     spreads: float = Field(4.0, gt=0, description="how many spreads from what is usual")
     factor: float = Field(1.6, gt=1, description="the least factor from what is usual")
     days: int = Field(7, ge=3, description="days it takes to know what is usual")
+    # Of what did not happen in n days, no more can be said than that it does in fewer than 3 of n (rule of three).
+    hour_days: int = Field(
+        14, ge=3, description="days it takes to know which hours are never empty"
+    )
     records: int = Field(100, ge=1, description="usual records a day it takes for an alarm")
     hourly: int = Field(20, ge=1, description="usual records an hour it takes to miss one")
     empty: float = Field(0.04, ge=0, lt=1, description="share of days on which it may be empty")
@@ -186,7 +190,7 @@ def _empty_hours(grid: DataFrame, start: date, expected: Expectations) -> DataFr
             F.percentile("records", 0.1).alias("few"),
         )
         .where(
-            (F.col("days") >= expected.days)
+            (F.col("days") >= expected.hour_days)
             & (F.col("median") >= expected.hourly)
             & (F.col("empty") <= expected.empty)
             & (F.log1p("median") >= expected.spreads * _spread_below())
