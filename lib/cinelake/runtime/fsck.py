@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -31,7 +32,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.tables.contract import Kind, Layer, Table
 from cinelake.tables.system import QUARANTINE
 
-SHOWN = 3
+SHOWN, AT_ONCE = 3, 4
 STAGING_OF_SPARK = "checkpoints"
 
 
@@ -52,14 +53,11 @@ def findings(
 ) -> Iterator[Finding]:
     """What is wrong with the lake; `tables` are those to look at, and those that do not exist are passed over."""
     lake, books = context.lake, context.books
-    for table in tables:
-        if not _is_there(lake, table):
-            continue
-        broken = list(_log(lake, table)) or list(_files(lake, table))
-        yield from broken
-        if not broken:
-            yield from _rows(lake, books, table, thorough=thorough)
-        yield from _version(lake, books, table, readable=not broken)
+    there = [table for table in tables if lake.exists(table)]
+    # Each asks Spark for little and waits for it long.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for found in pool.map(lambda table: _of(lake, books, table, thorough=thorough), there):
+            yield from found
     yield from _balances(context)
     yield from _quarantine(context)
     yield from _streams(lake, tables)
@@ -72,8 +70,10 @@ def gaps(versions: Sequence[int]) -> list[int]:
     return [v for low, high in pairwise(ordered) for v in range(low + 1, high)]
 
 
-def _is_there(lake: Lake, table: Table) -> bool:
-    return lake.exists(table)
+def _of(lake: Lake, books: Books, table: Table, *, thorough: bool) -> list[Finding]:
+    broken = list(_log(lake, table)) or list(_files(lake, table))
+    more = [] if broken else list(_rows(lake, books, table, thorough=thorough))
+    return [*broken, *more, *_version(lake, books, table, readable=not broken)]
 
 
 def _log(lake: Lake, table: Table) -> Iterator[Finding]:
