@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import matplotlib as mpl
@@ -67,6 +67,8 @@ def hours(rows: Sequence[Mapping[str, Any]], source: str, first: date, days: int
     axes.imshow(np.ma.masked_equal(np.log1p(counts), 0.0), cmap="YlGnBu", aspect="auto")
     axes.set_title(f"{source}: records by day and hour (UTC)", loc="left", fontsize=10, color=INK)
     axes.set_yticks(range(0, 24, 6), [f"{hour:02d}:00" for hour in range(0, 24, 6)])
+    at = range(0, days, max(1, days // 12))
+    axes.set_xticks(at, [f"{first + timedelta(days=day):%d %b}" for day in at])
     axes.tick_params(colors=INK, labelsize=9, length=0)
     axes.spines[:].set_visible(False)
     return figure
