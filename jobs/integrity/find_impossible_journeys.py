@@ -22,6 +22,7 @@ class FindImpossibleJourneysParams(TravelRules, JobParams):
     ],
     writes=[IMPOSSIBLE_JOURNEYS],
     params=FindImpossibleJourneysParams,
+    version=2,
 )
 def find_impossible_journeys(run: Run[FindImpossibleJourneysParams]) -> None:
     found = journeys(

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from cinelake.behaviour.places import cells
 from cinelake.simulate.calendar import midnight, offset
 from cinelake.simulate.profile import settings_of
 from cinelake.simulate.settings import Settings
@@ -169,13 +170,10 @@ def stored(spark: SparkSession, scene: Scene, folder: Path) -> dict[Table, DataF
         seconds_watched=v.seconds_watched.map(lambda s: Decimal(round(s * 1000)).scaleb(-3)),
         seconds_paused=v.seconds_paused.map(lambda s: Decimal(round(s * 1000)).scaleb(-3)),
     )
-    south, west = np.floor(log_ins.latitude), np.floor(log_ins.longitude)
-    cells = [
-        f"{'S' if s < 0 else 'N'}{abs(int(s)):02d}{'W' if w < 0 else 'E'}{abs(int(w)):03d}"
-        for s, w in zip(south, west, strict=True)
-    ]
+    degrees = (pa.array(log_ins[axis], pa.float64()) for axis in ("latitude", "longitude"))
+    located = cells(*degrees).to_pylist()
     log_ins = log_ins.assign(
-        attempted_at=log_ins["at"], attempt_date=log_ins["at"].dt.date, cell=cells
+        attempted_at=log_ins["at"], attempt_date=log_ins["at"].dt.date, cell=located
     )
     told = {
         VIEWING_SESSIONS: v,

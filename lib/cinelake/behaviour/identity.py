@@ -6,7 +6,7 @@ two kinds never do. Spark has no HMAC, and a key as a literal would show in ever
 by hand over keys that stand, already padded, in a frame of one row (`run.keys(IdKind)`).
 
 Names, mail and postal addresses, telephone numbers and what a client calls itself stop at bronze: no column of
-silver holds them. Of a place stay the region and a cell of one degree, of an IP address its pseudonym.
+silver holds them. Of a place stay the region and its cell (places.py), of an IP address its pseudonym.
 
 Caveat: a pseudonym is still about one person. It hides who that is from those without the key, not from those who
 know what the person watched.
@@ -42,19 +42,6 @@ def known_as(kind: IdKind, column: str, keys: DataFrame) -> Column:
     row = keys.select(F.struct(*keys.columns)).scalar()
     inner = F.unhex(_sha256(row[kind]["inner"], F.col(column).cast("binary")))
     return F.left(_sha256(row[kind]["outer"], inner), F.lit(LENGTH)).alias(column)
-
-
-def cell(latitude: str, longitude: str) -> Column:
-    """The cell of one degree that a place lies in, named by its south-west corner, as `N52E013`."""
-    south, west = F.floor(latitude), F.floor(longitude)
-    name = F.format_string(
-        "%s%02d%s%03d",
-        F.when(south < 0, "S").otherwise("N"),
-        F.abs(south),
-        F.when(west < 0, "W").otherwise("E"),
-        F.abs(west),
-    )
-    return F.when(south.isNotNull() & west.isNotNull(), name)
 
 
 def _sha256(pad: Column, text: Column) -> Column:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.places import with_middles
 from cinelake.integrity.networks import COARSE, is_exit
 
 EARTH_KM = 6371.0088
@@ -56,13 +57,17 @@ class TravelRules(BaseModel):
 
 
 def place_days(log_ins: DataFrame) -> DataFrame:
-    """Rows of `place_days`: where log-ins of regions were looked up to be. What has no cell is nowhere."""
+    """Rows of `place_days`: where log-ins of regions were looked up to be, and the middles of those cells.
+
+    What has no cell is nowhere.
+    """
     known = log_ins.where(
         F.col("country").isNotNull() & F.col("region").isNotNull() & F.col("cell").isNotNull()
     )
-    return known.groupBy(
+    counted = known.groupBy(
         "country", "region", "cell", F.col("attempt_date").alias("log_in_date")
     ).agg(F.count("*").alias("log_ins"))
+    return with_middles(counted)
 
 
 def journeys(
@@ -193,33 +198,31 @@ def _placed(stays: DataFrame, places: DataFrame, rules: TravelRules) -> DataFram
     dated = stays.withColumnRenamed("day", "_day")
     wanted = dated.select("country", "region", "_day").distinct()
     near = F.date_diff("_day", "log_in_date").between(0, PLACE_DAYS_READ)
+    of_region = ["country", "region", "_day"]
     counted = (
         wanted.join(places, on=["country", "region"], how="inner")
         .where(near)
-        .groupBy("country", "region", "_day", "cell")
+        .groupBy(*of_region, "cell", "latitude", "longitude")
         .agg(F.sum("log_ins").alias("log_ins"))
     )
-    # The cell of most log-ins; of equals the first by name.
-    mode = counted.groupBy("country", "region", "_day").agg(
-        F.min_by("cell", F.struct(-F.col("log_ins"), "cell")).alias("cell")
-    )
     uncertain = F.when(F.col("is_coarse"), rules.uncertain_coarse_km).otherwise(rules.uncertain_km)
-    return dated.join(mode, on=["country", "region", "_day"], how="inner").select(
+    located = mostly(counted, *of_region)
+    return dated.join(located, on=of_region, how="inner").select(
         *(name for name in stays.columns if name not in ("country", "region", "is_coarse", "day")),
         uncertain.alias("uncertain"),
-        *middle_of("cell"),
+        "latitude",
+        "longitude",
     )
 
 
-def middle_of(cell: str) -> tuple[Column, Column]:
-    """`latitude, longitude` of the middle of a cell such as N52E013, degrees."""
-    south = F.substring(cell, 2, 2).cast("int") * F.when(
-        F.substring(cell, 1, 1) == "S", -1
-    ).otherwise(1)
-    west = F.substring(cell, 5, 3).cast("int") * F.when(
-        F.substring(cell, 4, 1) == "W", -1
-    ).otherwise(1)
-    return (south + 0.5).alias("latitude"), (west + 0.5).alias("longitude")
+def mostly(counted: DataFrame, *by: str) -> DataFrame:
+    """`<by>, latitude, longitude`: the middle of the cell of most log-ins; of equals the first by name.
+
+    `counted` has `<by>, cell, latitude, longitude, log_ins`.
+    """
+    most = F.struct(-F.col("log_ins"), "cell")
+    middle = F.min_by(F.struct("latitude", "longitude"), most).alias("_middle")
+    return counted.groupBy(*by).agg(middle).select(*by, "_middle.latitude", "_middle.longitude")
 
 
 def _day(micros: str, later: int = 0) -> Column:

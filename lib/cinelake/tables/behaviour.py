@@ -249,7 +249,12 @@ LOG_INS = Table(
         Column("connection", StringType(), "Kind of connection, as fibre, mobile, hosting, relay"),
         Column("country", StringType(), "Country of the address (ISO 3166-1)"),
         Column("region", StringType(), "Region of the address"),
-        Column("cell", StringType(), "Its cell of one degree, as N52E013", personal="coarse place"),
+        Column(
+            "cell",
+            StringType(),
+            "Its cell of H3, resolution 3 (about 12,400 km²), as 831f1dfffffffff",
+            personal="coarse place",
+        ),
         Column("accuracy_km", DoubleType(), "Radius that the place was good to (km)"),
         Column("is_new_device", BooleanType(), "Whether the account never used the device before"),
     ),
@@ -258,7 +263,8 @@ LOG_INS = Table(
     partition=Partition.MONTH,
     checks=(
         one_of("event", "log_in", "log_out"),
-        matches("cell", "[NS][0-9]{2}[EW][0-9]{3}"),
+        # Mode and resolution, base cell and three digits; the twelve finer digits are unused.
+        matches("cell", "83[0-9a-f]{4}f{9}"),
         satisfies(
             "attempt_date_is_of_attempted_at",
             "attempt_date = CAST(attempted_at AS DATE)",

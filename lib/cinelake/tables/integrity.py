@@ -1,7 +1,7 @@
 """Gold tables of account integrity: who streams at once, from where, and what is worth a person's look.
 
 Accounts, devices and profiles stand under their pseudonyms. A *network* is an address told apart inside its account
-only: the hash of both, so that it leads to no other account. Places are countries, regions and cells of one degree.
+only: the hash of both, so that it leads to no other account. Places are countries, regions and cells of H3.
 Times are UTC.
 """
 
@@ -129,18 +129,24 @@ PLACE_DAYS = Table(
     name="place_days",
     area="integrity",
     layer=Layer.GOLD,
-    grain="one region, cell of one degree in it, and day on which somebody logged in there",
+    grain="one region, cell of H3 in it, and day on which somebody logged in there",
     columns=(
         Column("country", StringType(), "Country (ISO 3166-1)", required=True),
         Column("region", StringType(), "Region", required=True),
-        Column("cell", StringType(), "The cell, as N52E013", required=True),
+        Column("cell", StringType(), "The cell, as 831f1dfffffffff", required=True),
+        Column("latitude", DoubleType(), "Of the cell's middle (degrees)", required=True),
+        Column("longitude", DoubleType(), "Of the cell's middle (degrees)", required=True),
         Column("log_in_date", DateType(), "The day", required=True),
         Column("log_ins", LongType(), "Log-ins there, successful or not", required=True),
     ),
     key=("country", "region", "cell", "log_in_date"),
     window="log_in_date",
     partition=Partition.MONTH,
-    checks=(between("log_ins", 1),),
+    checks=(
+        between("log_ins", 1),
+        between("latitude", -90, 90),
+        between("longitude", -180, 180),
+    ),
 )
 
 IMPOSSIBLE_JOURNEYS = Table(

@@ -144,7 +144,13 @@ CASES: dict[str, Case] = {
         ],
         ["event_id", "account_id", "device_id", "ip", "cell"],
         [
-            (pseudonym(IdKind.EVENT, "e1"), A, D, pseudonym(IdKind.IP, "198.51.100.7"), "N52E013"),
+            (
+                pseudonym(IdKind.EVENT, "e1"),
+                A,
+                D,
+                pseudonym(IdKind.IP, "198.51.100.7"),
+                "831f1dfffffffff",
+            ),
             (pseudonym(IdKind.EVENT, "e2"), A, D, None, None),
         ],
         ["duplicate"],

@@ -166,7 +166,7 @@ def log_in(who: str, device: str, day: int, hour: float, **more: Any) -> dict[st
         "connection": "fibre",
         "country": "DE",
         "region": "Berlin",
-        "cell": "N52E013",
+        "cell": "831f1dfffffffff",
         "is_new_device": False,
     }
     return told | more
@@ -179,10 +179,10 @@ def tries() -> Iterator[dict[str, Any]]:
         "asn": 3,
         "country": "US",
         "region": "Texas",
-        "cell": "N32W097",
+        "cell": "8326cbfffffffff",
         "is_new_device": True,
     }
-    yield log_in("shared", "friend's tv", 0, 18, region="Bavaria", cell="N48E011", asn=2)
+    yield log_in("shared", "friend's tv", 0, 18, region="Bavaria", cell="831f8dfffffffff", asn=2)
     yield log_in("taken", "strange laptop", DAYS - 3, 7.9, **strange)
     yield log_in("taken", "strange laptop", DAYS - 2, 7.9, **strange | {"is_new_device": False})
     # Stuffing: one network fails at many accounts, the one that is taken later among them.

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from unit.behaviour.bronze import keys
 
 from cinelake import behaviour
-from cinelake.behaviour.identity import LENGTH, IdKind, cell, known_as
+from cinelake.behaviour.identity import LENGTH, IdKind, known_as
 from cinelake.runtime.job import REHEARSAL_KEYS
 from cinelake.runtime.keys import Keyring
 from cinelake.sources.catalog import all_sources
@@ -72,14 +72,6 @@ def test_no_key_stands_in_a_plan_before_or_after_it_ran(spark: SparkSession) -> 
         shown = (secret.hex(), ", ".join(map(str, signed)), ",".join(map(str, signed)))
         assert not any(text.lower() in plans.lower() for text in shown)
     assert "REHEARSAL" not in repr(REHEARSAL_KEYS)
-
-
-def test_a_place_becomes_a_cell_of_one_degree(spark: SparkSession) -> None:
-    places = [(52.674, 13.272), (-33.9, 151.2), (40.7, -74.0), (0.0, -0.1), (None, 1.0)]
-    frame = spark.createDataFrame(places, "latitude double, longitude double")
-    found = [row[0] for row in frame.select(cell("latitude", "longitude")).collect()]
-    assert found[:4] == ["N52E013", "S34E151", "N40W074", "N00W001"]
-    assert found[4] is None
 
 
 def test_no_other_code_of_this_area_selects_an_id_of_people() -> None:

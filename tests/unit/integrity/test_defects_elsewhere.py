@@ -16,7 +16,7 @@ from cinelake.tables.behaviour import ACCOUNTS, LOG_INS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 DAY = date(2026, 3, 28)
-CELLS = {"Berlin": "N52E013", "Bavaria": "N48E011", "Texas": "N32W097"}
+CELLS = {"Berlin": "831f1dfffffffff", "Bavaria": "831f8dfffffffff", "Texas": "8326cbfffffffff"}
 RULES = TravelRules()
 
 
