@@ -13,18 +13,23 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from rich.console import Console, Group, RenderableType
-from rich.table import Table as Lines
+from rich.console import Console
 from rich.text import Text
 
+from cinelake.integrity.shown import as_file, as_list
+from cinelake.integrity.whereabouts import DAYS, in_words, links, middles_of, regions, spots
 from cinelake.runtime.upkeep import append_external
 from cinelake.runtime.workspace import Workspace
+from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
     ALLOW_LIST,
     CONCURRENT_STREAMS,
+    IMPOSSIBLE_JOURNEYS,
     INTEGRITY_CASES,
     KINDS,
+    PLACE_DAYS,
     STATUSES,
+    USAGE_DAYS,
     VERDICTS,
     VERDICTS_KNOWN,
 )
@@ -72,11 +77,12 @@ def _add_reading(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         streams: list[dict[str, Any]] = []
         if own[-1]["kind"] == "screens" and lake.exists(CONCURRENT_STREAMS):
             streams = first_excesses(lake.read(CONCURRENT_STREAMS), own[-1])
+        where = whereabouts_of(context(), own[-1])
         given: list[dict[str, Any]] = []
         if lake.exists(VERDICTS):
             told = lake.read(VERDICTS).where(F.col("case_id") == full)
             given = told.orderBy("given_on", "number").toArrow().to_pylist()
-        Console().print(as_file(own, streams, given))
+        Console().print(as_file(own, streams, given, where))
 
 
 def _add_deciding(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -190,100 +196,25 @@ def first_excesses(excess: DataFrame, state: Mapping[str, Any]) -> list[dict[str
     return found
 
 
-def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Cases, one a line."""
-    lines = Lines(box=None, pad_edge=False)
-    for name in (
-        "case",
-        "kind",
-        "severity",
-        "chance",
-        "since",
-        "days",
-        "hours at stake",
-        "suggested",
-        "because",
-    ):
-        lines.add_column(
-            name, justify="right" if name in ("chance", "days", "hours at stake") else "left"
-        )
-    for row in rows:
-        because = "; ".join(each["text"] for each in row["reasons"][:2])
-        lines.add_row(
-            row["case_id"],
-            row["kind"],
-            row["severity"],
-            f"{row['probability']:.0%}",
-            str(row["opened_on"]),
-            str(row["signal_days"]),
-            f"{row['stake_ms'] / 3_600_000:.1f}",
-            row["suggested_action"],
-            Text(because),
-        )
-    return lines
+def whereabouts_of(workspace: Workspace, state: Mapping[str, Any]) -> list[str]:
+    """Where a case's account was used in the weeks up to its newest state, in words."""
+    lake, until = workspace.lake, state["state_date"]
 
+    def own(table: Table, day: str) -> list[dict[str, Any]]:
+        if not lake.exists(table):
+            return []
+        near = F.date_diff(F.lit(until), day).between(0, DAYS)
+        rows = lake.read(table).where((F.col("account_id") == state["account_id"]) & near)
+        found: list[dict[str, Any]] = rows.toArrow().to_pylist()
+        return found
 
-def as_file(
-    states: Sequence[Mapping[str, Any]],
-    streams: Sequence[Mapping[str, Any]],
-    verdicts: Sequence[Mapping[str, Any]],
-) -> RenderableType:
-    """All states of one case, oldest first, as a person reads them."""
-    now = states[-1]
-    lines: list[RenderableType] = [
-        Text(
-            f"Case {now['case_id']}: {now['kind']}, {now['severity']}, {now['status']}",
-            style="bold",
-        ),
-        Text(
-            f"account {now['account_id']}, since {now['opened_on']}, last seen {now['last_signal_on']}, "
-            f"{now['signal_days']} days with a signal"
-        ),
-        Text(
-            f"{now['probability']:.0%} likely, {now['stake_ms'] / 3_600_000:.1f} hours at stake; the policy suggests "
-            f"to {now['suggested_action'].replace('_', ' ')}, a person decides"
-        ),
-        Text("Because", style="bold"),
-        *(Text(f"  {each['weight']:+.2f} {each['text']}") for each in now["reasons"]),
-        Text("Evidence", style="bold"),
-        *(Text(f"  {line}") for line in now["evidence"]),
-    ]
-    if streams:
-        lines.append(Text("Streams at once", style="bold"))
-        lines += [Text(f"  {line}") for excess in streams for line in _excess(excess)]
-    lines.append(Text("How it went on", style="bold"))
-    lines += [Text(f"  {line}") for line in changes(states)]
-    lines += [
-        Text(f"  {each['given_on']} {each['verdict']} by {each['given_by']}: {each['why']}")
-        for each in verdicts
-    ]
-    return Group(*lines)
-
-
-def changes(states: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The days on which a case's state changed, in words."""
-    told, before = [], None
-    for state in states:
-        now = (state["status"], state["severity"], state["signal_days"])
-        if now != before:
-            told.append(
-                f"{state['state_date']} {state['status']}, {state['severity']}, "
-                f"{state['probability']:.0%}, day {state['signal_days']} with a signal"
-            )
-        before = now
-    return told
-
-
-def _excess(row: Mapping[str, Any]) -> list[str]:
-    head = f"{row['from_at']:%Y-%m-%d %H:%M} to {row['until_at']:%H:%M}: {row['streams']} of {row['allowed']}"
-    return [
-        head,
-        *(
-            f"    device {each['device_id'][:8]} in {each['region']}, {each['country']}, "
-            f"{each['from_at']:%H:%M} to {each['until_at']:%H:%M}"
-            for each in row["evidence"]
-        ),
-    ]
+    usage = own(USAGE_DAYS, "use_date")
+    middles: list[dict[str, Any]] = []
+    if lake.exists(PLACE_DAYS):
+        wanted = regions(usage, until)
+        middles = middles_of(lake.read(PLACE_DAYS), wanted, until).toArrow().to_pylist()
+    linked = links(own(IMPOSSIBLE_JOURNEYS, "later_date"), until)
+    return in_words(spots(usage, middles, until), linked)
 
 
 def _states(workspace: Workspace) -> DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,15 +11,31 @@ from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
 from cinelake.integrity.commands import current, most_pressing
+from cinelake.integrity.whereabouts import DAYS, drawn, links, middles_of, regions, spots
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Grid, Part, Picture, Points, Section
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_CASES, USAGE_DAYS
+from cinelake.tables.contract import Table
+from cinelake.tables.integrity import (
+    ACCOUNT_PARTIES,
+    IMPOSSIBLE_JOURNEYS,
+    INTEGRITY_CASES,
+    PLACE_DAYS,
+    USAGE_DAYS,
+)
 
 LISTED, PICTURED = 15, 4
-# Days that a picture shows.
-DAYS = 21
 EPOCH = datetime.combine(date(1970, 1, 1), datetime.min.time())
 COLOURS = (WARM, "#e08e45", "#8f6bb3", "#4b9b7a")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the accounts of pictured cases: rows of tables, and of where regions lie."""
+
+    usage: Sequence[Mapping[str, Any]]
+    parties: Sequence[Mapping[str, Any]]
+    journeys: Sequence[Mapping[str, Any]] = ()
+    middles: Sequence[Mapping[str, Any]] = ()
 
 
 def sections(workspace: Workspace) -> Iterator[Section]:
@@ -35,21 +52,31 @@ def sections(workspace: Workspace) -> Iterator[Section]:
         return
     pictured = first[:PICTURED]
     accounts = sorted({row["account_id"] for row in pictured})
-    usage = lake.read(USAGE_DAYS).where(F.col("account_id").isin(accounts)).toArrow().to_pylist()
-    told = (
-        lake.read(ACCOUNT_PARTIES).where(F.col("account_id").isin(accounts)).toArrow().to_pylist()
-    )
-    yield cases_that_stand(counts, first, pictured, usage, told)
+
+    def of_accounts(table: Table) -> list[dict[str, Any]]:
+        if not lake.exists(table):
+            return []
+        own = lake.read(table).where(F.col("account_id").isin(accounts))
+        found: list[dict[str, Any]] = own.toArrow().to_pylist()
+        return found
+
+    usage = of_accounts(USAGE_DAYS)
+    until = max(row["state_date"] for row in pictured)
+    wanted = set().union(*(regions(usage, row["state_date"]) for row in pictured))
+    middles: list[dict[str, Any]] = []
+    if lake.exists(PLACE_DAYS):
+        middles = middles_of(lake.read(PLACE_DAYS), wanted, until).toArrow().to_pylist()
+    seen = Seen(usage, of_accounts(ACCOUNT_PARTIES), of_accounts(IMPOSSIBLE_JOURNEYS), middles)
+    yield cases_that_stand(counts, first, pictured, seen)
 
 
 def cases_that_stand(
     counts: Mapping[str, int],
     first: Sequence[Mapping[str, Any]],
     pictured: Sequence[Mapping[str, Any]],
-    usage: Sequence[Mapping[str, Any]],
-    parties: Sequence[Mapping[str, Any]],
+    seen: Seen,
 ) -> Section:
-    """How many cases there are by status, the most pressing, and timelines of the first."""
+    """How many cases there are by status, the most pressing, and timelines and maps of the first."""
     headings = (
         "case",
         "kind",
@@ -83,14 +110,25 @@ def cases_that_stand(
         grid,
     ]
     for case in pictured:
-        own = [row for row in usage if row["account_id"] == case["account_id"]]
-        figure = timeline(case, own, party_of(case, parties))
+        own = _of_account(case, seen.usage)
+        figure = timeline(case, own, party_of(case, seen.parties))
         if figure is not None:
             parts.append(
                 Picture(
                     figure,
                     f"Case {case['case_id']} ({case['kind']}): devices, by day and hour of their plays. "
                     "Grey devices belong to the home.",
+                )
+            )
+        until = case["state_date"]
+        found = spots(own, seen.middles, until)
+        chart = drawn(found, links(_of_account(case, seen.journeys), until))
+        if chart is not None:
+            parts.append(
+                Picture(
+                    chart,
+                    f"Case {case['case_id']}: where the account was used in {DAYS} days, the larger the longer. "
+                    "Distances are from where it was used most; dashed, what nobody could travel so fast.",
                 )
             )
         parts.append(Points(list(case["evidence"])))
@@ -101,9 +139,15 @@ def cases_that_stand(
     return Section("Account integrity", lead, parts)
 
 
+def _of_account(
+    case: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["account_id"] == case["account_id"]]
+
+
 def party_of(case: Mapping[str, Any], parties: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The number of the party of each device on the newest day, the home's being 0."""
-    own = [row for row in parties if row["account_id"] == case["account_id"]]
+    own = _of_account(case, parties)
     newest = max((row["as_of"] for row in own), default=None)
     ordered = sorted(
         (row for row in own if row["as_of"] == newest),

@@ -231,6 +231,10 @@ class SecretSettings(Section):
     pseudonym_key: SecretStr | None = Field(
         None, description="What pseudonyms of ids are made with; at least 32 random characters."
     )
+    reidentification_key: SecretStr | None = Field(
+        None,
+        description="What `cinelake reidentify` asks for, and seals its log with; at least 32 random characters.",
+    )
 
 
 @dataclass(frozen=True)

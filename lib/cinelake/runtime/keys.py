@@ -90,11 +90,11 @@ def keyring(settings: Settings, storage: Storage) -> Keyring:
 def _secret(settings: Settings) -> bytes:
     given = settings.secrets.pseudonym_key
     if given is not None:
-        return _long_enough(given.get_secret_value(), "secrets.pseudonym_key")
+        return long_enough(given.get_secret_value(), "secrets.pseudonym_key")
     if settings.lake.key_file is not None:
         path = Path(settings.lake.key_file)
         try:
-            return _long_enough(path.read_text("utf-8"), f"lake.key_file {path}")
+            return long_enough(path.read_text("utf-8"), f"lake.key_file {path}")
         except OSError as error:
             raise ConfigError(f"lake.key_file {path} cannot be read: {error.strerror}") from None
     if settings.lake.development_key and settings.lake_is_local:
@@ -111,7 +111,7 @@ def _development_key(root: Path) -> bytes:
         # Made readable for the owner alone from its first moment, and never over another one.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _long_enough(path.read_text("utf-8"), f"the development key {path}")
+        return long_enough(path.read_text("utf-8"), f"the development key {path}")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(secrets.token_hex(32))
     Console(stderr=True).print(
@@ -125,7 +125,8 @@ def _development_key(root: Path) -> bytes:
     return path.read_bytes()
 
 
-def _long_enough(text: str, what: str) -> bytes:
+def long_enough(text: str, what: str) -> bytes:
+    """The secret `text` as bytes; raises ConfigError, which names it as `what`, where it could be found by trying."""
     text = text.strip()
     if len(text) < LEAST_LENGTH:
         raise ConfigError(

@@ -232,3 +232,25 @@ PSEUDONYM_REQUESTS = Table(
         Column("pseudonym", StringType(), "the answer", required=True),
     ),
 )
+
+REIDENTIFICATIONS = Table(
+    name="reidentifications",
+    area="system",
+    layer=Layer.SYSTEM,
+    kind=Kind.SYSTEM,
+    grain=(
+        "One row per pseudonym of which somebody asked whose it is, written before the answer was sought. "
+        "The answer is not kept."
+    ),
+    key=("number",),
+    columns=(
+        Column("number", LongType(), "counts the rows from 1", required=True),
+        Column("asked_at", TimestampType(), "machine time", required=True),
+        Column("asked_by", StringType(), "who asked: the operating system's user", required=True),
+        Column("kind", StringType(), "kind of the id, as account", required=True),
+        Column("pseudonym", StringType(), "what was asked about", required=True),
+        Column("case_id", StringType(), "the case that it was asked for; null without one"),
+        Column("why", StringType(), "the reason, in words", required=True, personal="free text"),
+        Column("seal", StringType(), "HMAC of the other columns", required=True),
+    ),
+)

@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from unit.tables.rows import rows
 
-from cinelake.integrity.commands import as_file, as_list, changes, current, most_pressing, whole_id
-from cinelake.integrity.report import cases_that_stand, timeline
+from cinelake.integrity.commands import current, most_pressing, whole_id
+from cinelake.integrity.report import Seen, cases_that_stand, timeline
+from cinelake.integrity.shown import as_file, as_list, changes
 from cinelake.report.page import Picture
 from cinelake.tables.integrity import INTEGRITY_CASES
 
@@ -47,7 +48,9 @@ def use(device: str, ago: int, hours: int) -> dict[str, Any]:
         "use_date": day,
         "device_id": device,
         "device_kind": "tv",
+        "country": "DE",
         "region": "Berlin",
+        "played_ms": 3_600_000,
         "hours": hours,
     }
 
@@ -65,11 +68,25 @@ def party(as_of: date, is_home: bool, *devices: str) -> dict[str, Any]:
 def test_the_first_cases_have_a_picture_of_their_devices() -> None:
     usage = [use("home", 1, 1 << 20), use("stranger", 1, 0b11), use("long ago", 90, 1)]
     parties = [party(DAY, True, "home"), party(DAY, False, "stranger")]
-    section = cases_that_stand({"needs_review": 1}, [state()], [state()], usage, parties)
+    section = cases_that_stand({"needs_review": 1}, [state()], [state()], Seen(usage, parties))
     (picture,) = [part for part in section.parts if isinstance(part, Picture)]
     labels = [text.get_text() for text in picture.figure.axes[0].get_yticklabels()]
     assert labels == ["tv home, Berlin", "tv strang, Berlin"]
     assert "<svg" in picture.html()
+
+
+def test_a_case_of_several_places_has_a_map_beside_its_devices() -> None:
+    usage = [use("home", 1, 1 << 20), use("abroad", 1, 0b11) | {"country": "US", "region": "Texas"}]
+    middles = [
+        {"country": "DE", "region": "Berlin", "latitude": 52.9, "longitude": 13.9},
+        {"country": "US", "region": "Texas", "latitude": 32.2, "longitude": -97.0},
+    ]
+    section = cases_that_stand(
+        {"needs_review": 1}, [state()], [state()], Seen(usage, [], [], middles)
+    )
+    _, chart = [part for part in section.parts if isinstance(part, Picture)]
+    assert "where the account was used" in chart.caption
+    assert "Texas, US" in {text.get_text() for text in chart.figure.axes[0].texts}
 
 
 def test_a_case_without_any_use_has_no_picture() -> None:
@@ -105,7 +122,10 @@ def test_a_case_tells_that_a_person_decides_and_what_changed() -> None:
     }
     given = {"given_on": DAY, "verdict": "reject", "given_by": "kim", "why": "two homes"}
     states = [state(ago=1), state(status="rejected")]
-    text = printed(as_file(states, [excess], [given]))
+    text = printed(
+        as_file(states, [excess], [given], ["Texas, US: 3.0 h on 2 days, 8,452 km away"])
+    )
+    assert "8,452 km away" in text
     assert "the policy suggests to step up, a person decides" in text
     assert "20:00 to 21:00: 3 of 2" in text
     assert "reject by kim: two homes" in text
