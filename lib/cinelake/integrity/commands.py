@@ -17,10 +17,18 @@ from rich.console import Console
 from rich.text import Text
 
 from cinelake.integrity.shown import as_file, as_list
-from cinelake.integrity.whereabouts import DAYS, in_words, links, middles_of, regions, spots
+from cinelake.integrity.whereabouts import (
+    in_words,
+    links,
+    middles_of,
+    regions,
+    spots,
+    travelled,
+    used,
+)
+from cinelake.runtime.lake import Lake
 from cinelake.runtime.upkeep import append_external
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
     ALLOW_LIST,
     CONCURRENT_STREAMS,
@@ -77,7 +85,7 @@ def _add_reading(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         streams: list[dict[str, Any]] = []
         if own[-1]["kind"] == "screens" and lake.exists(CONCURRENT_STREAMS):
             streams = first_excesses(lake.read(CONCURRENT_STREAMS), own[-1])
-        where = whereabouts_of(context(), own[-1])
+        where = whereabouts_of(lake, own[-1])
         given: list[dict[str, Any]] = []
         if lake.exists(VERDICTS):
             told = lake.read(VERDICTS).where(F.col("case_id") == full)
@@ -196,25 +204,28 @@ def first_excesses(excess: DataFrame, state: Mapping[str, Any]) -> list[dict[str
     return found
 
 
-def whereabouts_of(workspace: Workspace, state: Mapping[str, Any]) -> list[str]:
+def whereabouts_of(lake: Lake, state: Mapping[str, Any]) -> list[str]:
     """Where a case's account was used in the weeks up to its newest state, in words."""
-    lake, until = workspace.lake, state["state_date"]
+    until, accounts = state["state_date"], [state["account_id"]]
+    usage, journeys, middles = seen_of(lake, accounts, until)
+    return in_words(spots(usage, middles, until), links(journeys, until))
 
-    def own(table: Table, day: str) -> list[dict[str, Any]]:
-        if not lake.exists(table):
-            return []
-        near = F.date_diff(F.lit(until), day).between(0, DAYS)
-        rows = lake.read(table).where((F.col("account_id") == state["account_id"]) & near)
-        found: list[dict[str, Any]] = rows.toArrow().to_pylist()
-        return found
 
-    usage = own(USAGE_DAYS, "use_date")
+def seen_of(
+    lake: Lake, accounts: Sequence[str], until: date
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """What `whereabouts` tells of accounts up to a day: uses, impossible journeys, and where their regions lie."""
+    usage: list[dict[str, Any]] = []
+    journeys: list[dict[str, Any]] = []
     middles: list[dict[str, Any]] = []
+    if lake.exists(USAGE_DAYS):
+        usage = used(lake.read(USAGE_DAYS), accounts, until).toArrow().to_pylist()
+    if lake.exists(IMPOSSIBLE_JOURNEYS):
+        journeys = travelled(lake.read(IMPOSSIBLE_JOURNEYS), accounts, until).toArrow().to_pylist()
     if lake.exists(PLACE_DAYS):
         wanted = regions(usage, until)
         middles = middles_of(lake.read(PLACE_DAYS), wanted, until).toArrow().to_pylist()
-    linked = links(own(IMPOSSIBLE_JOURNEYS, "later_date"), until)
-    return in_words(spots(usage, middles, until), linked)
+    return usage, journeys, middles
 
 
 def _states(workspace: Workspace) -> DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.integrity.experience import shipped_experience, with_experience
@@ -75,7 +75,8 @@ def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
 
 def of_screens(excess: DataFrame, start: date, end: date) -> DataFrame:
     """Accounts with more streams than allowed on the day; `excess` is read from `LATELY - 1` days before."""
-    near = lately(excess, "stream_date", start, end)
+    shown = _shown(excess, "stream_date", F.desc("excess_ms"), "from_at")
+    near = lately(shown, "stream_date", start, end)
     line = F.format_string(
         "%s, %s to %s: %d streams of %d allowed, %d devices, %d networks, %d regions",
         F.col("stream_date").cast("string"),
@@ -97,7 +98,9 @@ def of_screens(excess: DataFrame, start: date, end: date) -> DataFrame:
         F.max(over).alias("over"),
         F.max("devices").alias("devices"),
         F.max("networks").alias("networks"),
-        F.slice(F.array_sort(F.collect_list(worst)), 1, LINES).alias("worst"),
+        F.slice(F.array_sort(F.collect_list(F.when(F.col("_shown"), worst))), 1, LINES).alias(
+            "worst"
+        ),
         F.bool_or(F.col("stream_date") == F.col("signal_date")).alias("today"),
     )
     told = numbers(
@@ -115,7 +118,14 @@ def of_screens(excess: DataFrame, start: date, end: date) -> DataFrame:
 
 def of_places(pairs: DataFrame, start: date, end: date) -> DataFrame:
     """Accounts with an impossible journey on the day; `pairs` is read from `LATELY - 1` days before."""
-    near = lately(pairs, "later_date", start, end)
+    order = (
+        F.desc("distance_km"),
+        "later_at",
+        "later_device_id",
+        "earlier_device_id",
+        "earlier_at",
+    )
+    near = lately(_shown(pairs, "later_date", *order), "later_date", start, end)
     line = F.format_string(
         "%s: %s in %s, and %s in %s: %.0f km at least, %.0f minutes apart",
         F.date_format("later_at", "yyyy-MM-dd HH:mm"),
@@ -143,7 +153,9 @@ def of_places(pairs: DataFrame, start: date, end: date) -> DataFrame:
         F.size(
             F.array_distinct(F.flatten(F.collect_set(F.array("earlier_place", "later_place"))))
         ).alias("places"),
-        F.slice(F.array_sort(F.collect_list(worst)), 1, LINES).alias("worst"),
+        F.slice(F.array_sort(F.collect_list(F.when(F.col("_shown"), worst))), 1, LINES).alias(
+            "worst"
+        ),
         F.bool_or(F.col("later_date") == F.col("signal_date")).alias("today"),
     )
     told = numbers(
@@ -216,6 +228,16 @@ def lately(rows: DataFrame, day: str, start: date, end: date) -> DataFrame:
     return rows.where(first <= last).select(
         "*", F.explode(F.sequence(first, last)).alias("signal_date")
     )
+
+
+def _shown(rows: DataFrame, day: str, *order: str | Column) -> DataFrame:
+    """Rows with `_shown boolean`: whether a row is among the first `LINES` of its account and day.
+
+    The first of a week are among the first of its days. So an account with a million rows a day brings a few together
+    to be sorted, and not all of them.
+    """
+    first = Window.partitionBy("account_id", day).orderBy(*order)
+    return rows.select("*", (F.row_number().over(first) <= LINES).alias("_shown"))
 
 
 def _suspect(

@@ -10,18 +10,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
-from cinelake.integrity.commands import current, most_pressing
-from cinelake.integrity.whereabouts import DAYS, drawn, links, middles_of, regions, spots
+from cinelake.integrity.commands import current, most_pressing, seen_of
+from cinelake.integrity.whereabouts import DAYS, drawn, links, spots
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Grid, Part, Picture, Points, Section
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.contract import Table
-from cinelake.tables.integrity import (
-    ACCOUNT_PARTIES,
-    IMPOSSIBLE_JOURNEYS,
-    INTEGRITY_CASES,
-    PLACE_DAYS,
-    USAGE_DAYS,
-)
+from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_CASES, USAGE_DAYS
 
 LISTED, PICTURED = 15, 4
 EPOCH = datetime.combine(date(1970, 1, 1), datetime.min.time())
@@ -30,10 +23,11 @@ COLOURS = (WARM, "#e08e45", "#8f6bb3", "#4b9b7a")
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of the accounts of pictured cases: rows of tables, and of where regions lie."""
+    """What is known of the accounts of pictured cases: rows of tables, and what `whereabouts` tells of places."""
 
     usage: Sequence[Mapping[str, Any]]
     parties: Sequence[Mapping[str, Any]]
+    places: Sequence[Mapping[str, Any]] = ()
     journeys: Sequence[Mapping[str, Any]] = ()
     middles: Sequence[Mapping[str, Any]] = ()
 
@@ -53,21 +47,14 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     pictured = first[:PICTURED]
     accounts = sorted({row["account_id"] for row in pictured})
 
-    def of_accounts(table: Table) -> list[dict[str, Any]]:
-        if not lake.exists(table):
-            return []
-        own = lake.read(table).where(F.col("account_id").isin(accounts))
-        found: list[dict[str, Any]] = own.toArrow().to_pylist()
-        return found
-
-    usage = of_accounts(USAGE_DAYS)
     until = max(row["state_date"] for row in pictured)
-    wanted = set().union(*(regions(usage, row["state_date"]) for row in pictured))
-    middles: list[dict[str, Any]] = []
-    if lake.exists(PLACE_DAYS):
-        middles = middles_of(lake.read(PLACE_DAYS), wanted, until).toArrow().to_pylist()
-    seen = Seen(usage, of_accounts(ACCOUNT_PARTIES), of_accounts(IMPOSSIBLE_JOURNEYS), middles)
-    yield cases_that_stand(counts, first, pictured, seen)
+    own = F.col("account_id").isin(accounts)
+    near = F.date_diff(F.lit(until), "use_date") < 2 * DAYS
+    usage = lake.read(USAGE_DAYS).where(own & near).toArrow().to_pylist()
+    parties = lake.read(ACCOUNT_PARTIES).where(own).toArrow().to_pylist()
+    yield cases_that_stand(
+        counts, first, pictured, Seen(usage, parties, *seen_of(lake, accounts, until))
+    )
 
 
 def cases_that_stand(
@@ -121,7 +108,7 @@ def cases_that_stand(
                 )
             )
         until = case["state_date"]
-        found = spots(own, seen.middles, until)
+        found = spots(_of_account(case, seen.places), seen.middles, until)
         chart = drawn(found, links(_of_account(case, seen.journeys), until))
         if chart is not None:
             parts.append(

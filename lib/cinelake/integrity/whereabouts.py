@@ -56,8 +56,30 @@ class Link:
     times: int
 
 
+def used(usage: DataFrame, accounts: Collection[str], until: date) -> DataFrame:
+    """`account_id, country, region, use_date, played_ms` of accounts in the `DAYS` days up to `until`.
+
+    `usage` has rows of `usage_days`. An account may have a million devices; it has only so many regions.
+    """
+    near = F.date_diff(F.lit(until), "use_date").between(0, DAYS - 1)
+    own = usage.where(F.col("account_id").isin(sorted(accounts)) & near)
+    by = ["account_id", "country", "region", "use_date"]
+    return own.groupBy(*by).agg(F.sum("played_ms").alias("played_ms"))
+
+
+def travelled(journeys: DataFrame, accounts: Collection[str], until: date) -> DataFrame:
+    """`account_id, earlier_place, later_place, later_date, times` of the same accounts and days.
+
+    `journeys` has rows of `impossible_journeys`.
+    """
+    near = F.date_diff(F.lit(until), "later_date").between(0, DAYS - 1)
+    own = journeys.where(F.col("account_id").isin(sorted(accounts)) & near)
+    by = ["account_id", "earlier_place", "later_place", "later_date"]
+    return own.groupBy(*by).agg(F.count("*").alias("times"))
+
+
 def regions(usage: Sequence[Mapping[str, Any]], until: date) -> set[Region]:
-    """Country and region of every use in the `DAYS` days up to `until`; `usage` has rows of `usage_days`."""
+    """Country and region of every use in the `DAYS` days up to `until`; `usage` has rows of `used`."""
     return {(row["country"], row["region"]) for row in _near(usage, until)}
 
 
@@ -83,7 +105,7 @@ def spots(
 ) -> list[Spot]:
     """The regions of an account, the most used first; of equals in order of names.
 
-    `usage` has the account's rows of `usage_days`, `middles` those of `middles_of`.
+    `usage` has the account's rows of `used`, `middles` those of `middles_of`.
     """
     lies = {(row["country"], row["region"]): (row["latitude"], row["longitude"]) for row in middles}
     days: defaultdict[Region, set[date]] = defaultdict(set)
@@ -103,13 +125,13 @@ def spots(
 
 
 def links(journeys: Sequence[Mapping[str, Any]], until: date) -> list[Link]:
-    """The pairs of regions of an account's `impossible_journeys` in the days up to `until`, the most frequent first."""
+    """The pairs of regions of an account's rows of `travelled` in the days up to `until`, the most frequent first."""
     since = until - timedelta(days=DAYS)
     times: defaultdict[tuple[Region, Region], int] = defaultdict(int)
     for row in journeys:
         if since < row["later_date"] <= until:
             one, other = sorted(_region(row[end]) for end in ("earlier_place", "later_place"))
-            times[one, other] += 1
+            times[one, other] += row["times"]
     ordered = sorted(times, key=lambda pair: (-times[pair], pair))
     return [Link(*pair, times[pair]) for pair in ordered[:MOST]]
 

@@ -82,7 +82,7 @@ def test_a_case_of_several_places_has_a_map_beside_its_devices() -> None:
         {"country": "US", "region": "Texas", "latitude": 32.2, "longitude": -97.0},
     ]
     section = cases_that_stand(
-        {"needs_review": 1}, [state()], [state()], Seen(usage, [], [], middles)
+        {"needs_review": 1}, [state()], [state()], Seen(usage, [], usage, [], middles)
     )
     _, chart = [part for part in section.parts if isinstance(part, Picture)]
     assert "where the account was used" in chart.caption

@@ -55,6 +55,7 @@ def journey(one: str, other: str, ago: int) -> dict[str, Any]:
         "earlier_place": one,
         "later_place": other,
         "later_date": DAY - timedelta(days=ago),
+        "times": 1,
     }
 
 
