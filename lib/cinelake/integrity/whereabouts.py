@@ -26,6 +26,8 @@ DAYS, MOST = 21, 12
 HOUR_MS = 3_600_000
 # A map is never smaller than this (degrees), lest two neighbouring towns look like two continents.
 LEAST_SPAN = 6.0
+# Inches.
+SIZE = (7.0, 4.2)
 Region = tuple[str, str]
 
 
@@ -165,31 +167,25 @@ def drawn(found: Sequence[Spot], linked: Sequence[Link]) -> Figure | None:
     east = next(iter(at.values()))[0]
     # Across the date line by the shorter way.
     at = {region: ((x - east + 180) % 360 - 180 + east, y) for region, (x, y) in at.items()}
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     first, *others = at
-    km = {(spot.country, spot.region): spot.km for spot in found}
     for region in others:
-        (x0, y0), (x1, y1) = at[first], at[region]
-        axes.plot([x0, x1], [y0, y1], color=QUIET, lw=1, zorder=1)
-        middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-        axes.annotate(f"{km[region]:,.0f} km", middle, color=INK, fontsize=7, ha="center")
+        axes.plot(*zip(at[first], at[region], strict=True), color=QUIET, lw=1, zorder=1)
     for link in linked:
         if link.one in at and link.other in at:
-            ends = list(zip(at[link.one], at[link.other], strict=True))
+            ends = zip(at[link.one], at[link.other], strict=True)
             axes.plot(*ends, color=WARM, lw=1.6, ls="--", zorder=2)
     for spot in found:
         here = at.get((spot.country, spot.region))
         if here is not None:
             size = 30 + 12 * sqrt(spot.played_ms / HOUR_MS)
-            axes.scatter(*here, s=size, color=INK if spot.km == 0 else WARM, zorder=3)
-            axes.annotate(
-                spot.name, here, (6, 5), textcoords="offset points", fontsize=8, color=INK
-            )
-    xs, ys = zip(*at.values(), strict=True)
-    axes.set_xlim(*_span(xs))
-    axes.set_ylim(*_span(ys))
-    axes.set_aspect(1 / max(cos(radians((min(ys) + max(ys)) / 2)), 0.1), adjustable="datalim")
+            axes.scatter(*here, s=size, color=WARM if spot.km else INK, zorder=3)
+            name = f"{spot.name}, {spot.km:,.0f} km" if spot.km else spot.name
+            axes.annotate(name, here, (6, 5), textcoords="offset points", fontsize=8, color=INK)
+    east_west, north_south = _limits(list(at.values()))
+    axes.set_xlim(*east_west)
+    axes.set_ylim(*north_south)
     axes.set_xticks([])
     axes.set_yticks([])
     return figure
@@ -212,7 +208,16 @@ def _region(place: str) -> Region:
     return country, region
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    middle = (min(values) + max(values)) / 2
-    half = max((max(values) - min(values)) * 0.65, LEAST_SPAN / 2)
-    return middle - half, middle + half
+def _limits(at: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Longitudes and latitudes of a map that holds all and is as wide as the figure (km, at its middle)."""
+    (x, half_x), (y, half_y) = (_middle_and_half(axis) for axis in zip(*at, strict=True))
+    # A degree eastwards is shorter than one northwards by this; at the poles no map is right.
+    shrinks = max(cos(radians(y)), 0.1)
+    wanted = SIZE[0] / SIZE[1]
+    half_x, half_y = max(half_x, half_y * wanted / shrinks), max(half_y, half_x * shrinks / wanted)
+    return (x - half_x, x + half_x), (y - half_y, y + half_y)
+
+
+def _middle_and_half(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low + high) / 2, max((high - low) * 0.65, LEAST_SPAN / 2)

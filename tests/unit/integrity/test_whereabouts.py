@@ -109,8 +109,9 @@ def test_a_map_has_each_place_its_distance_and_what_nobody_could_travel() -> Non
     assert figure is not None
     (axes,) = figure.axes
     texts = {text.get_text() for text in axes.texts}
-    assert {"Berlin, DE", "Texas, US"} <= texts
-    assert any(text.endswith(" km") for text in texts)
+    assert texts == {"Berlin, DE", f"Texas, US, {TO_TEXAS:,.0f} km"}
+    for axis, (low, high) in ((0, axes.get_xlim()), (1, axes.get_ylim())):
+        assert all(low < dots.get_offsets()[0][axis] < high for dots in axes.collections)
     # To Texas one line with its distance and one dashed; Washington lies nowhere on the map.
     assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
     assert len(axes.collections) == 2
