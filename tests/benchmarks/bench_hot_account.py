@@ -115,7 +115,7 @@ def test_an_account_of_a_million_plays_costs_at_most_three_times_the_even_load(
     )
     print()
     for name in hot:
-        one, many = in_turn(hot[name], even[name], repetitions=1, warm_up=0)
+        one, many = in_turn(hot[name], even[name], repetitions=1)
         print(
             f"{PLAYS:,} plays ({shape}), {name}: of one account {one}, of a thousand {many}, "
             f"ratio {one.median / many.median:.2f}"
