@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,6 +34,8 @@ PLACES = ("City", "Enterprise", "Insights", "Country")
 NETWORKS = ("ASN", "ISP")
 # Columns of silver have 32 bits; the networks beyond are private, and no operator's.
 MOST_ASN = 2**31 - 1
+# Records that are decoded when a file is looked at.
+TRIED = 1000
 
 # What each Spark application was sent.
 _shipped: set[tuple[str, str]] = set()
@@ -89,8 +92,9 @@ def edition(path: str | Path, kinds: tuple[str, ...]) -> Edition:
         digest = _digest(file)
         with maxminddb.open_database(file) as reader:
             told = reader.metadata()
-            # Walks the tree and decodes a record, or finds none.
-            reader.get("1.1.1.1" if told.ip_version == 4 else "2606:4700:4700::1111")
+            # To decode them all takes minutes; a file that was cut or mangled on its way rarely survives the first.
+            for _ in islice(reader, TRIED):
+                pass
     except OSError as error:
         raise ValueError(
             f"the geo-IP database {file} cannot be read ({error.strerror or error}); give the path of a .mmdb file, or "

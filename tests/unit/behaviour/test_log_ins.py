@@ -142,8 +142,12 @@ def test_a_file_that_cannot_be_used_is_named_before_anything_runs(
     folder: Path, tmp_path: Path
 ) -> None:
     cut, asn = tmp_path / "cut.mmdb", folder / "asn.mmdb"
-    cut.write_bytes((folder / "city.mmdb").read_bytes()[:300])
+    whole = (folder / "city.mmdb").read_bytes()
+    cut.write_bytes(whole[:300])
+    bent = tmp_path / "bent.mmdb"
+    bent.write_bytes(whole.replace(b"iso_code", b"\xff" * 8))
     for path, says in (
+        (bent, "bent.mmdb is damaged"),
         (tmp_path / "none.mmdb", "none.mmdb cannot be read .No such file"),
         (cut, "cut.mmdb is damaged, or no .mmdb file .* fetch it again"),
         (asn, "asn.mmdb is of type GeoLite2-ASN; one of City, "),
