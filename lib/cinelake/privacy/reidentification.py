@@ -21,13 +21,15 @@ KINDS = {
     IdKind.DEVICE: "device id",
     IdKind.IP: "IP address",
 }
-# The services' own books are small, and name every account, profile and device; events are many.
-BOOKS = ("accounts", "profiles", "devices")
+# The service's own books name every account, profile and device, and are small; a log-in is rarer than a play, and a
+# play rarer than its heartbeats. What is not named here comes last.
+FEWEST_FIRST = ("accounts", "profiles", "devices", "log_ins", "ratings", "searches", "playback")
 
 
 def fields(sources: Iterable[Source], kind: IdKind) -> Iterator[tuple[Source, str]]:
-    """The sources and fields that hold ids of `kind`, books before events."""
-    ordered = sorted(sources, key=lambda source: (source.name not in BOOKS, source.name))
+    """The sources and fields that hold ids of `kind`, those of few records first."""
+    place = {name: number for number, name in enumerate(FEWEST_FIRST)}
+    ordered = sorted(sources, key=lambda source: (place.get(source.name, len(place)), source.name))
     for source in ordered:
         for column in source.columns:
             if column.personal == KINDS[kind]:

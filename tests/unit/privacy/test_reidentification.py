@@ -18,7 +18,7 @@ from unit.tables.rows import rows
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.privacy import commands
-from cinelake.privacy.reidentification import BOOKS, KINDS, fields, ids_called
+from cinelake.privacy.reidentification import FEWEST_FIRST, KINDS, fields, ids_called
 from cinelake.runtime.commits import Note
 from cinelake.runtime.config import ConfigError, Settings
 from cinelake.runtime.keys import Keyring
@@ -152,13 +152,17 @@ def test_the_one_id_whose_pseudonym_it_is_is_found_and_no_other(spark: SparkSess
     assert found(IdKind.PROFILE, "account_id", ada) == []
 
 
-def test_every_kind_is_sought_in_all_that_holds_it_and_in_the_books_first() -> None:
+def test_every_kind_is_sought_in_all_that_holds_it_where_records_are_few_first() -> None:
+    known = all_sources()
+    assert set(FEWEST_FIRST) <= set(known)
     for kind in KINDS:
-        sought = list(fields(all_sources().values(), kind))
-        assert sought
-        assert {field for _, field in sought} == {"ip" if kind is IdKind.IP else f"{kind}_id"}
-        is_book = [source.name in BOOKS for source, _ in sought]
-        assert is_book == sorted(is_book, reverse=True)
+        sought = [source.name for source, _ in fields(known.values(), kind)]
+        held = {s.name for s in known.values() for c in s.columns if c.personal == KINDS[kind]}
+        assert set(sought) == held
+        assert [name for name in FEWEST_FIRST if name in held] == sought[
+            : len(held & set(FEWEST_FIRST))
+        ]
+    assert next(field for _, field in fields(known.values(), IdKind.IP)) == "ip"
 
 
 # ---- the command
