@@ -25,10 +25,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-VERDICTS = ("would_have_helped", "uncertain", "no_gain", "little_overlap")
+from cinelake.tables.mitigation import VERDICTS
+
 MS_PER_MINUTE = 60_000
 SQUARE = "decimal(38,0)"
 
@@ -158,11 +159,7 @@ def _judged(told: DataFrame, change: str, settings: Matching) -> DataFrame:
         .when(F.col("_least") <= 0, "uncertain")
         .otherwise("would_have_helped")
     )
-    order = F.array_position(F.array(*(F.lit(name) for name in VERDICTS)), F.col("verdict"))
-    best_first = Window.partitionBy("incident_id").orderBy(
-        order, F.col("_least").desc_nulls_last(), "_alternative"
-    )
-    return (
+    judged = (
         told.where(F.col("struck") > 0)
         .select("*", saved.alias("_saved"), least.alias("_least"), overlap.alias("overlap"))
         .select("*", verdict.alias("verdict"))
@@ -171,7 +168,6 @@ def _judged(told: DataFrame, change: str, settings: Matching) -> DataFrame:
             F.lit(change).alias("change"),
             F.col("_alternative").alias("alternative"),
             "verdict",
-            F.row_number().over(best_first).alias("place"),
             "struck",
             "matched",
             "overlap",
@@ -182,3 +178,12 @@ def _judged(told: DataFrame, change: str, settings: Matching) -> DataFrame:
             (F.col("struck") / F.nullif(F.col("compared"), F.lit(0))).alias("load"),
         )
     )
+    place = F.row_number().over(best_first(Window.partitionBy("incident_id"), "alternative"))
+    at = judged.columns.index("verdict") + 1
+    return judged.select(*judged.columns[:at], place.alias("place"), *judged.columns[at:])
+
+
+def best_first(window: WindowSpec, *names: str) -> WindowSpec:
+    """A window in order of advice: by verdict, then by what is surely saved; `names` decide between equals."""
+    order = F.array_position(F.array(*(F.lit(name) for name in VERDICTS)), F.col("verdict"))
+    return window.orderBy(order, F.col("least_saved_minutes").desc_nulls_last(), *names)

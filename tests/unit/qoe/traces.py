@@ -154,16 +154,21 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
     counted = beats.sort_values("received_at").drop_duplicates("event_id")
     played = (counted["played_s"].fillna(0) * 1000).round().astype("int64")
-    found["dropped_frames"] = int(counted["dropped_frames"].fillna(0).sum())
-    found["frames_ms"] = int(played[counted["dropped_frames"].notna()].sum())
+    # Nobody drops more frames than there are: 240 a second, and what a second of a heartbeat's own delay adds.
+    dropped = counted["dropped_frames"].where(
+        counted["dropped_frames"] <= 240 * (played / 1000 + 1)
+    )
+    found["dropped_frames"] = int(dropped.fillna(0).sum())
+    found["frames_ms"] = int(played[dropped.notna()].sum())
     if not is_whole:
-        bitrate = counted["bitrate_kbps"].fillna(0).astype("int64")
+        told = counted["bitrate_kbps"].where(counted["bitrate_kbps"].between(32, 200_000))
+        bitrate = told.fillna(0).astype("int64")
         found |= {
             "play_ms": int(played.sum()),
             "stall_ms": int((counted["rebuffer_s"].fillna(0) * 1000).round().sum()),
             "stalls": int(counted["rebuffers"].fillna(0).sum()),
             "bits": int((bitrate * played).sum()),
-            "bitrate_ms": int(played[counted["bitrate_kbps"].notna()].sum()),
+            "bitrate_ms": int(played[told.notna()].sum()),
         }
     words = rows[over]["event"] if over is not None else None
     began = player.shown or found["play_ms"] > 0
