@@ -15,9 +15,12 @@ from rich.text import Text
 
 from cinelake.qoe import detect_command
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
-from cinelake.qoe.shown import around, latest, newest
+from cinelake.qoe.shown import advised, around, change, latest, newest
 from cinelake.runtime.workspace import Workspace
+from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS, STATES
+
+SHOWN_ADVICE = 8
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -86,6 +89,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         picture(row, beside).savefig(target, dpi=120)
         console = Console()
         console.print(as_text(row))
+        told = advised(lake.read(QOE_MITIGATIONS)).where(F.col("incident_id") == row["incident_id"])
+        console.print(as_advice(told.orderBy("place").limit(SHOWN_ADVICE).toArrow().to_pylist()))
         console.print(Text(f"picture: {target}"))
 
 
@@ -149,3 +154,28 @@ def as_text(row: Mapping[str, Any]) -> RenderableType:
         f"verdict: {row['verdict'] or 'not searched'}; {row['alarms']:,} alarms in {len(row['members'])} cells"
     )
     return Group(Text(title(row), style="bold"), said, table)  # fmt: skip
+
+
+def as_advice(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """What would have helped, best first."""
+    if not rows:
+        return Text("no advice: the struck had no alternative that anybody else had")
+    table = Table(title="what would have helped (advice; nothing is applied)", title_justify="left")
+    for name in ("change", "verdict", "alike by"):
+        table.add_column(name, overflow="fold")
+    for name in ("struck", "have their like", "lost min", "saved min", "at least", "load"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        least = row["least_saved_minutes"]
+        table.add_row(
+            change(row),
+            row["verdict"].replace("_", " "),
+            row["alike_by"],
+            f"{row['struck']:,}",
+            f"{row['overlap']:.0%}",
+            f"{row['lost_minutes']:,.0f}",
+            f"{row['saved_minutes']:,.0f}",
+            "" if least is None else f"{least:,.0f}",
+            "" if row["load"] is None else f"{row['load']:.1f}",
+        )
+    return table

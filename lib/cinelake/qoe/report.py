@@ -13,9 +13,10 @@ from cinelake.qoe.cells import quantile
 from cinelake.qoe.commands import where
 from cinelake.qoe.pictures import METRIC_NAMES, picture
 from cinelake.qoe.rollups import ALL
-from cinelake.qoe.shown import around, latest
+from cinelake.qoe.shown import advised, around, change, latest
 from cinelake.report.page import COLD, QUIET, Cards, Cell, Grid, Part, Picture, Section
 from cinelake.runtime.workspace import Workspace
+from cinelake.tables.mitigation import QOE_MITIGATIONS, VERDICTS
 from cinelake.tables.qoe import (
     BITRATE_EDGES_KBPS,
     DAY,
@@ -40,7 +41,12 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     worst = own.orderBy(F.desc("affected_sessions"), "incident_id").limit(SHOWN)
     found = worst.toArrow().to_pylist()
     drawn = [(row, around(rollups, row).toArrow().to_pylist()) for row in found[:DRAWN]]
-    yield incidents(found, drawn)
+    best = advised(lake.read(QOE_MITIGATIONS)).where(
+        (F.col("place") == 1) & (F.col("verdict") == VERDICTS[0])
+    )
+    ids = [row["incident_id"] for row in found]
+    helps = best.where(F.col("incident_id").isin(*ids)).toArrow().to_pylist()
+    yield incidents(found, drawn, {row["incident_id"]: row for row in helps})
 
 
 def by_day(rollups: DataFrame) -> DataFrame:
@@ -91,8 +97,12 @@ def quality(days: Sequence[Mapping[str, Any]]) -> Section:
 def incidents(
     found: Sequence[Mapping[str, Any]],
     drawn: Sequence[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]],
+    helps: Mapping[str, Mapping[str, Any]],
 ) -> Section:
-    """The incidents that most sessions were affected by, and pictures of the first of them."""
+    """The incidents that most sessions were affected by, what would have helped, and pictures of the first of them.
+
+    `helps` is the best advice by incident, where any would have helped.
+    """
     headings = (
         "incident",
         "state",
@@ -101,6 +111,7 @@ def incidents(
         "where",
         "sessions affected",
         "minutes lost",
+        "would have helped",
     )
     rows = [
         (
@@ -111,17 +122,25 @@ def incidents(
             where(row),
             round(row["affected_sessions"]),
             round(row["lost_minutes"]),
+            _help(helps.get(row["incident_id"])),
         )
         for row in found
     ]
     parts: list[Part] = [Grid(headings, rows)] if rows else []
     parts += [Picture(picture(row, beside), _caption(row)) for row, beside in drawn]
     lead = (
-        "Those that most sessions were affected by, beyond what is usual. Where cells overlap, the widest counts."
+        "Those that most sessions were affected by, beyond what is usual. Where cells overlap, the widest counts. What "
+        "would have helped is told from sessions that are alike; nothing applies it."
         if rows
         else "There has been no incident."
     )
     return Section("Incidents", lead, parts)  # fmt: skip
+
+
+def _help(advice: Mapping[str, Any] | None) -> str:
+    if advice is None:
+        return "–"
+    return f"{change(advice)}: {advice['saved_minutes']:,.0f} min of {advice['lost_minutes']:,.0f}"
 
 
 def _caption(row: Mapping[str, Any]) -> str:

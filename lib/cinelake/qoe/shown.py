@@ -37,6 +37,27 @@ def newest(incidents: DataFrame, states: tuple[str, ...], n: int) -> DataFrame:
     )
 
 
+def advised(mitigations: DataFrame) -> DataFrame:
+    """The rows of each incident's newest day with advice."""
+    whole = Window.partitionBy("incident_id")
+    newest_day = F.max("state_date").over(whole)
+    return (
+        mitigations.select("*", newest_day.alias("_newest"))
+        .where(F.col("state_date") == F.col("_newest"))
+        .drop("_newest")
+    )
+
+
+def change(advice: Mapping[str, Any]) -> str:
+    """What is advised, as a person says it."""
+    value = advice["alternative"]
+    return {
+        "cdn": f"CDN {value}",
+        "app_version": f"app {value}",
+        "bitrate_cap": f"at most {value} kbit/s",
+    }[advice["change"]]
+
+
 def around(rollups: DataFrame, incident: Mapping[str, Any]) -> DataFrame:
     """How the cells of an incident fared by its metric: `cell, bucket_at, bad, total, usual double`, in order.
 

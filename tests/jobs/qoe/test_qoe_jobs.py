@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.behaviour.bronze import bronze, landed_line
+from unit.qoe.test_struck import DAY as STRUCK_ON
+from unit.qoe.test_struck import incident, session
 from unit.qoe.traces import WHO
 from unit.tables.rows import rows, same
 
@@ -17,6 +19,7 @@ from cinelake.runtime.job import Job, rehearse
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import (
     QOE_ANOMALIES,
     QOE_CELLS,
@@ -160,3 +163,30 @@ def test_without_alarms_nothing_is_opened(spark: SparkSession) -> None:
 def test_an_empty_service_has_no_anomalies(spark: SparkSession) -> None:
     found = rehearse(JOBS["find_qoe_anomalies"], {QOE_ROLLUPS: rows(spark, QOE_ROLLUPS)}, DAY)
     assert found[QOE_ANOMALIES].isEmpty()
+
+
+@pytest.mark.thorough
+def test_advice_is_given_on_the_days_on_which_an_incident_gave_alarms(spark: SparkSession) -> None:
+    told = rows(
+        spark,
+        QOE_INCIDENTS,
+        incident(),
+        # It recovers the day after, and nobody is struck any more.
+        incident(state_date=STRUCK_ON + timedelta(days=1), state="recovering"),
+    )
+    sessions = rows(
+        spark,
+        QOE_SESSIONS,
+        *(session(10) for _ in range(40)),
+        *(session(1, cdn="aurora") for _ in range(40)),
+    )
+    inputs = {QOE_INCIDENTS: told, QOE_SESSIONS: sessions}
+    job = JOBS["advise_on_qoe_incidents"]
+    found = rehearse(job, inputs, STRUCK_ON, STRUCK_ON + timedelta(days=2))[QOE_MITIGATIONS]
+    (row,) = found.toArrow().to_pylist()
+    assert (row["state_date"], row["alternative"], row["verdict"], row["saved_minutes"]) == (
+        STRUCK_ON,
+        "aurora",
+        "would_have_helped",
+        360,
+    )

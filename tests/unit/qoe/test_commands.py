@@ -12,15 +12,23 @@ from rich.console import Console
 from unit.qoe.rollup_rows import rolled
 from unit.tables.rows import rows
 
-from cinelake.qoe.commands import as_table, as_text
+from cinelake.qoe.commands import as_advice, as_table, as_text
 from cinelake.qoe.pictures import picture
 from cinelake.qoe.report import by_day, incidents, quality
-from cinelake.qoe.shown import around, latest, newest
+from cinelake.qoe.shown import advised, around, latest, newest
+from cinelake.report.page import Grid
+from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
 
 AT = datetime(2026, 3, 11, 10)
 BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
           "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
+
+
+HELP = {"incident_id": "9259502988b4", "state_date": date(2026, 3, 11), "change": "cdn", "alternative": "aurora",
+        "place": 1, "verdict": "would_have_helped", "alike_by": "isp+region", "struck": 50, "matched": 40,
+        "overlap": 0.8, "compared": 90, "lost_minutes": 41.2, "saved_minutes": 30.0, "least_saved_minutes": 12.0,
+        "load": 0.5}  # fmt: skip
 
 
 def incident(**more: Any) -> dict[str, Any]:
@@ -81,9 +89,23 @@ def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession
     assert len(series.lines) == 2
     # An incident of which no cell is left is drawn, too.
     picture(incident(), [])
-    shown = incidents([incident()], [(incident(), beside)])
+    shown = incidents([incident()], [(incident(), beside)], {"9259502988b4": HELP})
     assert len(shown.parts) == 2
-    assert incidents([], []).parts == []
+    assert isinstance(shown.parts[0], Grid)
+    assert shown.parts[0].rows[0][-1] == "CDN aurora: 30 min of 41"
+    assert incidents([], [], {}).parts == []
+
+
+def test_what_would_have_helped_is_told_of_the_newest_day(spark: SparkSession) -> None:
+    older = HELP | {"state_date": date(2026, 3, 10), "alternative": "crest"}
+    cap = HELP | {"change": "bitrate_cap", "alternative": "1500", "place": 2, "verdict": "uncertain",
+                  "least_saved_minutes": None, "load": None}  # fmt: skip
+    told = advised(rows(spark, QOE_MITIGATIONS, HELP, cap, older)).orderBy("place")
+    text = said(as_advice(told.toArrow().to_pylist()))
+    for wanted in ("CDN aurora", "would have helped", "80%", "at most 1500 kbit/s", "isp+region"):
+        assert wanted in text
+    assert "crest" not in text
+    assert "no advice" in said(as_advice([]))
 
 
 def test_the_newest_row_of_an_incident_counts(spark: SparkSession) -> None:
