@@ -153,7 +153,8 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
         "seek_ms": spent["seek"], "bits": bits, "bitrate_ms": known,
     }  # fmt: skip
     counted = beats.sort_values("received_at").drop_duplicates("event_id")
-    played = (counted["played_s"].fillna(0) * 1000).round().astype("int64")
+    # No heartbeat tells of less than nothing, nor of more than ten minutes.
+    played = (counted["played_s"].fillna(0).clip(0, 600) * 1000).round().astype("int64")
     # Nobody drops more frames than there are: 240 a second, and what a second of a heartbeat's own delay adds.
     dropped = counted["dropped_frames"].where(
         counted["dropped_frames"] <= 240 * (played / 1000 + 1)
@@ -165,7 +166,7 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
         bitrate = told.fillna(0).astype("int64")
         found |= {
             "play_ms": int(played.sum()),
-            "stall_ms": int((counted["rebuffer_s"].fillna(0) * 1000).round().sum()),
+            "stall_ms": int((counted["rebuffer_s"].fillna(0).clip(0, 600) * 1000).round().sum()),
             "stalls": int(counted["rebuffers"].fillna(0).sum()),
             "bits": int((bitrate * played).sum()),
             "bitrate_ms": int(played[told.notna()].sum()),

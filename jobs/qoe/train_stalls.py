@@ -1,0 +1,98 @@
+"""Learn how likely a session stalls in the next minute, from the heartbeats of the days before.
+
+Judged on the last quarter of these days against the emptiest buffers, then fitted to later days, registered and, if it
+foresees more than that rule, approved.
+"""
+
+from datetime import timedelta
+
+from pyspark.sql import functions as F
+
+from cinelake.qoe.stalls.judging import RECALL, by_cell, judged, reliability, scored_bins
+from cinelake.qoe.stalls.moments import AFTER, BEFORE, NEEDED, moments
+from cinelake.qoe.stalls.registration import THRESHOLD, registrable
+from cinelake.qoe.stalls.trees import OneSided, Recipe, learned, with_chance
+from cinelake.recommend.persisted import persisted
+from cinelake.runtime.job import Cadence, JobParams, Reading, Run, job
+from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.sources.bronze import payload
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
+from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.stalls import STALLS
+
+# What the longest recipe looks back.
+MOST_DAYS = 91
+
+
+class TrainStallsParams(JobParams):
+    recipe: Recipe = Recipe()
+
+
+@job(
+    reads=[
+        Reading(BRONZE_HEARTBEATS, lookback=MOST_DAYS, lookahead=-1),
+        Reading(BRONZE_PLAYBACK, lookback=MOST_DAYS, lookahead=-1),
+    ],
+    writes=[STALLS],
+    params=TrainStallsParams,
+    cadence=Cadence.WEEKLY,
+    catchup=False,
+)
+def train_stalls(run: Run[TrainStallsParams]) -> None:
+    try:
+        version = run.tracker.resume(STALLS, run.inputs_fingerprint) or _trained(run)
+    except OneSided as nothing:
+        run.tracker.set_tags({"skipped": nothing})
+        return
+    run.tracker.tracking.settle(STALLS, version)
+
+
+def _trained(run: Run[TrainStallsParams]) -> ModelVersion:
+    recipe, tracker, through = run.params.recipe, run.tracker, run.end - timedelta(days=1)
+    # The minute after the last day is not known; its last moments have no stall in it, and are left out.
+    last = through - timedelta(days=AFTER)
+    first = last - timedelta(days=recipe.days)
+    since = F.lit(first - timedelta(days=BEFORE))
+    beats = payload(
+        run.read(BRONZE_HEARTBEATS).where(F.col("event_date") >= since), HEARTBEATS_SOURCE, *NEEDED
+    )
+    playback = payload(
+        run.read(BRONZE_PLAYBACK).where(F.col("event_date") >= since), PLAYBACK_SOURCE
+    )
+    told = moments(beats, playback, first, last, recipe.share_of_plays)
+    quarter = timedelta(days=max(1, recipe.days // 4))
+    day = F.col("day")
+    with persisted(told) as examples:
+        spark = examples.sparkSession
+        judges = last - quarter
+        judged_on = examples.where(day >= F.lit(judges))
+        shown = learned(
+            examples.where(day < F.lit(judges - quarter)),
+            examples.where((day >= F.lit(judges - quarter)) & (day < F.lit(judges))),
+            recipe,
+        )
+        scored = with_chance(judged_on, shown)
+        bins = scored_bins(scored).toArrow().to_pylist()
+        if not any(row["stalled"] for row in bins):
+            raise OneSided("no moment of the days that judge was followed by a stall")
+        found = judged(bins)
+        tracker.log_params(recipe.model_dump() | {"recall": RECALL})
+        tracker.log_metrics(found.metrics())
+        tracker.log_figure(reliability(bins), "reliability.png")
+        cells = by_cell(scored, found.model.threshold).toArrow().to_pandas()
+        tracker.log_text(cells.to_csv(index=False), "by_cell.csv")
+        tracker.flush()
+        kept = learned(examples.where(day < F.lit(judges)), judged_on, recipe)
+        return tracker.register(
+            STALLS,
+            trained_through=through,
+            fingerprint=run.inputs_fingerprint,
+            tags=proposed(passed=found.passed, reason=found.reason)
+            | {"recipe": recipe.model_dump_json(), THRESHOLD: repr(found.model.threshold)},
+            **registrable(kept, spark),
+        )
+
+
+if __name__ == "__main__":
+    train_stalls.main()

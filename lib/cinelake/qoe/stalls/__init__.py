@@ -1,0 +1,1 @@
+"""Before viewers are affected: how likely a session stalls in the next minute."""

@@ -1,0 +1,159 @@
+"""Moments: heartbeats of sessions that play, what is known at each, and whether a stall came in the minute after.
+
+Grain: one row a heartbeat whose player plays, copies apart. What is known are numbers of this heartbeat and of those
+before it in the play, and how the cell (point of presence; provider and region) fared in the five minutes before those
+of the heartbeat: nothing of the moment's own five minutes but of the session itself, so that batch and stream know the
+same. A number that a device does not tell is `UNTOLD`, which no number is.
+
+A stall is the player's event of a connection-induced rebuffer: those that a jump causes nobody can foresee. A session
+that ends within the minute without one did not stall.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from cinelake.behaviour.records import within
+from cinelake.qoe.cells import UNKNOWN
+from cinelake.qoe.heard import SLICE_MS, plausible, slice_of
+
+FEATURES = (
+    "buffer_s", "buffer_change", "buffer_least", "throughput", "throughput_trend", "headroom", "headroom_least",
+    "headroom_change", "bitrate", "rebuffers", "rebuffer_s", "since_rebuffer", "beats", "dropped", "pop_stalled",
+    "pop_told", "network_stalled", "network_told",
+)  # fmt: skip
+CELL = ("cdn", "pop", "isp", "region")
+NEEDED = (
+    "play_id", "sequence", "state", "bitrate_kbps", "buffer_s", "throughput_kbps", "dropped_frames", "rebuffers",
+    "rebuffer_s", "cdn", "pop",
+)  # fmt: skip
+UNTOLD = -100.0
+HORIZON_MS = 60_000
+# Heartbeats that a trend is told from, and those of five minutes.
+FEW, SOME = 4, 10
+# A cell of so many heartbeats counts as much as what is usual.
+_USUAL, _WEIGHT = 0.01, 50.0
+_MILLION = 1_000_000
+# Of records: what was before a day, and what comes in the minute after it.
+BEFORE, AFTER = 1, 1
+
+
+def moments(
+    heartbeats: DataFrame, playback: DataFrame, start: date, end: date, share: float = 1.0
+) -> DataFrame:
+    """`play_id, day, bucket bigint, at bigint (ms), CELL, FEATURES double, stalls boolean` of `[start, end)`.
+
+    `heartbeats` with `NEEDED` and `playback` are typed records from `BEFORE` days before to `AFTER` days after,
+    duplicates among them. `share` of the plays is drawn by a hash; how cells fare is told of all.
+    """
+    beats = _placed(_once(heartbeats), _plays(playback))
+    is_drawn = F.pmod(F.xxhash64("play_id"), F.lit(_MILLION)) < share * _MILLION
+    told = _known(beats.where(is_drawn) if share < 1 else beats)
+    beside = _with_cell(told, beats, ("cdn", "pop"), "pop")
+    both = _with_cell(beside, beats, ("isp", "region"), "network")
+    played = within(both, "day", start, end).where(F.col("state") == "playing")
+    own = F.exists("_stalls", lambda at: (at > F.col("at")) & (at <= F.col("at") + HORIZON_MS))
+    return played.select(
+        "play_id",
+        "day",
+        "bucket",
+        "at",
+        *CELL,
+        *(F.coalesce(F.col(name).cast("double"), F.lit(UNTOLD)).alias(name) for name in FEATURES),
+        F.coalesce(own, F.lit(False)).alias("stalls"),
+    )
+
+
+def _once(heartbeats: DataFrame) -> DataFrame:
+    """Each heartbeat as it was first received."""
+    names = [name for name in NEEDED if name != "play_id"]
+    # Of two that were received at once either is right, and the same one is taken each time.
+    first = F.struct("received_at", F.xxhash64(*names))
+    return heartbeats.groupBy("play_id", "event_id").agg(
+        F.min(F.unix_millis("event_time")).alias("at"),
+        F.min_by(F.struct(*names), first).alias("_told"),
+    ).select("play_id", "event_id", "at", "_told.*")  # fmt: skip
+
+
+def _plays(playback: DataFrame) -> DataFrame:
+    """`play_id`, where it was, and when it stalled."""
+    at = F.unix_millis("event_time")
+    is_stall = (F.col("event") == "rebuffer_start") & ~F.coalesce(
+        F.col("cause") == "seek", F.lit(False)
+    )
+    where = F.struct("isp", "region")
+    first = F.struct("event_date", "sequence", "event_id")
+    return playback.groupBy("play_id").agg(
+        F.collect_set(F.when(is_stall, at)).alias("_stalls"), F.min_by(where, first).alias("_where")
+    )
+
+
+def _placed(beats: DataFrame, plays: DataFrame) -> DataFrame:
+    """Heartbeats with where they are, their five minutes, and whether their player stalled since the one before."""
+    is_stalled = (F.coalesce("rebuffers", F.lit(0)) > 0) | (F.col("state") == "rebuffering")
+    joined = beats.join(plays, on="play_id", how="left")
+    return joined.select(
+        *(name for name in beats.columns if name not in CELL),
+        "_stalls",
+        slice_of("at").alias("bucket"),
+        F.to_date(F.timestamp_millis("at")).alias("day"),
+        is_stalled.alias("is_stalled"),
+        *(F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in ("cdn", "pop")),
+        *(F.coalesce(F.col("_where")[name], F.lit(UNKNOWN)).alias(name) for name in ("isp", "region")),
+    )  # fmt: skip
+
+
+def _known(beats: DataFrame) -> DataFrame:
+    """Heartbeats with what the play itself has told so far."""
+    so_far = Window.partitionBy("play_id").orderBy("at", "sequence", "event_id")
+    few, some = so_far.rowsBetween(1 - FEW, 0), so_far.rowsBetween(1 - SOME, 0)
+    whole = so_far.rowsBetween(Window.unboundedPreceding, 0)
+    rate, flow = F.log2(plausible("bitrate_kbps")), F.col("throughput_kbps")
+    # Half a kbit/s more, so that nothing has a logarithm, too.
+    throughput = F.log2(F.when(flow >= 0, flow + 0.5))
+    told = beats.select(
+        *(name for name in beats.columns if name not in {"rebuffers", "rebuffer_s"}),
+        F.coalesce("rebuffers", F.lit(0)).alias("_rebuffers"),
+        F.coalesce("rebuffer_s", F.lit(0.0)).alias("_rebuffer_s"),
+        throughput.alias("throughput"),
+        rate.alias("bitrate"),
+        (throughput - rate).alias("headroom"),
+    )
+    last_stall = F.max(F.when(F.col("is_stalled"), F.col("at"))).over(whole)
+    return told.select(
+        "play_id", "at", "day", "bucket", "state", "_stalls", *CELL, "buffer_s", "throughput", "bitrate", "headroom",
+        (F.col("buffer_s") - F.lag("buffer_s").over(so_far)).alias("buffer_change"),
+        F.min("buffer_s").over(few).alias("buffer_least"),
+        (F.col("throughput") - F.avg("throughput").over(few)).alias("throughput_trend"),
+        F.min("headroom").over(few).alias("headroom_least"),
+        (F.col("headroom") - F.lag("headroom").over(so_far)).alias("headroom_change"),
+        F.sum("_rebuffers").over(some).alias("rebuffers"),
+        F.sum("_rebuffer_s").over(some).alias("rebuffer_s"),
+        F.log1p((F.col("at") - last_stall) / 1000).alias("since_rebuffer"),
+        F.log1p(F.row_number().over(so_far)).alias("beats"),
+        F.log1p(F.greatest(F.col("dropped_frames"), F.lit(0))).alias("dropped"),
+    )  # fmt: skip
+
+
+def _with_cell(rows: DataFrame, beats: DataFrame, cell: tuple[str, ...], name: str) -> DataFrame:
+    """Rows with `{name}_stalled`, the share of stalled heartbeats of their cell, and `{name}_told`, of how many."""
+    count, stalled = F.col("_beats"), F.col("_stalled")
+    before = (
+        beats.groupBy(*cell, "bucket")
+        .agg(F.count("*").alias("_beats"), F.count_if("is_stalled").alias("_stalled"))
+        .select(
+            *cell,
+            (F.col("bucket") + 1).alias("bucket"),
+            ((stalled + _USUAL * _WEIGHT) / (count + _WEIGHT)).alias(f"{name}_stalled"),
+            F.log1p(count).alias(f"{name}_told"),
+        )
+    )
+    return rows.join(before, on=[*cell, "bucket"], how="left")
+
+
+def bucket_at(bucket: Column | str) -> Column:
+    """When a bucket of five minutes begins."""
+    return F.timestamp_millis((F.col(bucket) if isinstance(bucket, str) else bucket) * SLICE_MS)
