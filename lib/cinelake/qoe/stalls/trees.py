@@ -109,12 +109,20 @@ class Boosted:
     @classmethod
     def of_frame(cls, frame: DataFrame) -> Self:
         rows = sorted(frame.toArrow().to_pylist(), key=lambda row: row["node"])
-        parts = {
-            name: [row[name] for row in rows]
-            for name in ("feature", "threshold", "left", "right", "value")
-        }
-        root = [row["node"] for row in rows if row["is_root"]]
-        return cls(root, *parts.values(), rows[0]["intercept"], rows[0]["slope"])
+
+        def column(name: str) -> list[Any]:
+            return [row[name] for row in rows]
+
+        return cls(
+            [row["node"] for row in rows if row["is_root"]],
+            column("feature"),
+            column("threshold"),
+            column("left"),
+            column("right"),
+            column("value"),
+            rows[0]["intercept"],
+            rows[0]["slope"],
+        )
 
 
 def learned(examples: DataFrame, later: DataFrame, recipe: Recipe) -> Boosted:
@@ -166,7 +174,9 @@ def _fitted(examples: DataFrame, recipe: Recipe) -> Boosted:
         _walked(tree._call_java("rootNode"), weight, nodes)
         for tree, weight in zip(model.trees, model.treeWeights, strict=True)
     ]
-    return Boosted(roots, *nodes.values())
+    return Boosted(
+        roots, nodes["feature"], nodes["threshold"], nodes["left"], nodes["right"], nodes["value"]
+    )
 
 
 def _walked(node: Any, weight: float, nodes: dict[str, list[Any]]) -> int:
