@@ -92,34 +92,51 @@ def anomalies(
     maintenance: Sequence[Maintenance] = (),
 ) -> DataFrame:
     """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days."""
-    hourly = rollups.where(F.col("width") == HOUR)
-    rows = by_metric(hourly, _minutes_lost(), usual)
+    rows = hours(rollups, usual)
     since = start - timedelta(days=1)
-    candidates = _worse(with_baseline(rows, usual), since, end, alarming)
+    rated = within(dated(with_baseline(rows, usual)), "anomaly_date", since, end)
+    told = judged(rated, thresholds(rows, alarming), alarming)
+    inside = within(told, "anomaly_date", start, end)
+    where = within(places(rollups), "_day", start, end).drop("_day")
+    return muted(inside.join(where, on=["bucket_at", "cell"], how="inner"), maintenance)
+
+
+def hours(rollups: DataFrame, usual: Usual) -> DataFrame:
+    """Hourly roll-ups by metric (qoe/baseline.py)."""
+    return by_metric(rollups.where(F.col("width") == HOUR), _minutes_lost(), usual)
+
+
+def places(rollups: DataFrame) -> DataFrame:
+    """`bucket_at, cell`, its dimensions, and `_day`, of hourly roll-ups."""
+    own = rollups.where(F.col("width") == HOUR)
+    return own.select("bucket_at", "cell", *DIMENSIONS, F.to_date("bucket_at").alias("_day"))
+
+
+def dated(rows: DataFrame) -> DataFrame:
+    """Rows with `anomaly_date` of their `day`."""
+    return rows.select("*", F.date_from_unix_date("day").alias("anomaly_date"))
+
+
+def judged(rated: DataFrame, thresholds: DataFrame, alarming: Alarming) -> DataFrame:
+    """Rows of `with_baseline` that are worse than usual, with evidence and the threshold of their day."""
+    candidates = _worse(rated, alarming)
     schema = StructType([*candidates.schema.fields, StructField("surprise", DoubleType())])
     lasting = _lasting(candidates.mapInArrow(with_surprise, schema), alarming)
-    told = within(
-        lasting.where(F.col("evidence") >= alarming.told_from), "anomaly_date", start, end
-    )
-    where = hourly.select("bucket_at", "cell", *DIMENSIONS)
-    judged = told.join(
-        F.broadcast(_thresholds(rows, alarming)), on="anomaly_date", how="left"
-    ).join(
-        within(where.select("*", F.to_date("bucket_at").alias("_day")), "_day", start, end).drop(
-            "_day"
-        ),
-        on=["bucket_at", "cell"],
-        how="inner",
-    )
+    told = lasting.where(F.col("evidence") >= alarming.told_from)
+    return told.join(F.broadcast(thresholds), on="anomaly_date", how="left")
+
+
+def muted(told: DataFrame, maintenance: Sequence[Maintenance]) -> DataFrame:
+    """Rows of `qoe_anomalies`: what was judged, beside where it is, with what is announced kept quiet."""
     is_muted = _muted(maintenance)
     is_alarm = (F.col("evidence") >= F.col("threshold")) & ~is_muted
-    return judged.select("*", is_muted.alias("is_muted"), is_alarm.alias("is_alarm")).select(
+    return told.select("*", is_muted.alias("is_muted"), is_alarm.alias("is_alarm")).select(
         *QOE_ANOMALIES.names
-    )  # fmt: skip
+    )
 
 
-def _worse(rows: DataFrame, since: date, end: date, alarming: Alarming) -> DataFrame:
-    """Rows that are worse than expected by more than a standard deviation, from the day before the window on."""
+def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
+    """Rows that are worse than expected by more than a standard deviation."""
     bad, total, rate = F.col("bad"), F.col("total"), F.col("rate")
     expected = total * rate
     worth = 1 + (total - 1) * F.col("spread")
@@ -129,8 +146,7 @@ def _worse(rows: DataFrame, since: date, end: date, alarming: Alarming) -> DataF
         & (bad > alarming.least_lift * expected)
         & (bad > expected + deviation)
     )
-    dated = rows.select("*", F.date_from_unix_date("day").alias("anomaly_date"))
-    return within(dated, "anomaly_date", since, end).where(is_worse).select(
+    return rows.where(is_worse).select(
         "cell",
         "subset",
         "bucket_at",
@@ -175,7 +191,7 @@ def _lasting(told: DataFrame, alarming: Alarming) -> DataFrame:
     return told.select("*", evidence.alias("evidence"))
 
 
-def _thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
+def thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
     """`anomaly_date, threshold` of each day, from how often chance is tried on it."""
     could_tell = F.count_if(F.col("total") >= 2 * alarming.least_bad)
     counted = rows.groupBy(F.date_from_unix_date("day").alias("anomaly_date")).agg(

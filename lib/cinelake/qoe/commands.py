@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cinelake.qoe import detect_command
+from cinelake.qoe.live import commands as live_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
 from cinelake.qoe.shown import advised, around, change, latest, newest
 from cinelake.runtime.workspace import Workspace
@@ -26,6 +27,7 @@ SHOWN_ADVICE = 8
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
     detect_command.register(app)
+    live_commands.register(app, context)
 
     @app.command()
     def incidents(

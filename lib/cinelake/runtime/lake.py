@@ -240,12 +240,37 @@ class Lake:
         )
         return lines.select("value", self._landed_file(), _no_line())
 
+    def follow(self, table: Table, trigger: dict[str, Any] | None = None) -> DataFrame:
+        """A stream of the rows of a table: those that are there, then those that are appended.
+
+        Rows that somebody removes or rewrites later are not told of again. `trigger` holds Delta's reader options such
+        as `maxFilesPerTrigger`. The table is made if need be.
+        """
+        self.create(table)
+        options = {"skipChangeCommits": True} | (trigger or {})
+        reader = self.spark.readStream.format("delta").options(**options)
+        frame = (
+            reader.table(self.identifier(table))
+            if self.schema
+            else reader.load(self.location(table))
+        )
+        return frame.select(*table.names)
+
     def stream(
-        self, lines: DataFrame, checkpoint: str, trigger: dict[str, Any], each: Any
+        self,
+        lines: DataFrame,
+        checkpoint: str,
+        trigger: dict[str, Any],
+        each: Any,
+        mode: str = "append",
     ) -> StreamingQuery:
-        """Start handing the micro-batches of `lines` to `each(frame, batch_id)`."""
+        """Start handing the micro-batches of `lines` to `each(frame, batch_id)`.
+
+        `mode` is Spark's output mode: with `update`, groups of which something has changed.
+        """
         return (
             lines.writeStream.option("checkpointLocation", checkpoint)
+            .outputMode(mode)
             .trigger(**trigger)
             .foreachBatch(each)
             .start()
@@ -338,6 +363,30 @@ class Lake:
 
         return self._commit(table, note, lambda: self._with_user_metadata(note, merge))
 
+    def upsert(
+        self, table: Table, frame: DataFrame, note: Note, *, days: Sequence[date], gone: str
+    ) -> Receipt:
+        """Put each row of `frame` in the place of the one with its key, or add it; where `gone` holds, remove that.
+
+        `days` are those of the window column that `frame` holds: no others are looked at. Done twice, it is as once.
+        """
+
+        def merge() -> None:
+            listed = ", ".join(f"DATE'{day}'" for day in sorted(days))
+            same = " AND ".join(f"old.{name} = new.{name}" for name in table.key)
+            values: dict[str, str | Column] = {name: f"new.{name}" for name in table.names}
+            (
+                self._delta(table)
+                .alias("old")
+                .merge(frame.alias("new"), f"old.{table.window} IN ({listed}) AND {same}")
+                .whenMatchedDelete(condition=f"new.{gone}")
+                .whenMatchedUpdate(set=values)
+                .whenNotMatchedInsert(condition=f"NOT new.{gone}", values=values)
+                .execute()
+            )
+
+        return self._commit(table, note, lambda: self._with_user_metadata(note, merge))
+
     def expire(self, table: Table, before: date, note: Note) -> Receipt:
         """Delete the rows of days before `before`: retention, which makes no window stale."""
         condition = f"{table.window} < DATE'{before}'"
@@ -398,6 +447,13 @@ class Lake:
         # Staging is read back at once and deleted: speed counts, size does not.
         frame.write.mode("overwrite").option("compression", "lz4").parquet(path)
         return self.spark.read.schema(frame.schema).parquet(path)
+
+    def staged(self, name: str, schema: StructType) -> DataFrame | None:
+        """What was staged under a name before; None where nothing was, or not to the end."""
+        path = f"{self.root}/staging/{name}"
+        if not self.storage.exists(f"{path}/_SUCCESS"):
+            return None
+        return self.spark.read.schema(schema).parquet(path)
 
     def unstage(self, name: str) -> None:
         self.storage.remove(f"{self.root}/staging/{name}")

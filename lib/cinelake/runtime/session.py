@@ -29,6 +29,7 @@ from cinelake.runtime.machine import SessionError, first_line, log_settings, req
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 KAFKA_SOURCE = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 # Masters whose executors are the driver's own process.
 IN_ONE_PROCESS = re.compile(r"local(\[.*\])?")
 # One matrix product per task is the parallelism; threads of BLAS beneath it only fight for the same cores.
@@ -86,6 +87,8 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
         # Rows for a few partitions, such as the days of a window, go to their files without being sorted first.
         # Each open file may hold a row group in memory; from the fifth on a task sorts after all.
         "spark.sql.maxConcurrentOutputFileWriters": "4",
+        # What streams remember outgrows the memory of Java: RocksDB keeps it on disk, and checkpoints what changed.
+        "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         # Spark makes its warehouse in the current directory otherwise.
         "spark.sql.warehouse.dir": _warehouse(settings),
         # PySpark otherwise looks at Python's stack for each column that is named, which is most of what it costs

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-RECALL = 0.3
+RECALL, EASY = 0.3, 0.1
 GROUPS = 20
 SIGMAS = 1.645
 _BINS = 2000
@@ -45,15 +45,17 @@ class Judgement:
     better: float  # by which the model's precision is above the rule's
     error: float  # its standard error
     calibration_error: float
+    easy: Ranked  # at recall .1
+    easy_rule: Ranked
 
     @property
     def passed(self) -> bool:
-        """Better than the rule, beyond noise."""
-        return self.better - SIGMAS * self.error > 0
+        """No worse than the rule beyond noise, and of any use: better than a guess."""
+        return self.better + SIGMAS * self.error >= 0 and self.model.precision > self.base_rate
 
     @property
     def reason(self) -> str:
-        verb = "is better than" if self.passed else "is not better, beyond noise, than"
+        verb = "is no worse than" if self.passed else "is worse than"
         return (
             f"precision at recall {RECALL:.2f} of {self.model.precision:.3f} {verb} {self.rule.precision:.3f} of the "
             f"emptiest buffers (difference {self.better:+.3f} ± {self.error:.3f}), base rate {self.base_rate:.4f}, "
@@ -64,6 +66,9 @@ class Judgement:
         return {
             "precision_at_recall_30": self.model.precision,
             "rule.precision_at_recall_30": self.rule.precision,
+            # What can be foreseen at all is foreseen first.
+            "precision_at_recall_10": self.easy.precision,
+            "rule.precision_at_recall_10": self.easy_rule.precision,
             "base_rate": self.base_rate,
             "precision_gain": self.better,
             "precision_gain.error": self.error,
@@ -114,7 +119,7 @@ def judged(bins: Sequence[Mapping[str, Any]]) -> Judgement:
     error = math.sqrt((n - 1) / n * spread) if n > 1 else math.inf
     return Judgement(
         moments, stalled / moments, found["model"], found["rule"], better, error,
-        calibration_error(own["model"]),
+        calibration_error(own["model"]), at_recall(own["model"], EASY), at_recall(own["rule"], EASY),
     )  # fmt: skip
 
 

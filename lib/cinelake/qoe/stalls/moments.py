@@ -1,9 +1,9 @@
 """Moments: heartbeats of sessions that play, what is known at each, and whether a stall came in the minute after.
 
 Grain: one row a heartbeat whose player plays, copies apart. What is known are numbers of this heartbeat and of those
-before it in the play, and how the cell (point of presence; provider and region) fared in the five minutes before those
-of the heartbeat: nothing of the moment's own five minutes but of the session itself, so that batch and stream know the
-same. A number that a device does not tell is `UNTOLD`, which no number is.
+before it in the play, how its cells (point of presence; provider and region) fared in the five minutes before those of
+the heartbeat, and how its model of device fared on the day before: nothing of the moment's own five minutes but of the
+session itself, so that it is known then. A number that a device does not tell is `UNTOLD`, which no number is.
 
 A stall is the player's event of a connection-induced rebuffer: those that a jump causes nobody can foresee. A session
 that ends within the minute without one did not stall.
@@ -23,7 +23,7 @@ from cinelake.qoe.heard import SLICE_MS, plausible, slice_of
 FEATURES = (
     "buffer_s", "buffer_change", "buffer_least", "throughput", "throughput_trend", "headroom", "headroom_least",
     "headroom_change", "bitrate", "rebuffers", "rebuffer_s", "since_rebuffer", "beats", "dropped", "pop_stalled",
-    "pop_told", "network_stalled", "network_told",
+    "pop_told", "network_stalled", "network_told", "device_stalled", "device_told",
 )  # fmt: skip
 CELL = ("cdn", "pop", "isp", "region")
 NEEDED = (
@@ -54,7 +54,9 @@ def moments(
     told = _known(beats.where(is_drawn) if share < 1 else beats)
     beside = _with_cell(told, beats, ("cdn", "pop"), "pop")
     both = _with_cell(beside, beats, ("isp", "region"), "network")
-    played = within(both, "day", start, end).where(F.col("state") == "playing")
+    # Some devices are always bad; five minutes of a model tell little.
+    every = _with_cell(both, beats, ("device_model",), "device", "day")
+    played = within(every, "day", start, end).where(F.col("state") == "playing")
     own = F.exists("_stalls", lambda at: (at > F.col("at")) & (at <= F.col("at") + HORIZON_MS))
     return played.select(
         "play_id",
@@ -84,7 +86,7 @@ def _plays(playback: DataFrame) -> DataFrame:
     is_stall = (F.col("event") == "rebuffer_start") & ~F.coalesce(
         F.col("cause") == "seek", F.lit(False)
     )
-    where = F.struct("isp", "region")
+    where = F.struct("isp", "region", "device_model")
     first = F.struct("event_date", "sequence", "event_id")
     return playback.groupBy("play_id").agg(
         F.collect_set(F.when(is_stall, at)).alias("_stalls"), F.min_by(where, first).alias("_where")
@@ -102,7 +104,8 @@ def _placed(beats: DataFrame, plays: DataFrame) -> DataFrame:
         F.to_date(F.timestamp_millis("at")).alias("day"),
         is_stalled.alias("is_stalled"),
         *(F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in ("cdn", "pop")),
-        *(F.coalesce(F.col("_where")[name], F.lit(UNKNOWN)).alias(name) for name in ("isp", "region")),
+        *(F.coalesce(F.col("_where")[name], F.lit(UNKNOWN)).alias(name)
+          for name in ("isp", "region", "device_model")),
     )  # fmt: skip
 
 
@@ -124,7 +127,8 @@ def _known(beats: DataFrame) -> DataFrame:
     )
     last_stall = F.max(F.when(F.col("is_stalled"), F.col("at"))).over(whole)
     return told.select(
-        "play_id", "at", "day", "bucket", "state", "_stalls", *CELL, "buffer_s", "throughput", "bitrate", "headroom",
+        "play_id", "at", "day", "bucket", "state", "_stalls", *CELL, "device_model", "buffer_s", "throughput",
+        "bitrate", "headroom",
         (F.col("buffer_s") - F.lag("buffer_s").over(so_far)).alias("buffer_change"),
         F.min("buffer_s").over(few).alias("buffer_least"),
         (F.col("throughput") - F.avg("throughput").over(few)).alias("throughput_trend"),
@@ -134,24 +138,29 @@ def _known(beats: DataFrame) -> DataFrame:
         F.sum("_rebuffer_s").over(some).alias("rebuffer_s"),
         F.log1p((F.col("at") - last_stall) / 1000).alias("since_rebuffer"),
         F.log1p(F.row_number().over(so_far)).alias("beats"),
-        F.log1p(F.greatest(F.col("dropped_frames"), F.lit(0))).alias("dropped"),
+        F.log1p(F.sum(F.greatest(F.coalesce("dropped_frames", F.lit(0)), F.lit(0))).over(some)).alias("dropped"),
     )  # fmt: skip
 
 
-def _with_cell(rows: DataFrame, beats: DataFrame, cell: tuple[str, ...], name: str) -> DataFrame:
-    """Rows with `{name}_stalled`, the share of stalled heartbeats of their cell, and `{name}_told`, of how many."""
+def _with_cell(
+    rows: DataFrame, beats: DataFrame, cell: tuple[str, ...], name: str, by: str = "bucket"
+) -> DataFrame:
+    """Rows with `{name}_stalled`, the share of stalled heartbeats of their cell in the bucket or on the day before
+    theirs, and `{name}_told`, of how many.
+    """
     count, stalled = F.col("_beats"), F.col("_stalled")
+    following = F.date_add(by, 1) if by == "day" else F.col(by) + 1
     before = (
-        beats.groupBy(*cell, "bucket")
+        beats.groupBy(*cell, by)
         .agg(F.count("*").alias("_beats"), F.count_if("is_stalled").alias("_stalled"))
         .select(
             *cell,
-            (F.col("bucket") + 1).alias("bucket"),
+            following.alias(by),
             ((stalled + _USUAL * _WEIGHT) / (count + _WEIGHT)).alias(f"{name}_stalled"),
             F.log1p(count).alias(f"{name}_told"),
         )
     )
-    return rows.join(before, on=[*cell, "bucket"], how="left")
+    return rows.join(before, on=[*cell, by], how="left")
 
 
 def bucket_at(bucket: Column | str) -> Column:

@@ -1,0 +1,237 @@
+"""`cinelake watch`: sessions, cells and alarms as records come in, until it is interrupted.
+
+It reads what `cinelake run --trigger` ingests, and writes the live tables alone, so both can go on side by side where
+the lake is no local folder; on one machine they take turns (`--trigger` left out: all that has come in, then end).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake import __version__
+from cinelake.behaviour.identity import IdKind
+from cinelake.qoe.anomalies import HISTORY, Alarming, Maintenance
+from cinelake.qoe.baseline import Usual
+from cinelake.qoe.cells import Bearable
+from cinelake.qoe.live import step
+from cinelake.qoe.live.heard import gathered
+from cinelake.qoe.pictures import METRIC_NAMES
+from cinelake.qoe.rollups import SUBSETS, rollups
+from cinelake.runtime import arguments
+from cinelake.runtime.commits import Note
+from cinelake.runtime.lake import Lake
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.qoe import HOUR, QOE_ROLLUPS
+from cinelake.tables.quality_live import (
+    KEPT_DAYS,
+    QOE_ANOMALIES_LIVE,
+    QOE_CELLS_LIVE,
+    QOE_SESSIONS_LIVE,
+)
+
+JOB = "cinelake watch"
+CHECKPOINT = "checkpoints/qoe_live"
+_HOUR = timedelta(hours=1)
+
+
+class Watching(BaseModel):
+    """The settings of the jobs that will say it again, and how late records may be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    grace_s: int = Field(60, ge=0, le=3600)
+    bearable: Bearable = Bearable()
+    subsets: tuple[str, ...] = SUBSETS
+    floor: int = Field(5, ge=1)
+    usual: Usual = Usual()
+    alarming: Alarming = Alarming()
+    maintenance: tuple[Maintenance, ...] = ()
+    late: timedelta = Field(
+        timedelta(hours=2),
+        description="how far behind the newest record a play's second day may end and be remembered",
+    )
+
+
+def configured(jobs: Mapping[str, Mapping[str, Any]]) -> Watching:
+    """From the `jobs` section of the configuration: what the batch is told, the watch is told."""
+    wanted = {
+        "build_qoe_sessions": ("grace_s",),
+        "sum_qoe_cells": ("bearable",),
+        "roll_up_qoe_cells": ("subsets", "floor"),
+        "find_qoe_anomalies": ("usual", "alarming", "maintenance"),
+    }
+    told = {
+        name: jobs[job][name]
+        for job, names in wanted.items()
+        for name in names
+        if name in jobs.get(job, {})
+    }
+    return Watching.model_validate(told)
+
+
+def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
+    """Add the command to `cinelake`."""
+
+    @app.command()
+    def watch(
+        trigger: Annotated[
+            str | None,
+            typer.Option(
+                help='"1 minute": at that pace until interrupted. [what has come in, then end]'
+            ),
+        ] = None,
+    ) -> None:
+        """Watch streaming quality live: write the live tables, and tell of alarms as they come."""
+        workspace = context()
+        with workspace.writing():
+            keys = workspace.keyring.frame(workspace.spark, IdKind)
+            settings = configured(workspace.settings.jobs)
+            watching = Watch(workspace.lake, keys, settings, tell=typer.echo)
+            watching.run(arguments.trigger(trigger))
+
+
+class Watch:
+    """Takes micro-batches; each step leaves the live tables as all records so far have them."""
+
+    def __init__(
+        self, lake: Lake, keys: DataFrame, settings: Watching, tell: Callable[[str], None]
+    ) -> None:
+        self._lake, self._keys, self._settings, self._tell = lake, keys, settings, tell
+        self._expired: date | None = None
+        self.error: BaseException | None = None
+
+    def run(self, trigger: dict[str, Any], options: dict[str, Any] | None = None) -> None:
+        """Take what comes, as `trigger` says; `options` are those of `Lake.follow`.
+
+        Raises what a step raised.
+        """
+        # Of what is there already, none may come before what is older, or the watermark would drop that.
+        read = {"withEventTimeOrder": True} | (options or {})
+        heard = gathered(
+            self._lake.follow(BRONZE_PLAYBACK, read),
+            self._lake.follow(BRONZE_HEARTBEATS, read),
+            self._settings.late,
+        )
+        query = self._lake.stream(
+            heard, f"{self._lake.root}/{CHECKPOINT}", trigger, self.take, mode="update"
+        )
+        try:
+            query.awaitTermination()
+        # Spark tells of a failure in a step as text; the real one is raised.
+        except StreamingQueryException as error:
+            raise self.error or error from None
+        finally:
+            query.stop()
+
+    def take(self, batch: DataFrame, number: int) -> None:
+        try:
+            self._take(batch.localCheckpoint(), number)
+        except BaseException as error:
+            self.error = error
+            raise RuntimeError(f"step {number} of the watch failed: {error}") from error
+
+    def _take(self, batch: DataFrame, number: int) -> None:
+        settings, lake = self._settings, self._lake
+        span = batch.agg(F.min("first_day").alias("first"), F.max("first_day").alias("last"))
+        (days,) = span.toArrow().to_pylist()
+        if days["first"] is None:
+            return
+        first, last = days["first"], days["last"]
+        found = step.sessions(batch, self._keys, first, last + timedelta(days=1), settings.grace_s)
+        note = Note(run=f"{JOB}:{number}", job=JOB, code=__version__, action="live")
+        dates = [first + timedelta(days=n) for n in range((last - first).days + 2)]
+        lake.upsert(QOE_SESSIONS_LIVE, found, note, days=dates, gone=step.GONE)
+        wanted = _naive(step.touched(batch, settings.grace_s).toArrow().to_pylist())
+        known = lake.read(
+            QOE_SESSIONS_LIVE,
+            None,
+            wanted[0].date() - timedelta(days=1),
+            wanted[-1].date() + timedelta(days=1),
+        )
+        self._replace(
+            lake, QOE_CELLS_LIVE, step.live_cells(known, wanted, settings.bearable), wanted, note
+        )
+        self._judge(wanted, note)
+        self._expire(last, note)
+
+    def _judge(self, wanted: list[datetime], note: Note) -> None:
+        """Judge the hours that were touched, and those after them, whose hour before has changed."""
+        settings, lake = self._settings, self._lake
+        judged = sorted({*wanted, *(hour + _HOUR for hour in wanted)})
+        beside = sorted({*judged, *(hour - _HOUR for hour in judged)})
+        days = sorted({hour.date() for hour in beside})
+        frames = [self._expected(day) for day in days]
+        usual = frames[0]
+        for frame in frames[1:]:
+            usual = usual.unionByName(frame)
+        cells = lake.read(QOE_CELLS_LIVE, None, days[0], days[-1] + timedelta(days=1))
+        found = step.live_anomalies(
+            cells.where(step.in_hours(F.col("bucket_at"), beside)), usual, judged, settings.subsets,
+            settings.floor, settings.usual, settings.alarming, settings.maintenance,
+        ).localCheckpoint()  # fmt: skip
+        before = lake.read(QOE_ANOMALIES_LIVE, None, days[0], days[-1] + timedelta(days=1))
+        key = list(QOE_ANOMALIES_LIVE.key)
+        new = found.where("is_alarm").join(
+            before.where("is_alarm").select(*key), on=key, how="left_anti"
+        )
+        strongest = new.orderBy(F.desc("evidence"), *key).limit(20)
+        told = strongest.toArrow().to_pylist()
+        self._replace(lake, QOE_ANOMALIES_LIVE, found, judged, note)
+        for alarm in told:
+            self._tell(
+                f"{alarm['bucket_at']:%Y-%m-%d %H}h {alarm['cell']}: {METRIC_NAMES[alarm['metric']]}, "
+                f"{alarm['bad']} of {alarm['total']}, usually {alarm['expected_rate']:.1%}"
+            )
+
+    def _expected(self, day: date) -> DataFrame:
+        """What is usual on a day, told once and kept beside the lake's other passing work."""
+        name = f"qoe_live/{day}"
+        known = self._lake.staged(name, step.EXPECTED)
+        if known is not None:
+            return known
+        settings, since = self._settings, day - timedelta(days=HISTORY)
+        past = self._lake.read(QOE_ROLLUPS, None, since, day).where(F.col("width") == HOUR)
+        live = rollups(
+            self._lake.read(QOE_CELLS_LIVE, None, since, day).where(F.col("width") == HOUR),
+            settings.subsets,
+            settings.floor,
+        )
+        whole = step.ahead(past, live.select(*past.columns), "cell_date")
+        told = step.expected(whole, day, settings.usual, settings.alarming)
+        return self._lake.stage(told, name)
+
+    def _replace(
+        self, lake: Lake, table: Any, frame: DataFrame, wanted: list[datetime], note: Note
+    ) -> None:
+        hours = ", ".join(f"TIMESTAMP'{hour.isoformat()}'" for hour in wanted)
+        lake.replace(
+            table,
+            frame.select(*table.names),
+            wanted[0].date(),
+            wanted[-1].date() + timedelta(days=1),
+            note,
+            where=f"date_trunc('HOUR', bucket_at) IN ({hours})",
+        )
+
+    def _expire(self, newest: date, note: Note) -> None:
+        """Forget what the batch has said long ago, once a day."""
+        if self._expired == newest:
+            return
+        for table in (QOE_SESSIONS_LIVE, QOE_CELLS_LIVE, QOE_ANOMALIES_LIVE):
+            self._lake.expire(table, newest - timedelta(days=KEPT_DAYS), note)
+        self._lake.unstage(f"qoe_live/{newest - timedelta(days=KEPT_DAYS)}")
+        self._expired = newest
+
+
+def _naive(rows: list[dict[str, Any]]) -> list[datetime]:
+    """Hours in order, as UTC without saying so, as Spark takes them."""
+    return sorted(row["hour"].replace(tzinfo=None) for row in rows)

@@ -1,0 +1,168 @@
+"""A step of the live watch: sessions, cells and anomalies of what a micro-batch touched, by the code of the batch.
+
+A play that is heard of is told anew from all its records, and takes the place of what was told of it. The hours that
+its records lie in are then summed anew from all sessions of those hours, so that cells are those of the batch at any
+moment: a sum of what came in so far. Nothing depends on how records were cut into micro-batches, and a step that is
+done twice is as once. Cells of a day are left to the batch.
+
+Anomalies need what is usual. That is told of the days before today alone (qoe/baseline.py), so it is told once a day,
+of each cell and hour (`expected`), and joined. The hour that is not over yet has fewer sessions, and is judged as such.
+Its threshold is that of the day before, for how often chance will be tried today is not known yet. What is too small,
+or new today, waits for the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
+
+from cinelake.behaviour.identity import IdKind, known_as
+from cinelake.qoe.anomalies import (
+    Alarming,
+    Maintenance,
+    dated,
+    hours,
+    judged,
+    muted,
+    places,
+    thresholds,
+)
+from cinelake.qoe.baseline import Usual, with_baseline
+from cinelake.qoe.cells import Bearable, cells
+from cinelake.qoe.live.heard import beats_of, events_of
+from cinelake.qoe.rollups import rollups
+from cinelake.qoe.sessions import qoe_sessions
+from cinelake.tables.qoe import FIVE_MINUTES, HOUR, QOE_SESSIONS
+
+WIDTHS = (FIVE_MINUTES, HOUR)
+GONE = "_gone"
+_HOUR = timedelta(hours=1)
+_SAME = ("cell", "metric", "day", "hour")
+EXPECTED = StructType(
+    [
+        StructField("cell", StringType()),
+        StructField("metric", StringType()),
+        StructField("day", IntegerType()),
+        StructField("hour", IntegerType()),
+        *(StructField(name, DoubleType()) for name in ("rate", "spread", "known", "threshold")),
+    ]
+)
+# Where the day before has no threshold: a hundred thousand tries to one false alarm.
+DEFAULT_THRESHOLD = 5.0
+
+
+def sessions(batch: DataFrame, keys: DataFrame, start: date, end: date, grace_s: int) -> DataFrame:
+    """Rows of `qoe_sessions` of the plays of a micro-batch, and `_gone` of those that may have been told and are not.
+
+    `batch` are rows of `gathered` whose first days lie in `[start, end)`.
+    """
+    told = qoe_sessions(
+        events_of(batch), beats_of(batch), keys, start, end + timedelta(days=1), grace_s
+    ).select(*QOE_SESSIONS.names)
+    # Of a play's last day but one all is known; what was taken for a start on the day after was none.
+    named = batch.select(known_as(IdKind.PLAY, "play_id", keys), "first_day")
+    may_start = named.select(
+        "play_id", F.col("first_day").alias("session_date"), F.lit(True).alias("_is_known")
+    )
+    after = named.select(
+        "play_id", F.date_add("first_day", 1).alias("session_date"), F.lit(False).alias("_is_known")
+    )
+    days = (
+        may_start.union(after)
+        .groupBy("play_id", "session_date")
+        .agg(F.bool_or("_is_known").alias("_is_known"))
+    )
+    joined = days.join(
+        told.withColumn("_is_told", F.lit(True)), on=["play_id", "session_date"], how="left"
+    )
+    holds = F.col("_is_known") & F.coalesce("_is_told", F.lit(False))
+    return joined.select(*QOE_SESSIONS.names, (~holds).alias(GONE))  # fmt: skip
+
+
+def touched(batch: DataFrame, grace_s: int) -> DataFrame:
+    """`hour timestamp`, each once: in which what was told of the plays of a micro-batch may lie, before or after it."""
+    times = F.concat(
+        F.transform("events", lambda one: one["event_time"]),
+        F.transform("beats", lambda one: one["event_time"]),
+    )
+    grace = F.make_dt_interval(secs=F.lit(grace_s))
+    first = F.date_trunc("hour", F.array_min(times))
+    last = F.date_trunc("hour", F.array_max(times) + grace)
+    every = F.sequence(first, last, F.expr("INTERVAL 1 HOUR"))
+    return batch.select(F.explode(every).alias("hour")).distinct()
+
+
+def live_cells(known: DataFrame, wanted: Sequence[datetime], bearable: Bearable) -> DataFrame:
+    """The cells of these hours, of five minutes and of the hour. `known` are rows of `qoe_sessions_live`."""
+    first, last = min(wanted), max(wanted)
+    of_time = known.where(
+        (F.col("started_at") < F.lit(last + _HOUR)) & (F.col("ended_at") >= F.lit(first))
+    )
+    found = cells(of_time, first.date(), last.date() + timedelta(days=1), bearable, WIDTHS)
+    return found.where(in_hours(F.col("bucket_at"), wanted))
+
+
+def in_hours(at: Column, wanted: Sequence[datetime]) -> Column:
+    """Whether a time lies in one of these hours."""
+    return F.date_trunc("hour", at).isin(*(F.lit(hour) for hour in wanted))
+
+
+def expected(past: DataFrame, today: date, usual: Usual, alarming: Alarming) -> DataFrame:
+    """`EXPECTED`: what is usual of each cell, metric and hour of `today`, by hourly roll-ups of the days before."""
+    rows = hours(past, usual)
+    number = (today - date(1970, 1, 1)).days
+    free = today.weekday() >= 5 or today in usual.holidays
+    at = F.timestamp_seconds(F.lit(number * 86_400) + F.col("hour") * 3600)
+    grid = (
+        rows.where(F.col("day") >= number - usual.days)
+        .select("cell", "subset", "parent", "metric")
+        .distinct()
+        .select("*", F.explode(F.sequence(F.lit(0), F.lit(23))).alias("hour"))
+    )
+    # Nothing of a day enters what is usual on it: any row asks for what a row of that hour would be told.
+    asked = grid.select(
+        "cell", "subset", "parent", at.alias("bucket_at"), F.lit(number).alias("day"), "hour",
+        F.lit(free).alias("is_free"), "metric", F.lit(0).cast("bigint").alias("bad"),
+        F.lit(1).cast("bigint").alias("total"), F.lit(0.0).alias("loss"),
+    ).select(*rows.columns)  # fmt: skip
+    told = with_baseline(rows.unionByName(asked), usual).where(F.col("day") == number)
+    of_yesterday = thresholds(rows.where(F.col("day") == number - 1), alarming)
+    # Where nothing was tried yesterday, as after a day without data, what is tried today is told by what is known.
+    limit = F.coalesce("_threshold", F.lit(DEFAULT_THRESHOLD))
+    held = of_yesterday.agg(F.max("threshold").alias("_threshold"))
+    return told.crossJoin(F.broadcast(held)).select(
+        "cell", "metric", "day", "hour", "rate", "spread", "known", limit.alias("threshold")
+    )
+
+
+def live_anomalies(
+    found: DataFrame,
+    usual_today: DataFrame,
+    wanted: Sequence[datetime],
+    subsets: Sequence[str],
+    floor: int,
+    usual: Usual,
+    alarming: Alarming,
+    maintenance: Sequence[Maintenance],
+) -> DataFrame:
+    """Rows of `qoe_anomalies` of the `wanted` hours. `found` are cells of these hours and of those before each."""
+    rolled = rollups(found.where(F.col("width") == HOUR), subsets, floor)
+    rated = dated(hours(rolled, usual).join(usual_today, on=list(_SAME), how="inner"))
+    limits = rated.groupBy("anomaly_date").agg(F.max("threshold").alias("threshold"))
+    told = judged(rated.drop("threshold"), limits, alarming)
+    here = places(rolled).drop("_day")
+    inside = told.where(in_hours(F.col("bucket_at"), wanted))
+    return muted(inside.join(here, on=["bucket_at", "cell"], how="inner"), maintenance)
+
+
+def ahead(batch: DataFrame, live: DataFrame, day: str) -> DataFrame:
+    """Rows of a table, and those of its live one of the days that it does not know yet."""
+    newest = batch.agg(F.max(day).alias("_newest"))
+    later = live.crossJoin(F.broadcast(newest)).where(
+        F.col("_newest").isNull() | (F.col(day) > F.col("_newest"))
+    )
+    return batch.unionByName(later.drop("_newest"))

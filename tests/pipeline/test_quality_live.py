@@ -1,0 +1,191 @@
+"""The live watch comes to the cells of the batch, however records come in, and tells of alarms as they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from unit.behaviour.bronze import bronze, keys, landed_line, moment
+from unit.qoe.traces import WHO
+from unit.tables.rows import rows, same
+
+from cinelake.qoe.cells import cells
+from cinelake.qoe.heard import BEAT_COLUMNS
+from cinelake.qoe.live.commands import CHECKPOINT, Watch, Watching, configured
+from cinelake.qoe.live.step import ahead
+from cinelake.qoe.rollups import UnknownDimension
+from cinelake.qoe.sessions import qoe_sessions
+from cinelake.runtime.commits import Note
+from cinelake.runtime.lake import Lake
+from cinelake.sources.bronze import payload
+from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
+from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.qoe import QOE_CELLS, QOE_SESSIONS
+from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE, QOE_SESSIONS_LIVE
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
+START, END = date(2020, 5, 1), date(2020, 5, 4)
+NOTE = Note(run="test", job="test", code="0", action="append")
+AT_ONCE: dict[str, Any] = {"availableNow": True}
+
+
+def play(name: str, told: str, received: str | None = None, /, **more: Any) -> list[str]:
+    """Events as `1 10:58 attempt, 1 10:59 first_frame`: day, time and what."""
+    lines = []
+    for number, each in enumerate(told.split(", ")):
+        day, clock, event = each.split()
+        at = f"{day} {clock}"
+        about = (
+            WHO | {"play_id": name, "event": event, "sequence": number, "cause": "network"} | more
+        )
+        lines.append(landed_line(f"{name}-e{number}", at, received, **about))
+    return lines
+
+
+def beat(name: str, number: int, at: str, received: str | None = None, /, **more: Any) -> str:
+    about = {"play_id": name, "account_id": "a", "device_id": "d", "sequence": number, "state": "playing",
+             "position_s": 1.0, "played_s": 30.0}  # fmt: skip
+    return landed_line(f"{name}-h{number}", at, received, **(about | more))
+
+
+STALLED = "1 10:58 attempt, 1 10:59 first_frame, 1 11:09 rebuffer_start, 1 11:10 rebuffer_end, 1 11:20 stop"
+# What comes in first, then, and at last: its events, and its heartbeats.
+PARTS: list[tuple[list[str], list[str]]] = [
+    (
+        # One is cut by the end of the part, and one has only been pressed.
+        [*play("cut", STALLED)[:3], *play("pressed", "1 11:30 attempt")],
+        # Of one that plays over midnight a heartbeat of the second day comes before all else.
+        [beat("cut", 0, "1 11:00"), beat("night", 3, "2 00:01")],
+    ),
+    (
+        [
+            *play("cut", STALLED)[3:],
+            # Its clock is hours ahead: it is dated by its receipt, and makes nothing late.
+            *play("ahead", "2 09:00 attempt, 2 09:01 first_frame, 2 09:30 stop", "1 12:00"),
+            *play("night", "1 23:50 attempt, 1 23:51 first_frame, 2 00:20 error"),
+        ],
+        [beat("cut", 0, "1 11:00"), beat("night", 1, "1 23:52")],
+    ),
+    (
+        # Late by half a day, and in good time for the watermark; a copy of what is known; and one of the third day.
+        [
+            *play("late", "1 13:00 attempt, 1 13:01 error", "2 10:00"),
+            *play("cut", STALLED)[:1],
+            *play("next", "3 08:00 attempt, 3 08:01 first_frame, 3 08:30 stop"),
+        ],
+        [beat("next", 0, "3 08:10", stalled=None)],
+    ),
+]
+
+
+def take_in(lake: Lake, events: Sequence[str], beats: Sequence[str]) -> None:
+    spark = lake.spark
+    lake.append(BRONZE_PLAYBACK, bronze(spark, PLAYBACK_SOURCE, events), NOTE)
+    lake.append(BRONZE_HEARTBEATS, bronze(spark, HEARTBEATS_SOURCE, beats), NOTE)
+
+
+def watched(lake: Lake, settings: Watching | None = None) -> list[str]:
+    told: list[str] = []
+    Watch(lake, keys(lake.spark), settings or Watching(), told.append).run(AT_ONCE)
+    return told
+
+
+def of_batch(lake: Lake) -> tuple[DataFrame, DataFrame]:
+    settings = Watching()
+    sessions = qoe_sessions(
+        payload(lake.read(BRONZE_PLAYBACK), PLAYBACK_SOURCE),
+        payload(lake.read(BRONZE_HEARTBEATS), HEARTBEATS_SOURCE, *BEAT_COLUMNS),
+        keys(lake.spark),
+        START,
+        END,
+        settings.grace_s,
+    ).select(*QOE_SESSIONS.names)
+    found = cells(sessions, START, END, settings.bearable, (5, 60)).select(*QOE_CELLS.names)
+    return sessions.localCheckpoint(), found.localCheckpoint()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    return Lake(spark, str(tmp_path / "lake"))
+
+
+def test_live_sessions_and_cells_are_those_of_the_batch(lake: Lake) -> None:
+    for events, beats in PARTS:
+        take_in(lake, events, beats)
+        watched(lake)
+    sessions, found = of_batch(lake)
+    assert sessions.count() == 6
+    same(lake.read(QOE_SESSIONS_LIVE), sessions)
+    same(lake.read(QOE_CELLS_LIVE), found)
+    # A step that was killed after it had written is done again, from the checkpoint before it.
+    state = lake.root + "/" + CHECKPOINT
+    for file in sorted(Path(state, "commits").glob("*2")):
+        file.unlink()
+    watched(lake)
+    same(lake.read(QOE_CELLS_LIVE), found)
+
+
+def test_all_at_once_comes_to_the_same(lake: Lake) -> None:
+    for events, beats in PARTS:
+        take_in(lake, events, beats)
+    watched(lake)
+    _, found = of_batch(lake)
+    same(lake.read(QOE_CELLS_LIVE), found)
+
+
+def crowd(day: int, bad: int, names: str) -> tuple[list[str], list[str]]:
+    """Forty presses of an hour, of which some fail."""
+    events = []
+    for number in range(40):
+        ends = "error" if number < bad else "first_frame"
+        events += play(
+            f"{names}{number}", f"{day} 10:{number:02} attempt, {day} 10:{number:02} {ends}"
+        )
+    return events, [beat(f"{names}39", 0, f"{day} 10:40")]
+
+
+def test_an_alarm_is_told_once_and_in_the_hour_of_it(lake: Lake) -> None:
+    for day in range(1, 9):
+        take_in(lake, *crowd(day, 1, f"d{day}-"))
+    assert watched(lake) == []
+    take_in(lake, *crowd(9, 30, "d9-"))
+    told = watched(lake)
+    assert any(
+        "2020-05-09 10h all: attempts that failed to start, 30 of 40" in line for line in told
+    )
+    alarms = lake.read(QOE_ANOMALIES_LIVE).where("is_alarm").toArrow().to_pylist()
+    assert {row["metric"] for row in alarms} == {"start_failure"}
+    assert {row["bucket_at"].hour for row in alarms} == {10}
+    # More of the same hour is no news.
+    take_in(lake, play("more", "9 10:50 attempt, 9 10:51 error"), [])
+    assert watched(lake) == []
+
+
+def test_what_the_batch_says_of_a_day_goes_before_what_the_watch_said(spark: SparkSession) -> None:
+    def cell(day: int, attempts: int) -> dict[str, Any]:
+        at = datetime(2020, 5, day, 10)
+        return {"width": 60, "bucket_at": at, "cell_date": at.date(), "attempts": attempts}
+
+    batch = rows(spark, QOE_CELLS, cell(1, 5), cell(2, 6))
+    live = rows(spark, QOE_CELLS, cell(2, 7), cell(3, 8))
+    same(
+        ahead(batch, live, "cell_date"), rows(spark, QOE_CELLS, cell(1, 5), cell(2, 6), cell(3, 8))
+    )
+    same(ahead(batch.limit(0), live, "cell_date"), live)
+
+
+def test_the_watch_is_set_as_the_jobs_are(lake: Lake) -> None:
+    told = configured(
+        {"build_qoe_sessions": {"grace_s": 90}, "roll_up_qoe_cells": {"subsets": ["city"]}}
+    )
+    assert (told.grace_s, told.subsets, told.late) == (90, ("city",), timedelta(hours=2))
+    # What goes wrong in a step is said as it is.
+    take_in(lake, play("p", "1 10:00 attempt"), [])
+    with pytest.raises(UnknownDimension, match="city"):
+        watched(lake, told)
+    assert moment("1").date() == START
