@@ -1,19 +1,22 @@
 """Find the cells and hours in which more sessions went bad than should, within a budget of false alarms."""
 
-from cinelake.qoe.anomalies import HISTORY, Alarming, Maintenance, anomalies
+from cinelake.qoe.anomalies import HISTORY, Alarming, anomalies
 from cinelake.qoe.baseline import Usual
 from cinelake.runtime.job import JobParams, Reading, Run, job
+from cinelake.tables.maintenance import LONGEST_DAYS, QOE_MAINTENANCE
 from cinelake.tables.qoe import QOE_ANOMALIES, QOE_ROLLUPS
 
 
 class FindQoeAnomaliesParams(JobParams):
     usual: Usual = Usual()
     alarming: Alarming = Alarming()
-    maintenance: tuple[Maintenance, ...] = ()
 
 
 @job(
-    reads=[Reading(QOE_ROLLUPS, lookback=HISTORY)],
+    reads=[
+        Reading(QOE_ROLLUPS, lookback=HISTORY),
+        Reading(QOE_MAINTENANCE, lookback=LONGEST_DAYS),
+    ],
     writes=[QOE_ANOMALIES],
     params=FindQoeAnomaliesParams,
 )
@@ -25,7 +28,7 @@ def find_qoe_anomalies(run: Run[FindQoeAnomaliesParams]) -> None:
         run.end,
         params.usual,
         params.alarming,
-        params.maintenance,
+        run.read(QOE_MAINTENANCE),
     )
     run.write(QOE_ANOMALIES, found)
 

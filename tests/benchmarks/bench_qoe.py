@@ -25,6 +25,7 @@ from pyspark.sql import functions as F
 from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.baseline import Usual
 from cinelake.qoe.cells import Bearable, cells
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import (
     BITRATE_EDGES_KBPS,
     COUNTS,
@@ -64,6 +65,9 @@ WITH pressed AS (
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_stall_ms >= {stall_ms} AND p.hour_stall_ms > {share} * p.hour_ms
         THEN 1 ELSE 0 END) AS stalled_hours,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_frames_ms > 0 THEN 1 ELSE 0 END) AS frame_hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_bitrate_ms > 0 THEN 1 ELSE 0 END) AS rated_hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_bitrate_ms > 0 AND p.hour_bits < {poor} * p.hour_bitrate_ms
+        THEN 1 ELSE 0 END) AS poor_hours,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_frames_ms > 0
         AND p.hour_dropped_frames * 60000 > {drops} * p.hour_frames_ms THEN 1 ELSE 0 END) AS choppy_hours,
     {plain}, {rates}
@@ -90,6 +94,8 @@ LIVED = (
     "stalled_hours",
     "frame_hours",
     "choppy_hours",
+    "rated_hours",
+    "poor_hours",
     *PLAIN,
 )
 
@@ -132,7 +138,7 @@ def by_hand(sessions: str, part: str) -> str:
     return BY_HAND.format(
         dims=", ".join(f"coalesce({name}, 'unknown') AS {name}" for name in DIMENSIONS), names=", ".join(DIMENSIONS),
         timed=timed, slow=BEARABLE.join_ms, stall_ms=BEARABLE.stall_ms, share=BEARABLE.stall_share,
-        drops=BEARABLE.dropped_frames_a_minute, day=DAY, sessions=sessions, part=part,
+        drops=BEARABLE.dropped_frames_a_minute, poor=BEARABLE.bitrate_kbps, day=DAY, sessions=sessions, part=part,
         joins=", ".join(f"{sql} AS {name}" for name, sql in joins.items()),
         rates=", ".join(f"{sql} AS {name}" for name, sql in rates.items()),
         plain=", ".join(f"sum(p.{name}) AS {name}" for name in PLAIN), rows=rows,
@@ -165,6 +171,8 @@ def write_sessions(spark: SparkSession, path: Path, count: int) -> None:
             "hour_stall_ms": F.when(first, stall).otherwise(0),
             "hour_dropped_frames": F.when(first, dropped).otherwise(0),
             "hour_frames_ms": F.when(first, play).otherwise(0),
+            "hour_bits": F.when(first, (400 + chance * 10) * play).otherwise(0),
+            "hour_bitrate_ms": F.when(first, play).otherwise(0),
         }  # fmt: skip
         return F.struct(*(column.alias(name) for name, column in told.items())).cast(SLICE)
 
@@ -287,7 +295,8 @@ def test_detection_costs_less_than_three_scans_by_a_window(
 
     def detection() -> None:
         rows = spark.read.parquet(str(path))
-        drain(anomalies(rows, last, last + timedelta(days=1), Usual(), Alarming()))
+        calendar = spark.createDataFrame([], QOE_MAINTENANCE.schema)
+        drain(anomalies(rows, last, last + timedelta(days=1), Usual(), Alarming(), calendar))
 
     mine, scan = in_turn(detection, lambda: drain(plain(spark, path)), repetitions=3)
     ratio = mine.median / scan.median

@@ -25,12 +25,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.identity import IdKind
-from cinelake.qoe.anomalies import Alarming, Maintenance, anomalies
+from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.baseline import Usual
 from cinelake.qoe.causes import Search, history, with_causes
 from cinelake.qoe.cells import Bearable, cells
 from cinelake.qoe.heard import BEAT_COLUMNS
 from cinelake.qoe.incidents import Merging, incidents
+from cinelake.qoe.maintenance.commands import announced
 from cinelake.qoe.rollups import SUBSETS, parts_of, rollups
 from cinelake.qoe.sessions import qoe_sessions
 from cinelake.runtime.deliveries import Delivery
@@ -42,6 +43,7 @@ from cinelake.sources.bronze import bronze_rows, payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.sources.source import Source
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import HOUR, QOE_CELLS, QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "3000"))
@@ -94,12 +96,14 @@ def truth_of(folder: Path) -> pd.DataFrame:
     return told.assign(touched=told["incident_id"].map(touched).fillna(0).astype(int), **times)
 
 
-def calendar(truth: pd.DataFrame) -> tuple[Maintenance, ...]:
-    own = truth[truth["kind"] == "maintenance"]
-    return tuple(
-        Maintenance(start=row["started_at"], end=row["ended_at"], isp=row["isp"])
-        for row in own.to_dict("records")
-    )
+def calendar(spark: SparkSession, truth: pd.DataFrame) -> DataFrame:
+    own = truth[truth["kind"] == "maintenance"].to_dict("records")
+    told = [
+        announced(f"isp={row['isp']}", row["started_at"].isoformat(), row["ended_at"].isoformat(), "work", "them")
+        for row in own
+    ]  # fmt: skip
+    rows = [tuple(row[name] for name in QOE_MAINTENANCE.names) for row in told]
+    return spark.createDataFrame(rows, QOE_MAINTENANCE.schema)
 
 
 def found(spark: SparkSession, folder: Path, settings: Settings) -> Found:
@@ -118,7 +122,8 @@ def found(spark: SparkSession, folder: Path, settings: Settings) -> Found:
     truth = truth_of(folder)
     first = START + timedelta(days=WARM_UP)
     odd = kept(
-        anomalies(rolled, first, end, Usual(), Alarming(), calendar(truth)), folder / "anomalies"
+        anomalies(rolled, first, end, Usual(), Alarming(), calendar(spark, truth)),
+        folder / "anomalies",
     )
     states: list[pd.DataFrame] = []
     before = spark.createDataFrame([], QOE_INCIDENTS.schema)

@@ -11,16 +11,16 @@ B times. What is tried are the cells, hours and metrics with sessions enough to 
 cell of each subset, what chance does shows in all of them at once, and T counts them once.
 
 Affected sessions are bad ones beyond those expected. Minutes lost: of stalls the stalled time beyond that expected; of
-a failed or left start what a usual start is watched; of a playback failure half of that; of a slow start the wait.
+a failed or left start what a usual start is watched; of a playback failure half of that; of a slow start the wait;
+of a picture that jerks or is blurred none.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StructField, StructType
@@ -28,39 +28,12 @@ from pyspark.sql.types import DoubleType, StructField, StructType
 from cinelake.behaviour.records import within
 from cinelake.qoe.baseline import MOST_DAYS, Usual, by_metric, with_baseline
 from cinelake.qoe.chances import with_surprise
+from cinelake.qoe.maintenance.calendar import with_muted
 from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_ANOMALIES
 
 _LN10 = math.log(10)
 # Days before a window to be read: history, what caps that, and the hour before the first.
 HISTORY = 2 * MOST_DAYS + 1
-
-
-class Maintenance(BaseModel):
-    """Work that was announced: where and when nobody needs to be told that it is worse."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    start: datetime
-    end: datetime
-    cdn: str | None = None
-    pop: str | None = None
-    isp: str | None = None
-    asn: str | None = None
-    region: str | None = None
-    device_model: str | None = None
-    app_version: str | None = None
-    connection: str | None = None
-
-    @model_validator(mode="after")
-    def _is_somewhere_and_ends(self) -> Maintenance:
-        if self.end <= self.start:
-            raise ValueError(f"maintenance ends at {self.end}, before it starts at {self.start}")
-        if not self.where():
-            raise ValueError(f"maintenance names none of {', '.join(DIMENSIONS)}; say where it is")
-        return self
-
-    def where(self) -> dict[str, str]:
-        return {name: value for name in DIMENSIONS if (value := getattr(self, name)) is not None}
 
 
 class Alarming(BaseModel):
@@ -89,16 +62,16 @@ def anomalies(
     end: date,
     usual: Usual,
     alarming: Alarming,
-    maintenance: Sequence[Maintenance] = (),
+    calendar: DataFrame,
 ) -> DataFrame:
-    """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days."""
+    """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days, `calendar` is `qoe_maintenance`."""
     rows = hours(rollups, usual)
     since = start - timedelta(days=1)
     rated = within(dated(with_baseline(rows, usual)), "anomaly_date", since, end)
     told = judged(rated, thresholds(rows, alarming), alarming)
     inside = within(told, "anomaly_date", start, end)
     where = within(places(rollups), "_day", start, end).drop("_day")
-    return muted(inside.join(where, on=["bucket_at", "cell"], how="inner"), maintenance)
+    return muted(inside.join(where, on=["bucket_at", "cell"], how="inner"), calendar)
 
 
 def hours(rollups: DataFrame, usual: Usual) -> DataFrame:
@@ -126,12 +99,13 @@ def judged(rated: DataFrame, thresholds: DataFrame, alarming: Alarming) -> DataF
     return told.join(F.broadcast(thresholds), on="anomaly_date", how="left")
 
 
-def muted(told: DataFrame, maintenance: Sequence[Maintenance]) -> DataFrame:
+def muted(told: DataFrame, calendar: DataFrame) -> DataFrame:
     """Rows of `qoe_anomalies`: what was judged, beside where it is, with what is announced kept quiet."""
-    is_muted = _muted(maintenance)
-    is_alarm = (F.col("evidence") >= F.col("threshold")) & ~is_muted
-    return told.select("*", is_muted.alias("is_muted"), is_alarm.alias("is_alarm")).select(
-        *QOE_ANOMALIES.names
+    is_alarm = (F.col("evidence") >= F.col("threshold")) & ~F.col("is_muted")
+    return (
+        with_muted(told, calendar)
+        .select("*", is_alarm.alias("is_alarm"))
+        .select(*QOE_ANOMALIES.names)
     )
 
 
@@ -174,7 +148,9 @@ def _minutes_lost() -> dict[str, Column]:
         "slow_start": F.try_divide("join_ms", "timed_starts") / 60_000,
         "stall": F.try_divide("stall_ms", "stalled_hours") / 60_000,
         "playback_failure": watched / 2,
+        # Such pictures are seen to the end, as a rule: nobody waits.
         "dropped_frames": F.lit(0.0),
+        "low_bitrate": F.lit(0.0),
     }
 
 
@@ -200,15 +176,3 @@ def thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
     tried = F.greatest(F.col("told") / F.col("subsets"), F.lit(1.0))
     nominal = F.log10(tried / alarming.false_incidents_a_day)
     return counted.select("anomaly_date", F.greatest(nominal, F.lit(1.0)).alias("threshold"))
-
-
-def _muted(maintenance: Sequence[Maintenance]) -> Column:
-    """Whether a row lies in announced work, or where its effects show: in what it strikes, and in parts of that."""
-    muted = F.lit(False)
-    for work in maintenance:
-        begins = F.date_trunc("hour", F.lit(work.start))
-        here = (F.col("bucket_at") >= begins) & (F.col("bucket_at") < F.lit(work.end))
-        for name, value in work.where().items():
-            here = here & (F.coalesce(F.col(name), F.lit("")) == value)
-        muted = muted | here
-    return muted

@@ -42,6 +42,7 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     "stall": ("stalled_hours", "hours"),
     "playback_failure": ("playback_failures", "hours"),
     "dropped_frames": ("choppy_hours", "frame_hours"),
+    "low_bitrate": ("poor_hours", "rated_hours"),
 }
 assert tuple(COUNTED) == METRICS
 # The longest history; four of each weekday.

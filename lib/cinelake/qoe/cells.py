@@ -55,6 +55,11 @@ class Bearable(BaseModel):
     stall_ms: int = Field(
         10_000, ge=0, description="and at least so long in the hour, for one hiccup is none (ms)"
     )
+    bitrate_kbps: int = Field(
+        1100,
+        gt=0,
+        description="of an hour, on average: what YouTube asks for 480p; below, a TV shows a blur",
+    )
     dropped_frames_a_minute: float = Field(
         120, gt=0, description="two a second: motion is seen to jerk"
     )
@@ -169,6 +174,7 @@ def _counted(bearable: Bearable) -> list[Column]:
     )
     is_stalled = (stalled >= bearable.stall_ms) & (stalled > bearable.stall_share * hour)
     is_choppy = of_slice("hour_dropped_frames") * 60_000 > bearable.dropped_frames_a_minute * framed
+    rated, bits = of_slice("hour_bitrate_ms"), of_slice("hour_bits")
     rate = of_slice("bits") / F.when(of_slice("bitrate_ms") > 0, of_slice("bitrate_ms"))
     counts = {
         "attempts": one(is_press),
@@ -186,6 +192,8 @@ def _counted(bearable: Bearable) -> list[Column]:
         "stalled_hours": one((hour > 0) & is_stalled),
         "frame_hours": one((hour > 0) & (framed > 0)),
         "choppy_hours": one((hour > 0) & (framed > 0) & is_choppy),
+        "rated_hours": one((hour > 0) & (rated > 0)),
+        "poor_hours": one((hour > 0) & (rated > 0) & (bits < bearable.bitrate_kbps * rated)),
     }  # fmt: skip
     plain = [name for name in COUNTS if name not in counts]
     assert set(plain) | set(counts) == set(COUNTS)

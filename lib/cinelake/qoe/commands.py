@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
+from cinelake.qoe.maintenance import commands as maintenance_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
 from cinelake.qoe.shown import advised, around, change, latest, newest
 from cinelake.runtime.workspace import Workspace
@@ -28,6 +29,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
     detect_command.register(app)
     live_commands.register(app, context)
+    maintenance_commands.register(app, context)
 
     @app.command()
     def incidents(

@@ -24,6 +24,7 @@ METRIC_NAMES = {
     "stall": "sessions that stalled for long in an hour",
     "playback_failure": "sessions that failed while playing",
     "dropped_frames": "sessions with jerking pictures",
+    "low_bitrate": "sessions with a blurred picture",
 }
 
 

@@ -245,6 +245,8 @@ def _chosen(slices: DataFrame) -> DataFrame:
                 ("hour_stall_ms", F.col("stall_ms")),
                 ("hour_dropped_frames", F.col("dropped_frames")),
                 ("hour_frames_ms", F.col("frames_ms")),
+                ("hour_bits", F.col("bits")),
+                ("hour_bitrate_ms", F.col("bitrate_ms")),
             )
         ),
     )

@@ -47,6 +47,7 @@ METRICS = (
     "stall",
     "playback_failure",
     "dropped_frames",
+    "low_bitrate",
 )
 STATES = ("open", "recovering", "closed")
 FIVE_MINUTES, HOUR, DAY = 5, 60, 1440
@@ -81,6 +82,8 @@ SLICE = _struct(
     hour_stall_ms=_L,
     hour_dropped_frames=_L,
     hour_frames_ms=_L,
+    hour_bits=_L,
+    hour_bitrate_ms=_L,
 )
 
 
@@ -169,6 +172,8 @@ COUNTS = {
     "stalled_hours": "Of them, those that stalled for longer than is bearable",
     "frame_hours": "Of them, those that told of dropped frames",
     "choppy_hours": "Of them, those that dropped more than is bearable",
+    "rated_hours": "Of the hours, those of which the bitrate is known",
+    "poor_hours": "Of them, those whose mean bitrate was lower than is bearable",
     "play_ms": "Playing time (ms)",
     "stall_ms": "Connection-induced rebuffering (ms)",
     "stalls": "Connection-induced rebuffers",
@@ -207,6 +212,8 @@ _CELL_CHECKS = (
     satisfies("stalled_hours_were_hours",
               "stalled_hours <= hours AND choppy_hours <= frame_hours AND frame_hours <= hours",
               "stalled_hours", "hours", "choppy_hours", "frame_hours"),
+    satisfies("poor_hours_were_rated", "poor_hours <= rated_hours AND rated_hours <= hours",
+              "poor_hours", "rated_hours", "hours"),
     satisfies("stalled_slices_were_slices", "stalled_slices <= slices", "stalled_slices", "slices"),
 )  # fmt: skip
 

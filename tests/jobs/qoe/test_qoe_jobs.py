@@ -19,6 +19,7 @@ from cinelake.runtime.job import Job, rehearse
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import (
     QOE_ANOMALIES,
@@ -161,7 +162,8 @@ def test_without_alarms_nothing_is_opened(spark: SparkSession) -> None:
 
 @pytest.mark.thorough
 def test_an_empty_service_has_no_anomalies(spark: SparkSession) -> None:
-    found = rehearse(JOBS["find_qoe_anomalies"], {QOE_ROLLUPS: rows(spark, QOE_ROLLUPS)}, DAY)
+    inputs = {table: rows(spark, table) for table in (QOE_ROLLUPS, QOE_MAINTENANCE)}
+    found = rehearse(JOBS["find_qoe_anomalies"], inputs, DAY)
     assert found[QOE_ANOMALIES].isEmpty()
 
 

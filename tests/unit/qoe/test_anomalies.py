@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import typer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from unit.qoe.rollup_rows import FIRST, rolled
+from unit.tables.rows import rows
 
-from cinelake.qoe.anomalies import Alarming, Maintenance, anomalies
+from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.baseline import Usual
 from cinelake.qoe.incidents import Merging, of_day
+from cinelake.qoe.maintenance.commands import announced, called_off
 from cinelake.runtime.publish import judged
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import QOE_ANOMALIES
 
 USUAL, ALARMING = Usual(), Alarming()
@@ -30,9 +34,9 @@ def struck(number: int, hour: int, cdn: str, region: str) -> float:
     return 1.0
 
 
-def found(rows: DataFrame, first: int, last: int, **more: Maintenance) -> list[Row]:
-    calm = tuple(more.values())
-    made = anomalies(rows, day(first), day(last), USUAL, ALARMING, calm)
+def found(rolled: DataFrame, first: int, last: int, *works: dict[str, Any]) -> list[Row]:
+    calendar = rows(rolled.sparkSession, QOE_MAINTENANCE, *works)
+    made = anomalies(rolled, day(first), day(last), USUAL, ALARMING, calendar)
     return made.orderBy("bucket_at", "cell").collect()
 
 
@@ -42,7 +46,9 @@ def service(spark: SparkSession) -> DataFrame:
 
 
 def test_a_fault_is_told_where_it_is_and_when(service: DataFrame) -> None:
-    made = anomalies(service, day(9), day(10), USUAL, ALARMING)
+    made = anomalies(
+        service, day(9), day(10), USUAL, ALARMING, rows(service.sparkSession, QOE_MAINTENANCE)
+    )
     assert judged(QOE_ANOMALIES, made).where("size(_reasons) > 0").isEmpty()
     alarms = [row for row in made.collect() if row["is_alarm"]]
     assert {row["metric"] for row in alarms} == {"stall"}
@@ -118,20 +124,49 @@ class TestAtLength:
         assert found(nothing, 0, 10) == []
 
     def test_announced_work_is_told_but_raises_no_alarm(self, service: DataFrame) -> None:
-        begins = datetime(2026, 3, 11, 10, 30, tzinfo=UTC)
-        work = Maintenance(
-            start=begins, end=begins + timedelta(hours=4), cdn="drift", region="Bavaria"
+        work = announced(
+            "cdn=drift|region=Bavaria", "2026-03-11T10:30", "2026-03-11T14:30", "new racks", "me"
         )
-        rows = [
-            row for row in found(service, 9, 10, work=work) if "drift|region=Bavaria" in row["cell"]
+        own = "cdn=drift|region=Bavaria"
+        muted = [row for row in found(service, 9, 10, work) if own in row["cell"]]
+        assert muted
+        assert all(row["is_muted"] and not row["is_alarm"] for row in muted)
+        # Word that it was called off holds from then on.
+        off = called_off([work], work["maintenance_id"][:4])
+        loud = [row for row in found(service, 9, 10, work, off) if own in row["cell"]]
+        assert [row["is_alarm"] for row in loud] == [
+            row["evidence"] >= row["threshold"] for row in loud
         ]
-        assert rows
-        assert all(row["is_muted"] and not row["is_alarm"] for row in rows)
+        assert any(row["is_alarm"] for row in loud)
 
 
-def test_work_that_ends_before_it_begins_or_is_nowhere_is_refused() -> None:
-    begins = datetime(2026, 3, 11, tzinfo=UTC)
-    with pytest.raises(ValueError, match="before it starts"):
-        Maintenance(start=begins, end=begins, cdn="drift")
-    with pytest.raises(ValueError, match="say where it is"):
-        Maintenance(start=begins, end=begins + timedelta(hours=1))
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"until": "2026-03-11T10:00"}, "is not after --from"),
+        ({"until": "2026-03-20T10:00"}, "7 days at most"),
+        ({"until": "noon"}, "is no time"),
+        ({"where": "city=Ulm"}, "name some of cdn"),
+        ({"where": "all"}, "name some of cdn"),
+        ({"why": " "}, "say what is done"),
+    ],
+)
+def test_work_that_makes_no_sense_is_refused(wrong: dict[str, str], said: str) -> None:
+    good = {
+        "where": "cdn=drift",
+        "start": "2026-03-11T10:30",
+        "until": "2026-03-11T14:30",
+        "why": "w",
+    }
+    with pytest.raises(typer.BadParameter, match=said):
+        announced(**(good | wrong), by="me")
+
+
+def test_only_work_that_is_announced_is_called_off() -> None:
+    work = announced("cdn=drift", "2026-03-11T10:30", "2026-03-11T14:30+02:00", "new racks", "me")
+    assert (work["ends_at"] - work["starts_at"]).total_seconds() == 2 * 3600
+    off = called_off([work], work["maintenance_id"])
+    assert (off["number"], off["is_cancelled"]) == (2, True)
+    for rows_, id_, said in (([], "9", "no work"), ([work, off], work["maintenance_id"], "before")):
+        with pytest.raises(typer.BadParameter, match=said):
+            called_off(rows_, id_)

@@ -74,11 +74,13 @@ def sessions(spark: SparkSession) -> DataFrame:
     return rows(
         spark, QOE_SESSIONS,
         # Watched from ten to eleven to two: three slices in two hours, a bad stall in the first.
-        session("a", at(10, 58), piece(at(10, 55), 60_000, 30_000, stalls=2), piece(at(11), 300_000),
+        session("a", at(10, 58), piece(at(10, 55), 60_000, 30_000, stalls=2), piece(at(11), 300_000,
+                hour_bits=300_000 * 1100, hour_bitrate_ms=300_000),
                 piece(at(11, 5), 60_000, hour_ms=0, hour_stall_ms=0), join_ms=9000),
-        # Nobody knows on which CDN; its frames jerk. It fails at midnight past.
+        # Nobody knows on which CDN; its frames jerk, and are blurred. It fails at midnight past.
         session("b", at(23, 57), piece(at(23, 55), 60_000, 1000, dropped_frames=500, frames_ms=60_000,
-                hour_dropped_frames=500, hour_frames_ms=60_000), cdn=None, outcome="playback_failure",
+                hour_dropped_frames=500, hour_frames_ms=60_000, hour_bits=59_000 * 1100, hour_bitrate_ms=60_000),
+                cdn=None, outcome="playback_failure",
                 ended_at=at(0, 2, TOMORROW)),
         session("c", at(10), outcome="start_failure", join_ms=None),
         session("d", at(10, 1), outcome="exit_before_start", join_ms=None, cdn="drift"),
@@ -104,12 +106,13 @@ def test_sessions_count_when_and_where_they_did_something(made: DataFrame) -> No
     day = made.where("width = 1440")
     names = ("attempts", "start_failures", "exits_before_start", "starts", "timed_starts", "slow_starts", "join_ms",
              "playback_failures", "unsound", "slices", "stalled_slices", "hours", "stalled_hours", "frame_hours",
-             "choppy_hours", "play_ms", "stall_ms", "stalls")  # fmt: skip
+             "choppy_hours", "rated_hours", "poor_hours", "play_ms", "stall_ms", "stalls")  # fmt: skip
     assert counted(day, *names) == {
         "attempts": 5, "start_failures": 1, "exits_before_start": 1, "starts": 3, "timed_starts": 2, "slow_starts": 1,
         # The failure came on the next day, and the play of yesterday goes on into this one.
         "join_ms": 11_000, "playback_failures": 0, "unsound": 1, "slices": 5, "stalled_slices": 2, "hours": 4,
-        "stalled_hours": 1, "frame_hours": 1, "choppy_hours": 1, "play_ms": 780_000, "stall_ms": 31_000, "stalls": 2,
+        "stalled_hours": 1, "frame_hours": 1, "choppy_hours": 1, "rated_hours": 2, "poor_hours": 1,
+        "play_ms": 780_000, "stall_ms": 31_000, "stalls": 2,
     }  # fmt: skip
     ten = made.where((F.col("width") == 60) & (F.col("bucket_at") == at(10)))
     assert counted(ten, "attempts", "slices", "hours", "stalled_hours") == {

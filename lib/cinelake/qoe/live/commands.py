@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from cinelake import __version__
 from cinelake.behaviour.identity import IdKind
-from cinelake.qoe.anomalies import HISTORY, Alarming, Maintenance
+from cinelake.qoe.anomalies import HISTORY, Alarming
 from cinelake.qoe.baseline import Usual
 from cinelake.qoe.cells import Bearable
 from cinelake.qoe.live import step
@@ -30,6 +30,7 @@ from cinelake.runtime.commits import Note
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import HOUR, QOE_ROLLUPS
 from cinelake.tables.quality_live import (
     KEPT_DAYS,
@@ -54,7 +55,6 @@ class Watching(BaseModel):
     floor: int = Field(5, ge=1)
     usual: Usual = Usual()
     alarming: Alarming = Alarming()
-    maintenance: tuple[Maintenance, ...] = ()
     late: timedelta = Field(
         timedelta(hours=2),
         description="how far behind the newest record a play's second day may end and be remembered",
@@ -67,7 +67,7 @@ def configured(jobs: Mapping[str, Mapping[str, Any]]) -> Watching:
         "build_qoe_sessions": ("grace_s",),
         "sum_qoe_cells": ("bearable",),
         "roll_up_qoe_cells": ("subsets", "floor"),
-        "find_qoe_anomalies": ("usual", "alarming", "maintenance"),
+        "find_qoe_anomalies": ("usual", "alarming"),
     }
     told = {
         name: jobs[job][name]
@@ -176,7 +176,7 @@ class Watch:
         cells = lake.read(QOE_CELLS_LIVE, None, days[0], days[-1] + timedelta(days=1))
         found = step.live_anomalies(
             cells.where(step.in_hours(F.col("bucket_at"), beside)), usual, judged, settings.subsets,
-            settings.floor, settings.usual, settings.alarming, settings.maintenance,
+            settings.floor, settings.usual, settings.alarming, lake.read(QOE_MAINTENANCE),
         ).localCheckpoint()  # fmt: skip
         before = lake.read(QOE_ANOMALIES_LIVE, None, days[0], days[-1] + timedelta(days=1))
         key = list(QOE_ANOMALIES_LIVE.key)

@@ -23,7 +23,6 @@ from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, 
 from cinelake.behaviour.identity import IdKind, known_as
 from cinelake.qoe.anomalies import (
     Alarming,
-    Maintenance,
     dated,
     hours,
     judged,
@@ -147,7 +146,7 @@ def live_anomalies(
     floor: int,
     usual: Usual,
     alarming: Alarming,
-    maintenance: Sequence[Maintenance],
+    calendar: DataFrame,
 ) -> DataFrame:
     """Rows of `qoe_anomalies` of the `wanted` hours. `found` are cells of these hours and of those before each."""
     rolled = rollups(found.where(F.col("width") == HOUR), subsets, floor)
@@ -156,7 +155,7 @@ def live_anomalies(
     told = judged(rated.drop("threshold"), limits, alarming)
     here = places(rolled).drop("_day")
     inside = told.where(in_hours(F.col("bucket_at"), wanted))
-    return muted(inside.join(here, on=["bucket_at", "cell"], how="inner"), maintenance)
+    return muted(inside.join(here, on=["bucket_at", "cell"], how="inner"), calendar)
 
 
 def ahead(batch: DataFrame, live: DataFrame, day: str) -> DataFrame:

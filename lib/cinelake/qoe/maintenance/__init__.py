@@ -1,0 +1,1 @@
+"""Work that was announced mutes alarms where it goes on."""
