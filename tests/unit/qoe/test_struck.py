@@ -71,6 +71,7 @@ def test_what_a_session_lost_in_the_hours_of_an_incident(spark: SparkSession) ->
     ]
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_blamed_the_strongest_cell_is(spark: SparkSession) -> None:
     elsewhere = session(1, region="Tokyo")
     assert [is_struck for is_struck, _ in lost(spark, elsewhere)] == [False]
@@ -124,6 +125,7 @@ def test_the_finest_likeness_that_tells_anything_is_taken(spark: SparkSession) -
     }
 
 
+@pytest.mark.thorough
 def test_without_incidents_there_is_no_advice(spark: SparkSession) -> None:
     sessions = rows(spark, QOE_SESSIONS, session(1))
     assert mitigations(rows(spark, QOE_INCIDENTS), sessions, FEW).isEmpty()
