@@ -15,9 +15,12 @@ from unit.qoe.traces import WHO
 from unit.tables.rows import rows, same
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, rehearse
+from cinelake.runtime.job import Job, RehearsalTracker, rehearse
+from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.windows import Window
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.tables.contract import Model
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.mitigation import QOE_MITIGATIONS
@@ -28,6 +31,7 @@ from cinelake.tables.qoe import (
     QOE_ROLLUPS,
     QOE_SESSIONS,
 )
+from cinelake.tables.stalls import QOE_STALL_RISKS, STALLS
 
 JOBS = {
     job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
@@ -192,3 +196,93 @@ def test_advice_is_given_on_the_days_on_which_an_incident_gave_alarms(spark: Spa
         "would_have_helped",
         360,
     )
+
+
+def heard(days: int) -> tuple[list[str], list[str]]:
+    """Plays of which every third runs low on buffer, and stalls half a minute later, most times."""
+    events, beats = [], []
+    for day in range(1, days + 1):
+        for number in range(24):
+            play, at = f"p{day}-{number}", f"{day} {number}:"
+            about = WHO | {"play_id": play, "cause": "network"}
+            told = [
+                "attempt",
+                "first_frame",
+                *(["rebuffer_start"] if number % 3 == 0 and day % 4 else []),
+            ]
+            events += [
+                landed_line(f"{play}-e{n}", f"{at}{n * 6:02}", **about, event=event, sequence=n)
+                for n, event in enumerate(told)
+            ]
+            # The last before the stall, which comes in the twelfth minute, is of the eleventh.
+            for n, minute in enumerate((9, 10, 11)):
+                low = number % 3 == 0 and minute == 11
+                beats.append(
+                    landed_line(
+                        f"{play}-h{n}", f"{at}{minute:02}", play_id=play, account_id="a", device_id="d", sequence=n,
+                        state="playing", position_s=1.0, played_s=30.0, buffer_s=2.0 if low else 30.0 + number,
+                        throughput_kbps=9000, bitrate_kbps=3000, cdn="aurora", pop="aurora-1",
+                    )
+                )  # fmt: skip
+    return events, beats
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_stalls_are_learned_registered_and_told_of_by_cell(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    events, beats = heard(22)
+    inputs = {
+        BRONZE_PLAYBACK: bronze(spark, PLAYBACK_SOURCE, events).localCheckpoint(),
+        BRONZE_HEARTBEATS: bronze(spark, HEARTBEATS_SOURCE, beats).localCheckpoint(),
+    }
+    tracking = Tracking(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
+    learn, tell = JOBS["train_stalls"], JOBS["predict_stalls"]
+    recipe = {"recipe": {"days": 20, "trees": 3, "depth": 2, "least_in_leaf": 5, "others": 4}}
+    day = date(2020, 5, 22)
+
+    def train() -> None:
+        tracker = tracking.start("qoe", learn.name, Window.of_day(day), "run")
+        rehearse(learn, inputs, day, params=learn.params.model_validate(recipe), tracker=tracker)
+        tracker.finish()
+
+    train()
+    train()
+    (version,) = tracking.versions(STALLS)
+    assert version.approved
+    assert "precision at recall 0.30" in version.reason
+    files = {file.path for file in tracking.client.list_artifacts(version.run_id)}
+    assert {"reliability.png", "by_cell.csv"} <= files
+    metrics = tracking.report(version).metrics
+    assert metrics["precision_at_recall_30"] > 0.5 > metrics["base_rate"] > 0
+
+    tracker = tracking.start("qoe", tell.name, Window.of_day(day), "run")
+    told = rehearse(tell, inputs, day, models={STALLS.name: version}, tracker=tracker)
+    rows_ = told[QOE_STALL_RISKS].toArrow().to_pylist()
+    assert {row["model_version"] for row in rows_} == {1}
+    stalled = [row for row in rows_ if row["stalled"]]
+    assert stalled
+    assert all(row["foreseen"] == row["stalled"] for row in stalled)
+    # Without a model nothing is said.
+    assert rehearse(tell, inputs, day)[QOE_STALL_RISKS].isEmpty()
+
+
+@pytest.mark.thorough
+def test_where_nothing_ever_stalls_nothing_is_learned(spark: SparkSession) -> None:
+    events, beats = heard(6)
+    calm = [event for event in events if "rebuffer" not in event]
+    inputs = {
+        BRONZE_PLAYBACK: bronze(spark, PLAYBACK_SOURCE, calm),
+        BRONZE_HEARTBEATS: bronze(spark, HEARTBEATS_SOURCE, beats),
+    }
+    tracker = Unregistered("qoe")
+    rehearse(JOBS["train_stalls"], inputs, date(2020, 5, 6), tracker=tracker)
+    assert "0 were followed by a stall" in str(tracker.tags["skipped"])
+
+
+class Unregistered(RehearsalTracker):
+    """A tracker that knows no version."""
+
+    def resume(self, model: Model, fingerprint: str) -> None:
+        return None

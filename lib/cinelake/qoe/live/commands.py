@@ -1,12 +1,13 @@
 """`cinelake watch`: sessions, cells and alarms as records come in, until it is interrupted.
 
-It reads what `cinelake run --trigger` ingests, and writes the live tables alone, so both can go on side by side where
-the lake is no local folder; on one machine they take turns (`--trigger` left out: all that has come in, then end).
+It reads what `cinelake run --trigger` ingests, and writes the live tables, which nobody else does; so both can go on
+side by side, even on a lake in a local folder, whose tables take one writer each. Of the watch itself there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -27,7 +28,9 @@ from cinelake.qoe.pictures import METRIC_NAMES
 from cinelake.qoe.rollups import SUBSETS, rollups
 from cinelake.runtime import arguments
 from cinelake.runtime.commits import Note
+from cinelake.runtime.config import local_path
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.maintenance import QOE_MAINTENANCE
@@ -92,11 +95,22 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     ) -> None:
         """Watch streaming quality live: write the live tables, and tell of alarms as they come."""
         workspace = context()
-        with workspace.writing():
+        with _alone(workspace):
             keys = workspace.keyring.frame(workspace.spark, IdKind)
             settings = configured(workspace.settings.jobs)
             watching = Watch(workspace.lake, keys, settings, tell=typer.echo)
             watching.run(arguments.trigger(trigger))
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Keep a second watch out of a lake in a local folder; raises LakeBusy."""
+    lake = workspace.settings.lake
+    if not workspace.settings.lake_is_local:
+        yield
+        return
+    with lake_lock(local_path(lake.root) / CHECKPOINT, lake.lock_wait):
+        yield
 
 
 class Watch:

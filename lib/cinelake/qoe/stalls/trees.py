@@ -48,7 +48,7 @@ class Recipe(BaseModel):
     others: float = Field(
         15.0, gt=0, description="moments without a stall to each with one, that trees are fitted to"
     )
-    trees: int = Field(40, ge=1, le=500, description="trees, each of which mends those before it")
+    trees: int = Field(30, ge=1, le=500, description="trees, each of which mends those before it")
     depth: int = Field(4, ge=1, le=10, description="splits from root to leaf")
     step: float = Field(0.15, gt=0, le=1, description="how far each tree is followed")
     least_in_leaf: int = Field(50, ge=1, description="moments that a leaf holds at least")
