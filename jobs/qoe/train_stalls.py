@@ -84,12 +84,15 @@ def _trained(run: Run[TrainStallsParams]) -> ModelVersion:
         tracker.log_text(cells.to_csv(index=False), "by_cell.csv")
         tracker.flush()
         kept = learned(examples.where(day < F.lit(judges)), judged_on, recipe)
+        # From which of its own chances on it tells of a risk: those of another fit are of another scale.
+        own = scored_bins(with_chance(judged_on, kept)).toArrow().to_pylist()
+        threshold = judged(own).model.threshold
         return tracker.register(
             STALLS,
             trained_through=through,
             fingerprint=run.inputs_fingerprint,
             tags=proposed(passed=found.passed, reason=found.reason)
-            | {"recipe": recipe.model_dump_json(), THRESHOLD: repr(found.model.threshold)},
+            | {"recipe": recipe.model_dump_json(), THRESHOLD: repr(threshold)},
             **registrable(kept, spark),
         )
 

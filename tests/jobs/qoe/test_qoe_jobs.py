@@ -261,9 +261,13 @@ def test_stalls_are_learned_registered_and_told_of_by_cell(
     told = rehearse(tell, inputs, day, models={STALLS.name: version}, tracker=tracker)
     rows_ = told[QOE_STALL_RISKS].toArrow().to_pylist()
     assert {row["model_version"] for row in rows_} == {1}
-    stalled = [row for row in rows_ if row["stalled"]]
-    assert stalled
-    assert all(row["foreseen"] == row["stalled"] for row in stalled)
+    sums = {
+        name: sum(row[name] for row in rows_)
+        for name in ("moments", "stalled", "at_risk", "foreseen")
+    }
+    # Of eight hours with a stall at least the share is foreseen that the threshold is for; nothing but these is at risk.
+    assert (sums["moments"], sums["stalled"]) == (72, 8)
+    assert 2 <= sums["foreseen"] == sums["at_risk"]
     # Without a model nothing is said.
     assert rehearse(tell, inputs, day)[QOE_STALL_RISKS].isEmpty()
 
