@@ -255,7 +255,7 @@ def test_stalls_are_learned_registered_and_told_of_by_cell(
     files = {file.path for file in tracking.client.list_artifacts(version.run_id)}
     assert {"reliability.png", "by_cell.csv"} <= files
     metrics = tracking.report(version).metrics
-    assert metrics["precision_at_recall_30"] > 0.5 > metrics["base_rate"] > 0
+    assert metrics["model.precision_at_recall_30"] > 0.5 > metrics["base_rate"] > 0
 
     tracker = tracking.start("qoe", tell.name, Window.of_day(day), "run")
     told = rehearse(tell, inputs, day, models={STALLS.name: version}, tracker=tracker)
@@ -265,7 +265,7 @@ def test_stalls_are_learned_registered_and_told_of_by_cell(
         name: sum(row[name] for row in rows_)
         for name in ("moments", "stalled", "at_risk", "foreseen")
     }
-    # Of eight hours with a stall at least the share is foreseen that the threshold is for; nothing but these is at risk.
+    # At least the share is foreseen that the threshold is for, and nothing but these is at risk.
     assert (sums["moments"], sums["stalled"]) == (72, 8)
     assert 2 <= sums["foreseen"] == sums["at_risk"]
     # Without a model nothing is said.

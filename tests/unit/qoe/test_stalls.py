@@ -155,17 +155,19 @@ def test_precision_is_that_of_the_fewest_alerts_that_hold_the_recall() -> None:
 
 def test_what_is_no_better_than_the_rule_beyond_noise_may_pass_and_what_is_worse_does_not() -> None:
     good, bad = {9: (10, 5), 1: (90, 5)}, {9: (40, 5), 1: (60, 5)}
-    better = judged([*bins("model", good), *bins("rule", bad)])
+    better = judged([*bins("model", good), *bins("buffer_s", bad), *bins("headroom", bad)])
     assert better.passed
     assert better.better == pytest.approx(0.5 - 0.125)
     assert "is no worse than 0.125" in better.reason
-    worse = judged([*bins("model", bad), *bins("rule", good)])
+    worse = judged([*bins("model", bad), *bins("buffer_s", bad), *bins("headroom", good)])
     assert not worse.passed
     # Worse than the rule by less than noise is no reason; without a use at all it is.
     useless = {1: (100, 10)}
-    assert not judged([*bins("model", useless), *bins("rule", useless)]).passed
+    assert not judged(
+        [*bins("model", useless), *bins("buffer_s", useless), *bins("headroom", useless)]
+    ).passed
     with pytest.raises(ValueError, match="0 were followed"):
-        judged([*bins("model", {1: (5, 0)}), *bins("rule", {1: (5, 0)})])
+        judged(bins("model", {1: (5, 0)}))
 
 
 @pytest.mark.thorough

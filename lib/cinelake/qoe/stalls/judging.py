@@ -2,7 +2,8 @@
 
 Moments are ranked by a score; the precision is that of the least number of ranks that hold the share `RECALL` of all
 moments before a stall. Scores are counted in bins (a thousand of a share, or as they are), whole bins pass or do not.
-The plain rule is what a player shows: the emptier the buffer, the sooner it stalls.
+The plain rules are what a player shows: the emptier the buffer, or the less throughput there is for the bitrate, the
+sooner it stalls. The model is held against the one that does better.
 
 How far chance plays in is told by a delete-a-group jackknife (Kott 2001) over groups of plays, for moments of one play
 go together: the standard error of a number from its values without one group each.
@@ -16,13 +17,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from cinelake.qoe.stalls.moments import UNTOLD
 
 RECALL, EASY = 0.3, 0.1
 GROUPS = 20
 SIGMAS = 1.645
 _BINS = 2000
+_LAST = -1_000_000
+MODEL = "model"
+# Features of which less is worse.
+RULES = ("buffer_s", "headroom")
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,12 @@ class Judgement:
     moments: int
     base_rate: float
     model: Ranked
-    rule: Ranked
-    better: float  # by which the model's precision is above the rule's
+    rules: Mapping[str, Ranked]
+    rule: str  # the one that does best
+    better: float  # by which the model's precision is above that rule's
     error: float  # its standard error
     calibration_error: float
-    easy: Ranked  # at recall .1
-    easy_rule: Ranked
+    easy: Mapping[str, Ranked]  # at recall .1, of the model and the rules
 
     @property
     def passed(self) -> bool:
@@ -57,24 +64,25 @@ class Judgement:
     def reason(self) -> str:
         verb = "is no worse than" if self.passed else "is worse than"
         return (
-            f"precision at recall {RECALL:.2f} of {self.model.precision:.3f} {verb} {self.rule.precision:.3f} of the "
-            f"emptiest buffers (difference {self.better:+.3f} ± {self.error:.3f}), base rate {self.base_rate:.4f}, "
-            f"over {self.moments} moments"
+            f"precision at recall {RECALL:.2f} of {self.model.precision:.3f} {verb} "
+            f"{self.rules[self.rule].precision:.3f} of the least {self.rule} (difference {self.better:+.3f} ± "
+            f"{self.error:.3f}), base rate {self.base_rate:.4f}, over {self.moments} moments"
         )
 
     def metrics(self) -> dict[str, float]:
-        return {
-            "precision_at_recall_30": self.model.precision,
-            "rule.precision_at_recall_30": self.rule.precision,
-            # What can be foreseen at all is foreseen first.
-            "precision_at_recall_10": self.easy.precision,
-            "rule.precision_at_recall_10": self.easy_rule.precision,
-            "base_rate": self.base_rate,
-            "precision_gain": self.better,
-            "precision_gain.error": self.error,
-            "calibration_error": self.calibration_error,
-            "moments": float(self.moments),
-        }
+        at_30 = {MODEL: self.model, **self.rules}
+        # What can be foreseen at all is foreseen first.
+        return (
+            {f"{by}.precision_at_recall_30": found.precision for by, found in at_30.items()}
+            | {f"{by}.precision_at_recall_10": found.precision for by, found in self.easy.items()}
+            | {
+                "base_rate": self.base_rate,
+                "precision_gain": self.better,
+                "precision_gain.error": self.error,
+                "calibration_error": self.calibration_error,
+                "moments": float(self.moments),
+            }
+        )
 
 
 def scored_bins(rows: DataFrame) -> DataFrame:
@@ -83,10 +91,9 @@ def scored_bins(rows: DataFrame) -> DataFrame:
     # Rare events: bins of one width in the logarithm of the odds tell more apart than such of the chance.
     odds = F.log(F.greatest("chance", F.lit(1e-9)) / F.greatest(1 - F.col("chance"), F.lit(1e-9)))
     model = F.round(odds * (_BINS / 20)).cast("int")
-    rule = F.round(-F.col("buffer_s") * 10).cast("int")
     scores = F.array(
-        F.struct(F.lit("model").alias("by"), model.alias("bin")),
-        F.struct(F.lit("rule").alias("by"), rule.alias("bin")),
+        F.struct(F.lit(MODEL).alias("by"), model.alias("bin")),
+        *(F.struct(F.lit(rule).alias("by"), _least_first(rule).alias("bin")) for rule in RULES),
     )
     return (
         rows.select(fold.alias("fold"), "stalls", "chance", F.inline(scores))
@@ -99,28 +106,40 @@ def scored_bins(rows: DataFrame) -> DataFrame:
     )
 
 
+def _least_first(name: str) -> Column:
+    """A score by a feature, tenths of which tell apart; where it is not told, the rule has nothing to say."""
+    tenths = F.round(-F.col(name) * 10).cast("int")
+    return F.when(F.col(name) > UNTOLD, tenths).otherwise(_LAST)
+
+
 def judged(bins: Sequence[Mapping[str, Any]]) -> Judgement:
     """From rows of `scored_bins`. Raises ValueError where no moment, or every one, was followed by a stall."""
-    own = {by: [row for row in bins if row["by"] == by] for by in ("model", "rule")}
-    moments = sum(row["moments"] for row in own["model"])
-    stalled = sum(row["stalled"] for row in own["model"])
+    own = {by: [row for row in bins if row["by"] == by] for by in (MODEL, *RULES)}
+    moments = sum(row["moments"] for row in own[MODEL])
+    stalled = sum(row["stalled"] for row in own[MODEL])
     if not 0 < stalled < moments:
         raise ValueError(f"of {moments} moments that judge {stalled} were followed by a stall")
     found = {by: at_recall(rows) for by, rows in own.items()}
-    better = found["model"].precision - found["rule"].precision
-    folds = sorted({row["fold"] for row in bins})
+    rule = max(RULES, key=lambda name: found[name].precision)
+    better = found[MODEL].precision - found[rule].precision
     without = []
-    for fold in folds:
-        rest = {by: [r for r in rows if r["fold"] != fold] for by, rows in own.items()}
-        if any(row["stalled"] for row in rest["model"]):
-            without.append(at_recall(rest["model"]).precision - at_recall(rest["rule"]).precision)
+    for fold in sorted({row["fold"] for row in bins}):
+        rest = {by: [row for row in own[by] if row["fold"] != fold] for by in (MODEL, rule)}
+        if any(row["stalled"] for row in rest[MODEL]):
+            without.append(at_recall(rest[MODEL]).precision - at_recall(rest[rule]).precision)
     n = len(without)
     spread = sum((each - better) ** 2 for each in without)
-    error = math.sqrt((n - 1) / n * spread) if n > 1 else math.inf
     return Judgement(
-        moments, stalled / moments, found["model"], found["rule"], better, error,
-        calibration_error(own["model"]), at_recall(own["model"], EASY), at_recall(own["rule"], EASY),
-    )  # fmt: skip
+        moments=moments,
+        base_rate=stalled / moments,
+        model=found[MODEL],
+        rules={name: found[name] for name in RULES},
+        rule=rule,
+        better=better,
+        error=math.sqrt((n - 1) / n * spread) if n > 1 else math.inf,
+        calibration_error=calibration_error(own[MODEL]),
+        easy={by: at_recall(rows, EASY) for by, rows in own.items()},
+    )
 
 
 def at_recall(bins: Sequence[Mapping[str, Any]], recall: float = RECALL) -> Ranked:
@@ -183,9 +202,7 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
     """Chances against what came of them, both on logarithmic axes, for most are small."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    told = [
-        (c / m, s / m) for m, s, c in tenths([b for b in bins if b["by"] == "model"]) if m and s
-    ]
+    told = [(c / m, s / m) for m, s, c in tenths([b for b in bins if b["by"] == MODEL]) if m and s]
     least = min((min(pair) for pair in told), default=1e-4)
     axes.plot([least, 1], [least, 1], color="#a0a0a0", lw=1)
     axes.scatter([x for x, _ in told], [y for _, y in told], color="#1b6ca8")
