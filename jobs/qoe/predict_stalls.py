@@ -21,14 +21,14 @@ from cinelake.tables.stalls import QOE_STALL_RISKS, STALLS
     writes=[QOE_STALL_RISKS],
 )
 def predict_stalls(run: Run[JobParams]) -> None:
-    beats = payload(run.read(BRONZE_HEARTBEATS), HEARTBEATS_SOURCE, *NEEDED)
-    told = moments(beats, payload(run.read(BRONZE_PLAYBACK), PLAYBACK_SOURCE), run.start, run.end)
+    bronze = run.read(BRONZE_HEARTBEATS)
     model = run.approved_or_none(STALLS)
     if model is None:
         # Until there is one, nothing is said.
-        nothing = told.sparkSession.createDataFrame([], QOE_STALL_RISKS.schema)
-        run.write(QOE_STALL_RISKS, nothing)
+        run.write(QOE_STALL_RISKS, bronze.sparkSession.createDataFrame([], QOE_STALL_RISKS.schema))
         return
+    beats = payload(bronze, HEARTBEATS_SOURCE, *NEEDED)
+    told = moments(beats, payload(run.read(BRONZE_PLAYBACK), PLAYBACK_SOURCE), run.start, run.end)
     trees = Boosted.of_frame(run.tracker.tracking.read_frame(model, NODES))
     threshold = float(model.tags[THRESHOLD])
     run.write(QOE_STALL_RISKS, risks(told, trees, threshold, model.version))

@@ -207,8 +207,8 @@ class Watch:
             )
 
     def _expected(self, day: date) -> DataFrame:
-        """What is usual on a day, told once and kept beside the lake's other passing work."""
-        name = f"qoe_live/{day}"
+        """What is usual on a day, told anew when the batch has said more, and kept among the lake's passing work."""
+        name = f"qoe_live/{day}/{self._lake.version(QOE_ROLLUPS) or 0}"
         known = self._lake.staged(name, step.EXPECTED)
         if known is not None:
             return known
