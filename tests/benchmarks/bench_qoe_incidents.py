@@ -6,7 +6,7 @@
 
 An incident is true if any of its cells may have been struck by one of the simulator's, while that went on. The first
 week only makes history. `CINELAKE_BENCH_ACCOUNTS` (3000) and `CINELAKE_BENCH_DAYS` (35) make it smaller or larger; what
-touches 200 sessions in an hour or two needs a service of some size.
+touches 200 sessions in an hour or two needs a service of some size. `CINELAKE_BENCH_SEED` (7) makes another one.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from cinelake.tables.qoe import HOUR, QOE_CELLS, QOE_INCIDENTS, QOE_ROLLUPS, QOE
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "3000"))
 DAYS = int(os.environ.get("CINELAKE_BENCH_DAYS", "35"))
+SEED = int(os.environ.get("CINELAKE_BENCH_SEED", "7"))
 START, WARM_UP = date(2026, 1, 5), 7
 TOUCHED, BUCKETS = 200, 2
 STRUCK = {
@@ -73,7 +74,7 @@ def service(profile: str) -> Settings:
     content = tomllib.loads((CONF / f"{profile}.toml").read_text("utf-8"))
     # Nobody has left before there is anybody to see it.
     world = {**content.get("world", {}), "reference": START.isoformat()}
-    return settings_of({**content, "world": world}, profile)
+    return settings_of({**content, "world": world, "seed": SEED}, profile)
 
 
 def records(spark: SparkSession, folder: Path, source: Source, *names: str) -> DataFrame:
