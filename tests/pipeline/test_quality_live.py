@@ -138,6 +138,17 @@ def test_all_at_once_comes_to_the_same(lake: Lake) -> None:
     same(lake.read(QOE_CELLS_LIVE), found)
 
 
+def test_a_watch_that_is_begun_late_leaves_what_the_batch_has_said_to_it(lake: Lake) -> None:
+    known = rows(lake.spark, QOE_SESSIONS, {"session_date": date(2020, 5, 3)})
+    lake.append(QOE_SESSIONS, known, NOTE)
+    for events, beats in PARTS:
+        take_in(lake, events, beats)
+    watched(lake)
+    told = lake.read(QOE_SESSIONS_LIVE).select("session_date").distinct().collect()
+    # Of the play over the night only what was after midnight is heard of.
+    assert sorted(row["session_date"] for row in told) == [date(2020, 5, 2), date(2020, 5, 3)]
+
+
 def crowd(day: int, bad: int, names: str) -> tuple[list[str], list[str]]:
     """Forty presses of an hour, of which some fail."""
     events = []

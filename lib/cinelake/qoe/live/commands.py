@@ -34,7 +34,7 @@ from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.maintenance import QOE_MAINTENANCE
-from cinelake.tables.qoe import HOUR, QOE_ROLLUPS
+from cinelake.tables.qoe import HOUR, QOE_ROLLUPS, QOE_SESSIONS
 from cinelake.tables.quality_live import (
     KEPT_DAYS,
     QOE_ANOMALIES_LIVE,
@@ -45,6 +45,8 @@ from cinelake.tables.quality_live import (
 JOB = "cinelake watch"
 CHECKPOINT = "checkpoints/qoe_live"
 _HOUR = timedelta(hours=1)
+# Before anybody streamed, where the batch has said nothing yet.
+LONG_AGO = date(1970, 1, 1)
 
 
 class Watching(BaseModel):
@@ -130,11 +132,12 @@ class Watch:
         """
         # Of what is there already, none may come before what is older, or the watermark would drop that.
         read = {"withEventTimeOrder": True} | (options or {})
-        heard = gathered(
-            self._lake.follow(BRONZE_PLAYBACK, read),
-            self._lake.follow(BRONZE_HEARTBEATS, read),
-            self._settings.late,
+        since = self._since()
+        playback, heartbeats = (
+            self._lake.follow(table, read).where(F.col("event_date") >= F.lit(since))
+            for table in (BRONZE_PLAYBACK, BRONZE_HEARTBEATS)
         )
+        heard = gathered(playback, heartbeats, self._settings.late)
         query = self._lake.stream(
             heard, f"{self._lake.root}/{CHECKPOINT}", trigger, self.take, mode="update"
         )
@@ -145,6 +148,16 @@ class Watch:
             raise self.error or error from None
         finally:
             query.stop()
+
+    def _since(self) -> date:
+        """The day from which on records are of interest: the batch's newest day, and the one before it.
+
+        So a watch that is begun on years of bronze reads two days of it.
+        """
+        told = self._lake.read(QOE_SESSIONS).agg(F.max("session_date").alias("newest"))
+        (row,) = told.toArrow().to_pylist()
+        newest: date | None = row["newest"]
+        return LONG_AGO if newest is None else newest - timedelta(days=1)
 
     def take(self, batch: DataFrame, number: int) -> None:
         try:
@@ -180,6 +193,8 @@ class Watch:
     def _judge(self, wanted: list[datetime], note: Note) -> None:
         """Judge the hours that were touched, and those after them, whose hour before has changed."""
         settings, lake = self._settings, self._lake
+        # What came late by more than a day is the batch's to judge.
+        wanted = [hour for hour in wanted if hour > wanted[-1] - timedelta(days=1)]
         judged = sorted({*wanted, *(hour + _HOUR for hour in wanted)})
         beside = sorted({*judged, *(hour - _HOUR for hour in judged)})
         days = sorted({hour.date() for hour in beside})
