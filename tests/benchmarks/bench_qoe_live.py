@@ -27,7 +27,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.identity import IdKind
-from cinelake.qoe.live.commands import Watch, Watching
+from cinelake.qoe.live.commands import Watch
+from cinelake.qoe.live.settings import Watching
 from cinelake.qoe.rollups import SUBSETS, parts_of, rollups
 from cinelake.runtime.commits import Note
 from cinelake.runtime.job import REHEARSAL_KEYS

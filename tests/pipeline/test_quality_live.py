@@ -15,7 +15,8 @@ from unit.tables.rows import rows, same
 
 from cinelake.qoe.cells import cells
 from cinelake.qoe.heard import BEAT_COLUMNS
-from cinelake.qoe.live.commands import CHECKPOINT, Watch, Watching, configured
+from cinelake.qoe.live.commands import CHECKPOINT, Watch
+from cinelake.qoe.live.settings import Watching, configured
 from cinelake.qoe.live.step import ahead
 from cinelake.qoe.rollups import UnknownDimension
 from cinelake.qoe.sessions import qoe_sessions
@@ -25,7 +26,7 @@ from cinelake.sources.bronze import payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
-from cinelake.tables.qoe import QOE_CELLS, QOE_SESSIONS
+from cinelake.tables.qoe import QOE_CELLS, QOE_ROLLUPS, QOE_SESSIONS
 from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE, QOE_SESSIONS_LIVE
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
@@ -139,7 +140,15 @@ def test_all_at_once_comes_to_the_same(lake: Lake) -> None:
 
 
 def test_a_watch_that_is_begun_late_leaves_what_the_batch_has_said_to_it(lake: Lake) -> None:
-    known = rows(lake.spark, QOE_SESSIONS, {"session_date": date(2020, 5, 3)})
+    at = datetime(2020, 5, 3)
+    said = {
+        "session_date": at.date(),
+        "started_at": at,
+        "ended_at": at,
+        "outcome": "played",
+        "is_sound": True,
+    }
+    known = rows(lake.spark, QOE_SESSIONS, said)
     lake.append(QOE_SESSIONS, known, NOTE)
     for events, beats in PARTS:
         take_in(lake, events, beats)
@@ -149,22 +158,24 @@ def test_a_watch_that_is_begun_late_leaves_what_the_batch_has_said_to_it(lake: L
     assert sorted(row["session_date"] for row in told) == [date(2020, 5, 2), date(2020, 5, 3)]
 
 
-def crowd(day: int, bad: int, names: str) -> tuple[list[str], list[str]]:
-    """Forty presses of an hour, of which some fail."""
-    events = []
-    for number in range(40):
-        ends = "error" if number < bad else "first_frame"
-        events += play(
-            f"{names}{number}", f"{day} 10:{number:02} attempt, {day} 10:{number:02} {ends}"
-        )
-    return events, [beat(f"{names}39", 0, f"{day} 10:40")]
+def usually(spark: SparkSession, day: int) -> DataFrame:
+    """What the batch says of ten o'clock on a day: of forty presses one failed."""
+    at = datetime(2020, 5, day, 10)
+    return rows(
+        spark, QOE_ROLLUPS,
+        {"width": 60, "bucket_at": at, "cell_date": at.date(), "cell": "all", "subset": "all", "attempts": 40,
+         "start_failures": 1, "starts": 39},
+    )  # fmt: skip
 
 
 def test_an_alarm_is_told_once_and_in_the_hour_of_it(lake: Lake) -> None:
     for day in range(1, 9):
-        take_in(lake, *crowd(day, 1, f"d{day}-"))
-    assert watched(lake) == []
-    take_in(lake, *crowd(9, 30, "d9-"))
+        lake.append(QOE_ROLLUPS, usually(lake.spark, day), NOTE)
+    events = []
+    for number in range(40):
+        at, ends = f"9 10:{number:02}", "error" if number < 30 else "first_frame"
+        events += play(f"p{number}", f"{at} attempt, {at} {ends}")
+    take_in(lake, events, [beat("p39", 0, "9 10:40")])
     told = watched(lake)
     assert any(
         "2020-05-09 10h all: attempts that failed to start, 30 of 40" in line for line in told

@@ -6,26 +6,24 @@ side by side, even on a lake in a local folder, whose tables take one writer eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake import __version__
 from cinelake.behaviour.identity import IdKind
-from cinelake.qoe.anomalies import HISTORY, Alarming
-from cinelake.qoe.baseline import Usual
-from cinelake.qoe.cells import Bearable
+from cinelake.qoe.anomalies import HISTORY
 from cinelake.qoe.live import step
 from cinelake.qoe.live.heard import gathered
+from cinelake.qoe.live.settings import Watching, configured
 from cinelake.qoe.pictures import METRIC_NAMES
-from cinelake.qoe.rollups import SUBSETS, rollups
+from cinelake.qoe.rollups import rollups
 from cinelake.runtime import arguments
 from cinelake.runtime.commits import Note
 from cinelake.runtime.config import local_path
@@ -47,40 +45,6 @@ CHECKPOINT = "checkpoints/qoe_live"
 _HOUR = timedelta(hours=1)
 # Before anybody streamed, where the batch has said nothing yet.
 LONG_AGO = date(1970, 1, 1)
-
-
-class Watching(BaseModel):
-    """The settings of the jobs that will say it again, and how late records may be."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    grace_s: int = Field(60, ge=0, le=3600)
-    bearable: Bearable = Bearable()
-    subsets: tuple[str, ...] = SUBSETS
-    floor: int = Field(5, ge=1)
-    usual: Usual = Usual()
-    alarming: Alarming = Alarming()
-    late: timedelta = Field(
-        timedelta(hours=2),
-        description="how far behind the newest record a play's second day may end and be remembered",
-    )
-
-
-def configured(jobs: Mapping[str, Mapping[str, Any]]) -> Watching:
-    """From the `jobs` section of the configuration: what the batch is told, the watch is told."""
-    wanted = {
-        "build_qoe_sessions": ("grace_s",),
-        "sum_qoe_cells": ("bearable",),
-        "roll_up_qoe_cells": ("subsets", "floor"),
-        "find_qoe_anomalies": ("usual", "alarming"),
-    }
-    told = {
-        name: jobs[job][name]
-        for job, names in wanted.items()
-        for name in names
-        if name in jobs.get(job, {})
-    }
-    return Watching.model_validate(told)
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
