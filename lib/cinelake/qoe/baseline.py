@@ -192,10 +192,10 @@ def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
         F.coalesce(F.least(bad, usual.cap * F.col("_usual") * total + 3), bad).alias("_capped"),
     )
     off = F.pow(F.col("_capped") - total * F.col("_usual"), F.lit(2.0))
-    chance = F.col("_usual") * (1 - F.col("_usual"))
+    varies = total * F.col("_usual") * (1 - F.col("_usual"))
     summed = capped.select(
         "*",
-        *sums(whole, _long=F.col("_capped"), known=total, _over=off / chance - total, _pairs=total * (total - 1)),
+        *sums(whole, _long=F.col("_capped"), known=total, _over=off - varies, _pairs=varies * (total - 1)),
         *sums(lately, _late=F.col("_capped"), _late_total=total),
     )  # fmt: skip
     long = _shrunk(F.col("_long"), F.col("known"), prior, w)
@@ -206,7 +206,8 @@ def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
     )
     expected = F.col("level") * F.col("profile")
     rate = _shrunk(F.col("_hour"), F.col("_hour_total"), expected, usual.hour_sessions)
-    pairs = usual.spread_pairs
+    # Sums are divided, and not quotients summed: an hour in which hardly anything is usual would outweigh all others.
+    pairs = usual.spread_pairs * F.coalesce(F.col("level") * (1 - F.col("level")), F.lit(1.0))
     spread = (F.col("_over") + usual.spread * pairs) / (F.col("_pairs") + pairs)
     held = F.greatest(F.least(spread, F.lit(_MOST_SPREAD)), F.lit(_LEAST_SPREAD))
     return leveled.select(
