@@ -1,21 +1,28 @@
 """Make the deployment bundle `dist/cinelake-<version>/`: what spark-submit needs, and nothing else.
 
+    README.md         how to run it, for whoever has nothing else
     jobs/  conf/      as in the checkout
+    run_cinelake.py   the command `cinelake`, for spark-submit
     cinelake.zip      the package, for --py-files (which takes no wheel)
+    plan.json         the graph of jobs, for schedulers
     jars.lock         Delta's jars with their checksums, and kafka.lock those for topics
     requirements.lock what the Python of driver and workers must have installed
+    SHA256SUMS        of all these
     LICENSE
 
-The same checkout always gives the same bytes: files in order, no clock. Only `*.py`, `*.toml`, `*.conf` and
-the package's own data travel; caches and editors' files do not.
+The same checkout always gives the same bytes: files in order, no clock. Only files of the kinds named below travel;
+caches and editors' files do not.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,24 +32,29 @@ PACKAGE = ROOT / "lib" / "cinelake"
 # The earliest moment that a zip can hold. Times say nothing about content and would change the bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EPOCH_SECONDS = 315532800
-TRAVELS = {".py", ".typed", ".lock", ".properties", ".toml", ".conf", ".json"}
+TRAVELS = {".py", ".typed", ".lock", ".properties", ".toml", ".conf", ".json", ".yaml"}
+TRAVELS_BY_NAME = {"Dockerfile"}
+# Files that only the bundle has.
+BUNDLED = ROOT / "scripts" / "bundled"
 LOOSE_FILES = ("requirements.lock", "LICENSE")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the bundle goes")
-    target = build(parser.parse_args().out)
-    print(f"{target}")
-    print("Submit a job from there, for example:")
-    print(
-        "  spark-submit --properties-file conf/spark/local.conf --py-files cinelake.zip "
-        "jobs/AREA/JOB.py --start 2024-01-01 --end 2024-01-02"
-    )
+    print(build(parser.parse_args().out, plan()))
+    print("Its README.md says how to submit from there.")
 
 
-def build(out: Path) -> Path:
-    """Make the bundle in `out`, in place of an older one of the same version."""
+def plan() -> str:
+    """What `cinelake plan --format json` says of this checkout."""
+    command = [sys.executable, str(BUNDLED / "run_cinelake.py"), "plan", "--format", "json"]
+    here = os.environ | {"CINELAKE_CONF": str(ROOT / "conf"), "PYTHONPATH": str(ROOT / "lib")}
+    return subprocess.run(command, env=here, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def build(out: Path, planned: str) -> Path:
+    """Make the bundle in `out`, with the plan of its jobs, in place of an older one of the same version."""
     target = out / f"cinelake-{version()}"
     if target.exists():
         shutil.rmtree(target)
@@ -55,6 +67,17 @@ def build(out: Path) -> Path:
     copy(PACKAGE / "runtime" / "kafka.lock", target / "kafka.lock")
     for name in LOOSE_FILES:
         copy(ROOT / name, target / name)
+    copy(BUNDLED / "run_cinelake.py", target / "run_cinelake.py")
+    readme = (BUNDLED / "README.md").read_text(encoding="utf-8")
+    for word, meaning in {
+        "VERSION": version(),
+        "SPARK": pin("pyspark"),
+        "DELTA": pin("delta-spark"),
+    }.items():
+        readme = re.sub(rf"\b{word}\b", meaning, readme)
+    (target / "README.md").write_text(readme, encoding="utf-8")
+    (target / "plan.json").write_text(planned, encoding="utf-8")
+    (target / "SHA256SUMS").write_text(sums(target), encoding="utf-8")
     for path in (target, *target.rglob("*")):
         os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS))
     return target
@@ -70,10 +93,29 @@ def version() -> str:
     return found[1]
 
 
+def pin(package: str) -> str:
+    """The version of a package that the lock names."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    found = re.search(rf"^{re.escape(package)}(?:\[.+\])?==(\S+)", lock, re.M)
+    if found is None:
+        raise SystemExit(f"requirements.lock does not pin {package}")
+    return found[1]
+
+
+def sums(folder: Path) -> str:
+    """The checksums of all files of `folder`, as `sha256sum` writes and checks them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
+        for path in files
+    )
+
+
 def travelling(folder: Path) -> Iterator[Path]:
     """The files of `folder` that belong into a bundle, in an order that does not depend on the disk."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in TRAVELS and "__pycache__" not in path.parts:
+        travels = path.suffix in TRAVELS or path.name in TRAVELS_BY_NAME
+        if path.is_file() and travels and "__pycache__" not in path.parts:
             yield path
 
 

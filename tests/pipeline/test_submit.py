@@ -32,7 +32,7 @@ DAY = date(2020, 5, 2)
 def test_a_job_runs_by_spark_submit_on_a_cluster_of_processes(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    bundle = build(tmp_path / "dist")
+    bundle = build(tmp_path / "dist", planned="{}")
     root = tmp_path / "lake"
     titles_in(Lake(spark, str(root)))
     command = [

@@ -1,6 +1,7 @@
 """A job file run by itself: `spark-submit --py-files cinelake.zip jobs/<area>/<job>.py --start … --end …`.
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with a warning. The last line of the output is a JSON summary.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with a warning, or 0 with `--lenient`. The last line of the
+output is a JSON summary.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cinelake.runtime.config import load_settings
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.job import AnyJob, Ingest, Maintenance
 from cinelake.runtime.mendable import mendable
-from cinelake.runtime.pipeline import Request
+from cinelake.runtime.pipeline import WARNED, Request
 from cinelake.runtime.progress import PlainProgress, closing
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
@@ -41,7 +42,7 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
         sys.exit(f"{job.name}: {error}")
     print(summary.to_json())  # noqa: T201 - the summary is the program's output
     sys.stdout.flush()
-    if summary.exit_code:
+    if summary.exit_code and not (options.lenient and summary.exit_code == WARNED):
         sys.exit(summary.exit_code)
 
 
@@ -51,7 +52,12 @@ def _request(job: AnyJob, options: argparse.Namespace, parser: argparse.Argument
     if isinstance(job, Maintenance):
         return Request(only=(job.name,))
     try:
-        return Request(window=Window(options.start, options.end), only=(job.name,))
+        return Request(
+            window=Window(options.start, options.end),
+            only=(job.name,),
+            resume=options.resume,
+            mend=options.mend,
+        )
     except ValueError as error:
         parser.error(str(error))
 
@@ -63,6 +69,11 @@ def _parser(job: AnyJob) -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=c", help="one setting; may be repeated"
     )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="exit with 0, not 3, where the job only warns: for schedulers that know no third way to end",
+    )
     if isinstance(job, Ingest):
         parser.add_argument(
             "--trigger", help='"10 seconds" to run for ever at that pace; default: what has landed'
@@ -71,5 +82,11 @@ def _parser(job: AnyJob) -> argparse.ArgumentParser:
         parser.add_argument("--start", type=day, required=True, help="first day of the window, UTC")
         parser.add_argument(
             "--end", type=day, required=True, help="day after the last of the window"
+        )
+        parser.add_argument("--resume", action="store_true", help="leave out what is done already")
+        parser.add_argument(
+            "--mend",
+            action="store_true",
+            help="compute again, too, what was done before and has become stale since",
         )
     return parser

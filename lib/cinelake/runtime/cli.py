@@ -140,6 +140,13 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="With dates: leave out what is done already.")
     ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend",
+            help="With dates: compute again, too, what was done before and has become stale since.",
+        ),
+    ] = False,
     step: Annotated[
         str | None, typer.Option(help="The most days in one call of a job, such as 7d.")
     ] = None,
@@ -167,6 +174,7 @@ def run(
             only=tuple(only or ()),
             until=until,
             resume=resume,
+            mend=mend,
             step=arguments.step(step) if step else None,
             trigger=arguments.trigger(trigger),
         )

@@ -156,6 +156,9 @@ class SparkSettings(Section):
     snapshot_partitions: int | None = Field(
         None, ge=1, description="Partitions of the Delta log's state while it is read."
     )
+    executor_wait: Duration = Field(
+        timedelta(minutes=10), description="How long a cluster may take to give a first executor."
+    )
     ui: bool = Field(False, description="Serve Spark's web pages while the session lives.")
     few_rows: bool = Field(
         False, description="Compile as little Java as will do: thousands of rows, not millions."

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
+from cinelake.runtime.lake import LakeError
+
 POLL_SECONDS = 0.2
 
 
@@ -26,10 +28,20 @@ class LakeBusy(RuntimeError):
 
 @contextmanager
 def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
-    """Hold the lake's lock; raises LakeBusy naming the holder when it is not free within `wait`."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Hold the lake's lock; raises LakeBusy naming the holder when it is not free within `wait`.
+
+    Raises LakeError where the folder cannot be written to.
+    """
     path = root / "lake.lock"
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise LakeError(
+            f"the lake {root} cannot be written to: {error.strerror} ({error.filename}); give the user of this "
+            "command write access there, or set lake.root to another place"
+        ) from error
+    with opened as file:
         try:
             locked(file, wait.total_seconds())
         except BlockingIOError:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -96,6 +97,23 @@ def log_settings() -> Path:
     if not path.exists():
         path.write_bytes(text)
     return path
+
+
+def on_disk(module: Path, folder: Path) -> Path:
+    """The file of a module: itself, or a copy in `folder` where the package is a zip.
+
+    Raises FileNotFoundError where it is in neither.
+    """
+    if module.is_file():
+        return module
+    for archive in module.parents:
+        if archive.is_file() and zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                folder.mkdir(parents=True, exist_ok=True)
+                copy = folder / module.name
+                copy.write_bytes(opened.read(module.relative_to(archive).as_posix()))
+            return copy
+    raise FileNotFoundError(f"{module} is no file, and in no zip")
 
 
 @contextmanager

@@ -49,14 +49,16 @@ class Request:
     """What a person or a scheduler asked for.
 
     Without `window` the stale windows are computed. With it, every window in it is computed, unless `resume`
-    says to leave out what is done already. `step` bounds how many days go into one call. A `trigger` other than
-    `availableNow` takes in what arrives until the run is interrupted, and computes no windows.
+    says to leave out what is done already. `mend` adds what was done before, on whatever day, and has become stale
+    since: for a scheduler that asks for one day at a time, in any order. `step` bounds how many days go into one call.
+    A `trigger` other than `availableNow` takes in what arrives until the run is interrupted, and computes no windows.
     """
 
     window: Window | None = None
     only: tuple[str, ...] = ()
     until: str | None = None
     resume: bool = False
+    mend: bool = False
     step: timedelta | None = None
     trigger: dict[str, Any] = field(default_factory=lambda: {"availableNow": True})
 
@@ -332,6 +334,8 @@ class Pipeline:
     def _windows(self, job: Job, request: Request) -> Iterator[Window]:
         if request.window is not None:
             yield from self._asked(job, request, request.window)
+            if request.mend:
+                yield from self._mended(job, request)
             return
         for _ in range(PASSES):
             verdict = self._judge(job, self._due(job))
@@ -357,6 +361,14 @@ class Pipeline:
     def _everything(self) -> list[Table]:
         """Every table that the lake may hold: those of the graph, and those of people and of the lake's own books."""
         return list((all_tables() | {table.name: table for table in self.graph.tables}).values())
+
+    def _mended(self, job: Job, request: Request) -> Iterator[Window]:
+        # Of a job that does not catch up only the newest day counts, or the one that was asked for.
+        for _ in range(PASSES if job.catchup else 0):
+            verdict = self._judge(job, self.context.books.done_days(job.name))
+            if not verdict.stale:
+                return
+            yield from _calls(job, list(verdict.stale), request.step)
 
     def _judge(self, job: Job, days: list[date], *, force: bool = False) -> Verdict:
         context = self.context

@@ -25,6 +25,11 @@ from cinelake.runtime.class_archive import class_archive
 from cinelake.runtime.config import Settings
 from cinelake.runtime.jars import DELTA, KAFKA, Lock
 from cinelake.runtime.machine import SessionError, first_line, log_settings, require_java, scratch
+from cinelake.runtime.preflight import (
+    require_delta_version,
+    require_master,
+    require_spark_version,
+)
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 KAFKA_SOURCE = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
@@ -175,6 +180,7 @@ def _checkpoint_dir(settings: Settings, master: str) -> str:
 def _start(settings: Settings, app_name: str | None) -> SparkSession:
     require_java()
     conf = when_started_by_us(settings, app_name)
+    require_master(conf["spark.master"])
     jars = [jar for lock in needed_jars(settings) for jar in lock.resolve(conf)]
     archive = class_archive(jars)
     # On the class path rather than in spark.jars: copying and serving them to itself costs local mode 2 s.
@@ -197,6 +203,7 @@ def _under_submit(settings: Settings, app_name: str | None) -> SparkSession:
     jvm: Any = SparkContext._jvm
     given = SparkConf()
     master = given.get("spark.master", None) or settings.spark.master or "local[*]"
+    require_master(master)
     ours = _always(settings, app_name, master)
     conf = {key: value for key, value in ours.items() if not given.contains(key)}
     extensions = given.get("spark.sql.extensions", "") or ""
@@ -235,9 +242,13 @@ def _missing_jars(settings: Settings, given: SparkConf, jvm: Any) -> dict[str, s
     jars: list[Path] = []
     for lock, name in needed_jars(settings).items():
         try:
-            loader.loadClass(name)
+            found = loader.loadClass(name)
         except Py4JError:
             jars += lock.resolve(dict(given.getAll()))
+        else:
+            if lock is DELTA:
+                jar = found.getProtectionDomain().getCodeSource().getLocation().toString()
+                require_delta_version(found.getPackage().getImplementationVersion(), jar)
     if not jars:
         return {}
     for jar in jars:
@@ -247,6 +258,7 @@ def _missing_jars(settings: Settings, given: SparkConf, jvm: Any) -> dict[str, s
 
 
 def _require_delta(spark: SparkSession) -> None:
+    require_spark_version(spark.version)
     needed = {
         "spark.sql.extensions": DELTA_EXTENSION,
         "spark.sql.catalog.spark_catalog": DELTA_CATALOG,

@@ -44,6 +44,7 @@ from urllib.parse import urlsplit
 
 from pyspark.sql import DataFrame, SparkSession
 
+from cinelake.runtime.machine import on_disk
 from cinelake.runtime.tracking_buffer import Buffer, Kept
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Model
@@ -822,7 +823,9 @@ class Tracker:
                 path.write_bytes((artifacts or {})[name])
             mlflow.pyfunc.save_model(
                 str(home),
-                python_model=str(python_model) if isinstance(python_model, Path) else python_model,
+                python_model=str(on_disk(python_model, Path(scratch)))
+                if isinstance(python_model, Path)
+                else python_model,
                 artifacts={name: str(path) for name, path in files.items()} or None,
                 signature=signature,
                 input_example=input_example,

@@ -23,7 +23,8 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
-from cinelake.runtime.session import spark_session
+from cinelake.runtime.preflight import require_executors, require_write_access
+from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
 from cinelake.runtime.tracking import Tracking
 from cinelake.runtime.tracking_buffer import Buffer
 from cinelake.tables.system import PSEUDONYM_REQUESTS
@@ -123,9 +124,20 @@ class Workspace:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lake's lock, where the lake needs one; raises LakeBusy."""
+        """Hold the lake's lock, where the lake needs one, once it is known that all may write.
+
+        Raises LakeBusy, LakeError and SessionError.
+        """
         if not self.settings.lake_is_local:
+            require_write_access(self.lake.storage, self.settings.lake.root)
+            self._require_executors()
             yield
             return
         with lake_lock(local_path(self.settings.lake.root), self.settings.lake.lock_wait):
+            self._require_executors()
             yield
+
+    def _require_executors(self) -> None:
+        if not IN_ONE_PROCESS.fullmatch(self.spark.sparkContext.master or ""):
+            wait = self.settings.spark.executor_wait
+            require_executors(self.spark, self.settings.lake.root, wait)

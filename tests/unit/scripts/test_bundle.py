@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 import bundle
+from cinelake.runtime import alone
+from cinelake.runtime.graph import Graph, as_json, discover
 
 ROOT = Path(__file__).parents[3]
+PLAN = as_json(Graph(tuple(discover(ROOT / "jobs"))))
 
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bundle.build(tmp_path_factory.mktemp("dist"))
+    return bundle.build(tmp_path_factory.mktemp("dist"), PLAN)
 
 
 def contents(target: Path) -> dict[str, tuple[bytes, float]]:
@@ -24,16 +27,19 @@ def contents(target: Path) -> dict[str, tuple[bytes, float]]:
 
 
 def test_two_builds_have_the_same_bytes(bundled: Path, tmp_path: Path) -> None:
-    again = bundle.build(tmp_path)
+    again = bundle.build(tmp_path, PLAN)
     os.utime(ROOT / "lib" / "cinelake" / "py.typed")
-    later = bundle.build(tmp_path / "later")
+    later = bundle.build(tmp_path / "later", PLAN)
     assert contents(bundled) == contents(again) == contents(later)
 
 
 def test_the_bundle_holds_what_a_cluster_needs(bundled: Path) -> None:
     names = set(contents(bundled))
     assert {"cinelake.zip", "jars.lock", "kafka.lock", "requirements.lock", "LICENSE"} <= names
-    assert {"conf/base.toml", "conf/cluster.toml", "conf/spark/standalone.conf"} <= names
+    assert {"README.md", "run_cinelake.py", "plan.json", "SHA256SUMS"} <= names
+    assert {"conf/base.toml", "conf/cluster.toml", "conf/kubernetes/Dockerfile"} <= names
+    systems = ("local", "standalone", "yarn", "kubernetes")
+    assert {f"conf/spark/{system}.conf" for system in systems} <= names
     jobs = {str(path.relative_to(ROOT)) for path in (ROOT / "jobs").rglob("*.py")}
     assert {name for name in names if name.startswith("jobs/")} == jobs
     assert not [name for name in names if "__pycache__" in name]
@@ -84,3 +90,50 @@ def test_a_job_in_the_bundle_finds_the_conf_beside_it(bundled: Path, tmp_path: P
     job.unlink()
     job.parent.rmdir()
     assert run.stdout.strip() == str(bundled / "conf")
+
+
+def test_the_checksums_are_those_of_all_other_files(bundled: Path) -> None:
+    names = {line.split()[1] for line in (bundled / "SHA256SUMS").read_text().splitlines()}
+    assert names == set(contents(bundled)) - {"SHA256SUMS"}
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=bundled, check=True
+    )
+
+
+def test_the_readme_names_the_versions_that_are_pinned(bundled: Path) -> None:
+    readme = (bundled / "README.md").read_text(encoding="utf-8")
+    assert f"# Cinelake {bundle.version()}, for spark-submit" in readme
+    assert "runs on Spark 4.2.0" in readme
+    assert "runs with Delta 4.4.0" in readme
+
+
+def test_every_setting_of_spark_has_its_reason(bundled: Path) -> None:
+    # A reason stands over each setting, or over a block of settings that belong together.
+    for conf in sorted((bundled / "conf" / "spark").glob("*.conf")):
+        blocks = conf.read_text(encoding="utf-8").split("\n\n")
+        assert [block for block in blocks if not block.startswith("# ")] == [], conf
+
+
+def test_a_conf_environment_that_is_not_there_is_said_with_those_that_are(
+    bundled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = next(job for job in discover(bundled / "jobs") if job.name == "build_ratings")
+    day = ["--start", "2026-01-01", "--end", "2026-01-02"]
+    with pytest.raises(SystemExit, match=r"no environment 'prod' in .*cluster, local, trial"):
+        alone.run_alone(job, ["--conf", str(bundled / "conf"), "--env", "prod", *day])
+
+
+def test_another_spark_is_named_before_anything_is_imported(bundled: Path, tmp_path: Path) -> None:
+    other = tmp_path / "pyspark"
+    other.mkdir()
+    (other / "__init__.py").write_text("__version__ = '3.5.1'\n")
+    run = subprocess.run(
+        [sys.executable, str(bundled / "jobs" / "behaviour" / "build_ratings.py"), "--help"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{bundled / 'cinelake.zip'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Cinelake 0.1.0 runs on Spark 4.2, and this Python has pyspark 3.5.1" in run.stderr
+    assert "SPARK_HOME" in run.stderr
