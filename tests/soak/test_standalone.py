@@ -1,0 +1,173 @@
+"""The bundle on a real standalone cluster, by somebody who has nothing else: the tables of a local run, and clear words
+where something is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from soak.cluster import Cluster, standalone
+from soak.conftest import Service
+
+import bundle as bundling
+from cinelake.runtime.jars import DELTA
+
+# Says where the package comes from, on the driver and in the Python workers of all executors.
+WHENCE = """
+import json, os, time
+import cinelake
+import cinelake.behaviour
+from pyspark.sql import SparkSession
+
+def look(rows):
+    import cinelake
+    time.sleep(1)
+    return [(os.getppid(), cinelake.__file__)]
+
+context = SparkSession.builder.getOrCreate().sparkContext
+found = context.parallelize(range(8), 8).mapPartitions(look).collect()
+print(json.dumps({"driver": cinelake.__file__, "executors": found}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, made by its command and moved to where no checkout is near."""
+    made = tmp_path_factory.mktemp("made")
+    script = Path(bundling.__file__)
+    subprocess.run([sys.executable, str(script), "--out", str(made)], check=True)
+    (unpacked,) = made.iterdir()
+    return Path(shutil.copytree(unpacked, tmp_path_factory.mktemp("elsewhere") / unpacked.name))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with standalone(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def settings(root: Path) -> list[str]:
+    """For --env cluster, with a lake of the test's own and a small driver's patience."""
+    chosen = {"lake.root": root, "spark.shuffle_partitions": 2, "spark.snapshot_partitions": 2}
+    chosen |= {"lake.lock_wait": "1s", "spark.executor_wait": "2m"}
+    return ["--env", "cluster", *(w for k, v in chosen.items() for w in ("--set", f"{k}={v}"))]
+
+
+def summary(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert ended.returncode == 0, f"{ended.stdout[-1500:]}\n{ended.stderr[-5000:]}"
+    return json.loads(ended.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def test_the_package_is_the_zip_on_the_driver_and_on_every_executor(
+    cluster: Cluster, bundle: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "whence.py"
+    program.write_text(WHENCE)
+    found = summary(cluster.submit(bundle, [str(program)], at=tmp_path))
+    assert found["driver"] == f"{bundle}/cinelake.zip/cinelake/__init__.py"
+    places = {place for _, place in found["executors"]}
+    assert all(place.endswith("/cinelake.zip/cinelake/__init__.py") for place in places), places
+    assert not any(str(bundle) in place for place in places), places
+    # Two executors, of a daemon of Python each.
+    assert len({daemon for daemon, _ in found["executors"]}) == 2
+
+
+def test_the_whole_pipeline_makes_the_tables_of_a_local_run(
+    spark: SparkSession,
+    undisturbed: tuple[Service, float],
+    cluster: Cluster,
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    reference, _ = undisturbed
+    service = Service(tmp_path / "lake")
+    service.copy_landing(reference)
+    words = ["run_cinelake.py", *settings(service.root), "run"]
+    done = summary(cluster.submit(bundle, words, at=tmp_path))
+    assert done["status"] == "succeeded"
+    expected, found = reference.content(spark), service.content(spark)
+    assert set(found) == set(expected)
+    differing = [name for name in expected if found[name] != expected[name]]
+    assert not differing, {n: (expected[n][:3], found[n][:3]) for n in differing}
+    again = summary(cluster.submit(bundle, words, at=tmp_path))
+    assert {job["status"] for job in again["jobs"].values()} == {"up to date", "nothing landed"}
+
+
+def test_jobs_one_by_one_make_the_tables_of_a_local_run(
+    spark: SparkSession,
+    undisturbed: tuple[Service, float],
+    cluster: Cluster,
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    reference, _ = undisturbed
+    service = Service(tmp_path / "lake")
+    service.copy_landing(reference)
+    # Films, ratings and tags of the data set begin in July 2017 and end two years later.
+    days = ["--start", "2017-07-14", "--end", "2019-07-01", "--resume", "--mend", "--lenient"]
+    planned = json.loads((bundle / "plan.json").read_text())["jobs"]
+    wanted = {
+        "ingest_ratings",
+        "ingest_titles",
+        "build_titles",
+        "build_ratings",
+        "build_title_genres",
+    }
+    for job in (job for job in planned if job["name"] in wanted):
+        words = [f"jobs/{job['area']}/{job['name']}.py", *settings(service.root)]
+        ended = cluster.submit(
+            bundle, words + ([] if job["kind"] == "ingest" else days), at=tmp_path
+        )
+        assert summary(ended)["jobs"][job["name"]]["status"] in ("succeeded", "up to date")
+    expected, found = reference.content(spark), service.content(spark)
+    for name in ("titles", "ratings", "title_genres"):
+        assert found[name] == expected[name]
+
+
+def test_what_is_wrong_is_said_before_any_table_is_touched(
+    cluster: Cluster, bundle: Path, tmp_path: Path
+) -> None:
+    job = "jobs/behaviour/build_ratings.py"
+    day = ["--start", "2019-01-01", "--end", "2019-01-02"]
+
+    def said(
+        *, lake: Path = tmp_path / "lake", spark: tuple[str, ...] = (), more: tuple[str, ...] = ()
+    ) -> str:
+        words = [job, *settings(lake), *more, *day]
+        ended = cluster.submit(bundle, words, at=tmp_path, spark=spark)
+        assert ended.returncode == 1, ended.stderr[-2000:]
+        assert not (tmp_path / "lake" / "tables").exists()
+        return ended.stderr
+
+    assert "no Spark master answers at spark://127.0.0.1:1 " in said(
+        spark=("--master", "spark://127.0.0.1:1")
+    )
+    assert "there is no environment 'prod'" in said(more=("--env", "prod"))
+    assert "no executor came within 20s" in said(
+        spark=("--conf", "spark.executor.memory=64g"), more=("--set", "spark.executor_wait=20s")
+    )
+    (tmp_path / "file").touch()
+    assert "cannot be written to" in said(lake=tmp_path / "file" / "lake")
+    assert "runs with Delta 4.4.0, and" in said(spark=("--jars", str(other_delta(tmp_path))))
+
+
+def other_delta(folder: Path) -> Path:
+    """Delta's jar, which says that it is of another version."""
+    ours = DELTA.resolve()[0]
+    target = folder / "delta-spark_4.2_2.13-4.0.0.jar"
+    with zipfile.ZipFile(ours) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "META-INF/MANIFEST.MF":
+                content = content.replace(b"4.4.0", b"4.0.0")
+            new.writestr(name, content)
+    return target
