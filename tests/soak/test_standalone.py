@@ -144,9 +144,10 @@ def test_what_is_wrong_is_said_before_any_table_is_touched(
     ) -> str:
         words = [job, *settings(lake), *more, *day]
         ended = cluster.submit(bundle, words, at=tmp_path, spark=spark)
-        assert ended.returncode == 1, ended.stderr[-2000:]
+        assert ended.returncode == 1, f"{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
         assert not (tmp_path / "lake" / "tables").exists()
-        return ended.stderr
+        # spark-submit sends what Python says, errors too, to the standard output.
+        return ended.stdout
 
     assert "no Spark master answers at spark://127.0.0.1:1 " in said(
         spark=("--master", "spark://127.0.0.1:1")
