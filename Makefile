@@ -24,6 +24,11 @@ BIN := $(VENV)/bin
 # One process for the tests that share a Spark session, one for all others (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 READY := $(VENV)/.ready
+# Airflow brings a pyspark of its own, without Spark: never into the same environment.
+AIRFLOW := .airflow/venv
+AIRFLOW_READY := $(AIRFLOW)/.ready
+# The day that `make airflow` computes; none named: the last but one that landed.
+DAY ?=
 CINELAKE := $(BIN)/cinelake --set lake.root="$(LAKE)"
 ifdef SERVICE
 CINELAKE += --env trial --set lake.landing="$(SERVICE)/landing"
@@ -35,7 +40,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites setup jars run test thorough lint format types bench soak bundle lock clean
+.PHONY: help prerequisites setup jars run test thorough lint format types bench soak bundle airflow lock lock-airflow clean
 
 help: ## Show this list
 	@echo "Cinelake. Targets:"
@@ -94,11 +99,33 @@ soak: prerequisites $(READY) ## Kill runs at random moments, race them, and comp
 bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, locks of jars
 	@$(BIN)/python scripts/bundle.py
 
+# Done once, and again when its lock changes.
+$(AIRFLOW_READY): conf/airflow/requirements.lock | prerequisites
+	@echo "Setting up $(AIRFLOW): packages from conf/airflow/requirements.lock (a few minutes the first time)"
+	@test -x $(AIRFLOW)/bin/python || "$(PYTHON)" -m venv $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r conf/airflow/requirements.lock
+	@touch $(AIRFLOW_READY)
+
+airflow: prerequisites $(READY) $(AIRFLOW_READY) ## Run a day of the lake's jobs in Airflow, by spark-submit (DAY=2026-01-31)
+ifdef SERVICE
+	@test -e "$(SERVICE)/delivery.json" || $(CINELAKE) $(SIMULATE) config > /dev/null
+else
+	@$(CINELAKE) $(BRING_IN) config > /dev/null
+endif
+	@$(BIN)/python scripts/bundle.py --out .airflow > /dev/null
+	@$(BIN)/python scripts/airflow_day.py --bundle .airflow/cinelake-* --lake "$(LAKE)" \
+	  --landing "$(if $(SERVICE),$(SERVICE)/landing,$(LAKE)/landing)" --env $(if $(SERVICE),trial,local) $(if $(DAY),--day $(DAY))
+
 lock: prerequisites $(READY) ## Resolve requirements.lock anew after a change of pyproject.toml (ARGS=--upgrade)
 	@$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --all-extras --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header $(ARGS) --output-file requirements.lock
 	@echo "requirements.lock is up to date"
 
-clean: ## Remove what make made: .venv, dist and caches (lakes in .cinelake/ stay)
-	@rm -rf $(VENV) dist build lib/cinelake.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+lock-airflow: prerequisites $(READY) ## Resolve Airflow's lock anew after a change of conf/airflow/requirements.in
+	@$(BIN)/uv pip compile conf/airflow/requirements.in --quiet --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header $(ARGS) --output-file conf/airflow/requirements.lock
+	@echo "conf/airflow/requirements.lock is up to date"
+
+clean: ## Remove what make made: .venv, .airflow, dist and caches (lakes in .cinelake/ stay)
+	@rm -rf $(VENV) .airflow dist build lib/cinelake.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find lib jobs scripts tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

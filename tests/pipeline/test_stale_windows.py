@@ -209,6 +209,27 @@ def test_a_sequential_job_goes_day_by_day_and_carries_a_late_change_forward(
 
 
 @pytest.mark.thorough
+def test_days_asked_for_one_by_one_in_any_order_are_mended_to_what_one_run_makes(
+    service: Service,
+) -> None:
+    service.jobs = (sum_notes, total_days, run_up)
+    service.note(("2026-01-01", "tea", 1), ("2026-01-02", "tea", 2), ("2026-01-03", "tea", 4))
+    windows = [Window.of_day(date(2026, 1, day)) for day in (3, 1, 2)]
+    for window in windows:
+        service.run(window=window, resume=True)
+    # Without mending, what the third day was computed from came later.
+    assert [row.total for row in service.rows(RUNNING)] == [1, 3, 4]
+    for window in windows:
+        assert service.run(window=window, resume=True, mend=True).succeeded
+    assert [row.total for row in service.rows(RUNNING)] == [1, 3, 7]
+    assert [row.total for row in service.rows(TOTALS)] == [1, 3, 6]
+    # Nothing that was never computed is taken for stale.
+    service.note(("2026-01-05", "tea", 8))
+    service.run(window=windows[0], resume=True, mend=True)
+    assert len(service.rows(RUNNING)) == 3
+
+
+@pytest.mark.thorough
 def test_a_job_on_demand_is_never_stale_and_runs_for_the_newest_day_when_it_is_named(
     service: Service,
 ) -> None:
