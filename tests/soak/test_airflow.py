@@ -1,0 +1,195 @@
+"""Airflow for real: its DAG has the plan's edges, a day runs by real submits, a killed task is tried again, and days
+that are filled in in any order end with the same tables.
+
+Airflow stands in an environment of its own, which `make airflow` makes too: .airflow/venv.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from soak.cluster import bare_python
+from soak.conftest import ONE_SECRET, PROJECT, Service
+
+import airflow_day
+import bundle as bundling
+from airflow_day import Airflow
+from cinelake.runtime.graph import Graph, discover
+
+# A Tuesday: weekly jobs are not due, and the day after has landed, too.
+DAY, DAYS = date(2026, 1, 6), 4
+# Of each kind one: change rows that build on yesterday's, what needs the next day, and what looks back.
+FEW = (
+    "ingest_accounts", "ingest_titles", "ingest_playback", "ingest_heartbeats", "build_accounts", "build_titles",
+    "build_viewing_sessions",
+)  # fmt: skip
+# Tells of the DAGs as Airflow has loaded them.
+TELL = """
+import json, runpy, sys
+found = runpy.run_path(sys.argv[1])
+dag = found["cinelake"]
+interval = dag.timetable
+print(json.dumps({
+    "edges": sorted([t.task_id, d] for t in dag.tasks for d in t.downstream_task_ids),
+    "pools": {t.task_id: t.pool for t in dag.tasks},
+    "assets": {t.task_id: sorted(a.uri for a in t.outlets) for t in dag.tasks},
+    "rules": sorted({t.trigger_rule.value for t in dag.tasks if t.task_id != "all_landed"}),
+    "retries": sorted({t.retries for t in dag.tasks}),
+    "catchup": dag.catchup,
+    "cinelake": "cinelake" in sys.modules,
+}))
+"""
+# Kills a job's driver in the middle of its work when it is submitted for the first time, as a lost machine would.
+KILLED_ONCE = """#!/bin/bash
+case "$*" in
+  *jobs/behaviour/build_titles.py*)
+    if [ ! -e {mark} ]; then
+      touch {mark}
+      setsid {submit} "$@" & pid=$!
+      sleep {seconds}
+      kill -9 -- -$pid
+      exit 137
+    fi;;
+esac
+exec {submit} "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundling.build(tmp_path_factory.mktemp("bundle"), bundling.plan())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> None:
+    """Airflow's environment, made if need be: the rule of the Makefile."""
+    subprocess.run(["make", ".airflow/venv/.ready"], cwd=PROJECT, check=True)
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The landing area of a small simulated service."""
+    service = tmp_path_factory.mktemp("simulated") / "service"
+    words = ["simulate", str(service), "--profile", "small", "--accounts", "6"]
+    process = Service(tmp_path_factory.mktemp("none") / "lake").command(
+        *words, "--start", DAY.isoformat(), "--days", str(DAYS)
+    )
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, f"{out[-1000:]}\n{err[-3000:]}"
+    return service / "landing"
+
+
+class Scheduled:
+    """A lake that Airflow fills, from a bundle and a Python that has nothing else of ours."""
+
+    def __init__(self, folder: Path, bundle: Path, landing: Path, name: str) -> None:
+        self.service = Service(folder / name / "lake")
+        self.airflow = Airflow(folder / name / "home", bundle, DAY)
+        self.airflow.jobs_bin = bare_python(folder / name / "venv").parent
+        # spark-submit of the environment, by links: its scripts look for Spark beside themselves.
+        for script in Path(sys.prefix, "bin").iterdir():
+            if script.name.startswith(("spark-", "find-spark", "load-spark")):
+                (self.airflow.jobs_bin / script.name).symlink_to(script)
+        self.airflow.make([f"lake.root={self.service.root}", f"lake.landing={landing}"])
+        os.environ.update(ONE_SECRET)
+
+    def run(self, day: date) -> int:
+        return self.airflow.run_day(day)
+
+
+def reference(root: Path, landing: Path, *windows: str, jobs: tuple[str, ...] = ()) -> Service:
+    """A lake that `cinelake run` fills with the same windows."""
+    service = Service(root)
+    only = [word for job in jobs for word in ("--only", job)]
+    done = service.run("run", *windows, *only, **{"lake.landing": str(landing)})
+    assert done["status"] == "succeeded"
+    return service
+
+
+def few(bundle: Path, folder: Path) -> Path:
+    """The bundle with a plan of few jobs, each building on those of the few that it did."""
+    target = folder / "few"
+    subprocess.run(["cp", "-a", str(bundle), str(target)], check=True)
+    jobs = [
+        job for job in json.loads((bundle / "plan.json").read_text())["jobs"] if job["name"] in FEW
+    ]
+    for job in jobs:
+        job["upstream"] = [name for name in job["upstream"] if name in FEW]
+    (target / "plan.json").write_text(json.dumps({"jobs": jobs}))
+    return target
+
+
+def told(airflow: Airflow) -> dict[str, Any]:
+    dag = airflow.home / "dags" / "cinelake_dag.py"
+    ended = subprocess.run(
+        [str(airflow_day.AIRFLOW.with_name("python")), "-c", TELL, str(dag)],
+        env=airflow.env, cwd=airflow.home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return json.loads(ended.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def test_the_dag_has_the_edges_of_the_plan_and_an_asset_a_table(
+    bundle: Path, tmp_path: Path
+) -> None:
+    airflow = Airflow(tmp_path / "home", bundle, DAY)
+    airflow.make([])
+    graph = Graph(tuple(discover(PROJECT / "jobs")))
+    found = told(airflow)
+    edges = {
+        (before, after) for before, after in found["edges"] if "all_landed" not in (before, after)
+    }
+    windowed = {job.name for job in graph.jobs if hasattr(job, "cadence")} & set(found["pools"])
+    taking_in = set(found["pools"]) - windowed - {"all_landed"}
+    expected = {(before, after) for after, ups in graph.upstream.items() for before in ups}
+    assert edges == {edge for edge in expected if edge[1] in windowed}
+    assert {before for before, after in found["edges"] if after == "all_landed"} == taking_in
+    assert found["assets"]["build_titles"] == ["cinelake://lake/titles"]
+    assert found["pools"]["train_als"] == "cinelake_training"
+    assert found["pools"]["build_titles"] == "cinelake"
+    assert found["rules"] == ["none_failed"]
+    assert (found["retries"], found["catchup"], found["cinelake"]) == ([4], True, False)
+
+
+def test_a_killed_task_is_tried_again_and_days_in_any_order_make_the_same_tables(
+    spark: SparkSession, bundle: Path, delivered: Path, tmp_path: Path
+) -> None:
+    scheduled = Scheduled(tmp_path, few(bundle, tmp_path), delivered, "scheduled")
+    submit, mark = scheduled.airflow.jobs_bin / "spark-submit", tmp_path / "killed"
+    real = submit.resolve()
+    submit.unlink()
+    submit.write_text(KILLED_ONCE.format(mark=mark, submit=real, seconds=12))
+    submit.chmod(submit.stat().st_mode | stat.S_IXUSR)
+    for n in (2, 0, 1):
+        assert scheduled.run(DAY + timedelta(days=n)) == 0
+    assert mark.exists()
+    window = ("--start", DAY.isoformat(), "--end", (DAY + timedelta(days=3)).isoformat())
+    expected = reference(tmp_path / "expected" / "lake", delivered, *window, jobs=FEW).content(
+        spark
+    )
+    found = scheduled.service.content(spark)
+    assert {"accounts", "titles", "viewing_sessions"} <= set(expected)
+    assert len(expected["viewing_sessions"]) > 10
+    assert found == expected
+
+
+def test_a_day_of_all_jobs_makes_the_tables_of_a_run_of_that_day(
+    spark: SparkSession, bundle: Path, delivered: Path, tmp_path: Path
+) -> None:
+    scheduled = Scheduled(tmp_path, bundle, delivered, "scheduled")
+    assert scheduled.run(DAY) == 0
+    window = ("--start", DAY.isoformat(), "--end", (DAY + timedelta(days=1)).isoformat())
+    expected = reference(tmp_path / "expected" / "lake", delivered, *window).content(spark)
+    found = scheduled.service.content(spark)
+    assert len([name for name, rows in expected.items() if rows]) > 20
+    differing = [name for name in expected if found.get(name) != expected[name]]
+    assert not differing, {n: (expected[n][:2], found.get(n, [])[:2]) for n in differing}
