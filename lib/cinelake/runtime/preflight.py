@@ -24,7 +24,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from cinelake import SPARK_SERIES, __version__
+from cinelake import __spark__, __version__
 from cinelake.runtime.config import format_duration, is_local, local_path
 from cinelake.runtime.jars import DELTA
 from cinelake.runtime.lake import LakeError
@@ -63,10 +63,10 @@ def require_delta_version(version: str | None, jar: str) -> None:
 
 def require_spark_version(version: str) -> None:
     """Raises SessionError unless the JVM's Spark is of the right series."""
-    if not version.startswith(f"{SPARK_SERIES}."):
+    if not version.startswith(f"{__spark__}."):
         raise SessionError(
-            f"Cinelake {__version__} runs on Spark {SPARK_SERIES}, and this session's Spark is {version}; submit with "
-            f"a spark-submit of Spark {SPARK_SERIES}"
+            f"Cinelake {__version__} runs on Spark {__spark__}, and this session's Spark is {version}; submit with "
+            f"a spark-submit of Spark {__spark__}"
         )
 
 

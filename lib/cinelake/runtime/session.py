@@ -57,6 +57,7 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
         return _under_submit(settings, app_name)
     if running is None:
         return _start(settings, app_name)
+    require_spark_version(running.version)
     _require_delta(running)
     # Windows are UTC days; a session in another zone would put rows into its neighbours.
     running.conf.set("spark.sql.session.timeZone", "UTC")
@@ -221,6 +222,7 @@ def create(conf: Mapping[str, str]) -> SparkSession:
         raise SessionError(
             f"Spark did not start: {first_line(error)}; `cinelake doctor` checks what it needs"
         ) from error
+    require_spark_version(spark.version)
     _require_delta(spark)
     return spark
 
@@ -258,7 +260,6 @@ def _missing_jars(settings: Settings, given: SparkConf, jvm: Any) -> dict[str, s
 
 
 def _require_delta(spark: SparkSession) -> None:
-    require_spark_version(spark.version)
     needed = {
         "spark.sql.extensions": DELTA_EXTENSION,
         "spark.sql.catalog.spark_catalog": DELTA_CATALOG,

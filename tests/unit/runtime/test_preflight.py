@@ -56,8 +56,8 @@ def test_another_delta_is_named_with_its_jar() -> None:
 
 
 def test_the_series_of_spark_is_the_one_that_delta_is_built_for() -> None:
-    assert DELTA.jars[0].artifact == f"delta-spark_{cinelake.SPARK_SERIES}_2.13"
-    preflight.require_spark_version(f"{cinelake.SPARK_SERIES}.7")
+    assert DELTA.jars[0].artifact == f"delta-spark_{cinelake.__spark__}_2.13"
+    preflight.require_spark_version(f"{cinelake.__spark__}.7")
     with pytest.raises(
         SessionError, match=r"runs on Spark 4\.2, and this session's Spark is 4\.20"
     ):
