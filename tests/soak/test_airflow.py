@@ -27,10 +27,9 @@ from cinelake.runtime.graph import Graph, discover
 
 # A Tuesday: weekly jobs are not due, and the day after has landed, too.
 DAY, DAYS = date(2026, 1, 6), 4
-# Of each kind one: change rows that build on yesterday's, what needs the next day, and what looks back.
+# Of each kind one: change rows that build on yesterday's, and what needs the next day.
 FEW = (
-    "ingest_accounts", "ingest_titles", "ingest_playback", "ingest_heartbeats", "build_accounts", "build_titles",
-    "build_viewing_sessions",
+    "ingest_accounts", "ingest_playback", "ingest_heartbeats", "build_accounts", "build_viewing_sessions"
 )  # fmt: skip
 # Tells of the DAGs as Airflow has loaded them.
 TELL = """
@@ -51,7 +50,7 @@ print(json.dumps({
 # Kills a job's driver in the middle of its work when it is submitted for the first time, as a lost machine would.
 KILLED_ONCE = """#!/bin/bash
 case "$*" in
-  *jobs/behaviour/build_titles.py*)
+  *jobs/behaviour/build_accounts.py*)
     if [ ! -e {mark} ]; then
       touch {mark}
       setsid {submit} "$@" & pid=$!
@@ -177,7 +176,7 @@ def test_a_killed_task_is_tried_again_and_days_in_any_order_make_the_same_tables
         spark
     )
     found = scheduled.service.content(spark)
-    assert {"accounts", "titles", "viewing_sessions"} <= set(expected)
+    assert {"accounts", "viewing_sessions"} <= set(expected)
     assert len(expected["viewing_sessions"]) > 10
     assert found == expected
 
