@@ -10,14 +10,13 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from soak.cluster import bare_python
+from soak.cluster import SPARK_HOME, bare_python
 from soak.conftest import ONE_SECRET, PROJECT, Service
 
 import airflow_day
@@ -31,6 +30,7 @@ DAY, DAYS = date(2026, 1, 6), 4
 FEW = (
     "ingest_accounts", "ingest_playback", "ingest_heartbeats", "build_accounts", "build_viewing_sessions"
 )  # fmt: skip
+SUBMIT = SPARK_HOME / "bin" / "spark-submit"
 # Tells of the DAGs as Airflow has loaded them.
 TELL = """
 import json, runpy, sys
@@ -94,12 +94,15 @@ class Scheduled:
         self.service = Service(folder / name / "lake")
         self.airflow = Airflow(folder / name / "home", bundle, DAY)
         self.airflow.jobs_bin = bare_python(folder / name / "venv").parent
-        # spark-submit of the environment, by links: its scripts look for Spark beside themselves.
-        for script in Path(sys.prefix, "bin").iterdir():
-            if script.name.startswith(("spark-", "find-spark", "load-spark")):
-                (self.airflow.jobs_bin / script.name).symlink_to(script)
+        self.submit_by(f'#!/bin/bash\nexec {SUBMIT} "$@"\n')
         self.airflow.make([f"lake.root={self.service.root}", f"lake.landing={landing}"])
         os.environ.update(ONE_SECRET)
+
+    def submit_by(self, script: str) -> None:
+        """Make `script` the spark-submit that Airflow finds."""
+        submit = self.airflow.jobs_bin / "spark-submit"
+        submit.write_text(script)
+        submit.chmod(submit.stat().st_mode | stat.S_IXUSR)
 
     def run(self, day: date) -> int:
         return self.airflow.run_day(day)
@@ -163,11 +166,8 @@ def test_a_killed_task_is_tried_again_and_days_in_any_order_make_the_same_tables
     spark: SparkSession, bundle: Path, delivered: Path, tmp_path: Path
 ) -> None:
     scheduled = Scheduled(tmp_path, few(bundle, tmp_path), delivered, "scheduled")
-    submit, mark = scheduled.airflow.jobs_bin / "spark-submit", tmp_path / "killed"
-    real = submit.resolve()
-    submit.unlink()
-    submit.write_text(KILLED_ONCE.format(mark=mark, submit=real, seconds=12))
-    submit.chmod(submit.stat().st_mode | stat.S_IXUSR)
+    mark = tmp_path / "killed"
+    scheduled.submit_by(KILLED_ONCE.format(mark=mark, submit=SUBMIT, seconds=12))
     for n in (2, 0, 1):
         assert scheduled.run(DAY + timedelta(days=n)) == 0
     assert mark.exists()

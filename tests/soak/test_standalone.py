@@ -97,6 +97,7 @@ def test_the_whole_pipeline_makes_the_tables_of_a_local_run(
     expected, found = reference.content(spark), service.content(spark)
     assert set(found) == set(expected)
     differing = [name for name in expected if found[name] != expected[name]]
+    print(f"{len(expected)} tables: {differing or 'equal'}", flush=True)
     assert not differing, {n: (expected[n][:3], found[n][:3]) for n in differing}
     again = summary(cluster.submit(bundle, words, at=tmp_path))
     assert {job["status"] for job in again["jobs"].values()} == {"up to date", "nothing landed"}
