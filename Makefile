@@ -112,6 +112,7 @@ ifdef SERVICE
 else
 	@$(CINELAKE) $(BRING_IN) config > /dev/null
 endif
+	@rm -rf .airflow/cinelake-*
 	@$(BIN)/python scripts/bundle.py --out .airflow > /dev/null
 	@$(BIN)/python scripts/airflow_day.py --bundle .airflow/cinelake-* --lake "$(LAKE)" \
 	  --landing "$(if $(SERVICE),$(SERVICE)/landing,$(LAKE)/landing)" --env $(if $(SERVICE),trial,local) $(if $(DAY),--day $(DAY))
