@@ -31,6 +31,7 @@ def cells(spark: SparkSession) -> DataFrame:
     return frame.withColumn("weight", frame["weight"].cast("decimal(26,6)")).localCheckpoint()
 
 
+@pytest.mark.thorough
 def test_a_portrait_holds_what_speaks_for_a_cluster_and_nobody_outvotes_it(
     spark: SparkSession, members: DataFrame, cells: DataFrame
 ) -> None:
