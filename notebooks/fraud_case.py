@@ -5,8 +5,9 @@
 # opens the most pressing case of the lake, as somebody who reviews it would.
 
 # %%
-from cinelake.integrity.commands import as_file, as_list, changes, current, most_pressing
+from cinelake.integrity.commands import current, most_pressing
 from cinelake.integrity.report import party_of, timeline
+from cinelake.integrity.shown import as_file, as_list, changes
 from cinelake.notebook import few, open_lake
 from cinelake.tables.integrity import (
     ACCOUNT_PARTIES,

@@ -25,7 +25,7 @@ SMALL = {"simulated_service": "ACCOUNTS, DAYS = 50, 7"}
 OF_A_LAKE = [path for path in NOTEBOOKS if path.stem not in SMALL]
 # A service so bad that each notebook has something to tell of: who shares, who is shut out, what broke down.
 TROUBLED = Path(__file__).parent / "troubled.toml"
-ACCOUNTS, DAYS = 24, 15
+ACCOUNTS, DAYS = 40, 15
 
 
 def cells(path: Path) -> list[tuple[str, str]]:
