@@ -30,6 +30,7 @@ def test_a_cluster_is_as_stable_as_the_most_similar_one_of_the_other() -> None:
     assert jaccard(table).tolist() == [1.0, 0.5, 0.0]
 
 
+@pytest.mark.thorough
 def test_profiles_are_counted_by_their_clusters_in_both(spark: SparkSession) -> None:
     points = spark.createDataFrame(
         [("a", [1.0]), ("b", [0.9]), ("c", [-1.0])], "profile_id string, reduced array<double>"

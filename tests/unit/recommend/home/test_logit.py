@@ -21,6 +21,7 @@ def counts(spark: SparkSession, *told: tuple[float, list[str], int, int]) -> Dat
     return spark.createDataFrame(rows, "x double, terms array<string>, n double, came boolean")
 
 
+@pytest.mark.thorough
 def test_the_odds_of_numbers_and_terms_are_found(spark: SparkSession) -> None:
     told = counts(
         spark,

@@ -69,6 +69,7 @@ def test_texts_are_typed_taken_back_misspelt_and_typed_anew(service: Service) ->
     assert len(found) == 4
 
 
+@pytest.mark.thorough
 def test_players_tell_of_each_event(watching: Watching) -> None:
     payload = watching.watched.playback.payload
     events = set(payload["event"].cast("string").to_pylist())
