@@ -56,12 +56,9 @@ class TrainClustersParams(JobParams):
     catchup=False,
 )
 def train_clusters(run: Run[TrainClustersParams]) -> None:
-    try:
-        version = run.tracker.resume(TASTE_CLUSTERS, run.inputs_fingerprint) or _trained(run)
-    except NobodyWatched as nothing:
-        run.tracker.set_tags({"skipped": nothing})
-        return
-    run.tracker.tracking.settle(TASTE_CLUSTERS, version)
+    run.tracker.settled(
+        TASTE_CLUSTERS, run.inputs_fingerprint, lambda: _trained(run), NobodyWatched
+    )
 
 
 def _trained(run: Run[TrainClustersParams]) -> ModelVersion:

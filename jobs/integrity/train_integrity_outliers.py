@@ -29,9 +29,7 @@ class TrainIntegrityOutliersParams(JobParams):
     catchup=False,
 )
 def train_integrity_outliers(run: Run[TrainIntegrityOutliersParams]) -> None:
-    version = run.tracker.resume(INTEGRITY_OUTLIERS, run.inputs_fingerprint) or _trained(run)
-    if version is not None:
-        run.tracker.tracking.settle(INTEGRITY_OUTLIERS, version)
+    run.tracker.settled(INTEGRITY_OUTLIERS, run.inputs_fingerprint, lambda: _trained(run))
 
 
 def _trained(run: Run[TrainIntegrityOutliersParams]) -> ModelVersion | None:

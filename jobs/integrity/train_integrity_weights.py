@@ -39,9 +39,7 @@ LEAST_OF_A_SORT = 5
     catchup=False,
 )
 def train_integrity_weights(run: Run[TrainIntegrityWeightsParams]) -> None:
-    version = run.tracker.resume(INTEGRITY_WEIGHTS, run.inputs_fingerprint) or _trained(run)
-    if version is not None:
-        run.tracker.tracking.settle(INTEGRITY_WEIGHTS, version)
+    run.tracker.settled(INTEGRITY_WEIGHTS, run.inputs_fingerprint, lambda: _trained(run))
 
 
 def _trained(run: Run[TrainIntegrityWeightsParams]) -> ModelVersion | None:

@@ -40,12 +40,7 @@ class TrainStallsParams(JobParams):
     catchup=False,
 )
 def train_stalls(run: Run[TrainStallsParams]) -> None:
-    try:
-        version = run.tracker.resume(STALLS, run.inputs_fingerprint) or _trained(run)
-    except OneSided as nothing:
-        run.tracker.set_tags({"skipped": nothing})
-        return
-    run.tracker.tracking.settle(STALLS, version)
+    run.tracker.settled(STALLS, run.inputs_fingerprint, lambda: _trained(run), OneSided)
 
 
 def _trained(run: Run[TrainStallsParams]) -> ModelVersion:

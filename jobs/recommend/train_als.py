@@ -114,15 +114,9 @@ def _before(table: Table) -> Reading:
     remedies=[SEARCH],
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
-    tracking = run.tracker.tracking
-    try:
-        version = run.tracker.resume(ALS, run.inputs_fingerprint) or _trained(run)
-    except NothingLiked as nothing:
-        run.tracker.set_tags({"skipped": nothing})
-        return
-    version = tracking.settle(ALS, version)
+    version = run.tracker.settled(ALS, run.inputs_fingerprint, lambda: _trained(run), NothingLiked)
     # It rides along, too: a rerun of a training says the same of it.
-    if FALL in version.tags:
+    if version is not None and FALL in version.tags:
         run.warn(version.tags[FALL], SEARCH if run.params.search_after_fall else None)
 
 

@@ -65,12 +65,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     version=3,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
-    try:
-        version = run.tracker.resume(HOME_RANKER, run.inputs_fingerprint) or _trained(run)
-    except OneSided as nothing:
-        run.tracker.set_tags({"skipped": nothing})
-        return
-    run.tracker.tracking.settle(HOME_RANKER, version)
+    run.tracker.settled(HOME_RANKER, run.inputs_fingerprint, lambda: _trained(run), OneSided)
 
 
 def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:

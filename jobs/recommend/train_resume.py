@@ -40,12 +40,7 @@ class TrainResumeParams(JobParams):
     catchup=False,
 )
 def train_resume(run: Run[TrainResumeParams]) -> None:
-    try:
-        version = run.tracker.resume(RESUME, run.inputs_fingerprint) or _trained(run)
-    except OneSided as nothing:
-        run.tracker.set_tags({"skipped": nothing})
-        return
-    run.tracker.tracking.settle(RESUME, version)
+    run.tracker.settled(RESUME, run.inputs_fingerprint, lambda: _trained(run), OneSided)
 
 
 def _trained(run: Run[TrainResumeParams]) -> ModelVersion:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
 from cinelake.integrity.commands import current, most_pressing, seen_of
+from cinelake.integrity.shown import HEADINGS
 from cinelake.integrity.whereabouts import DAYS, drawn, links, spots
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Grid, Part, Picture, Points, Section
 from cinelake.runtime.workspace import Workspace
@@ -64,19 +65,8 @@ def cases_that_stand(
     seen: Seen,
 ) -> Section:
     """How many cases there are by status, the most pressing, and timelines and maps of the first."""
-    headings = (
-        "case",
-        "kind",
-        "severity",
-        "chance",
-        "since",
-        "days",
-        "hours at stake",
-        "suggested",
-        "because",
-    )
     grid = Grid(
-        headings,
+        HEADINGS,
         [
             (
                 row["case_id"],

@@ -9,21 +9,24 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Lines
 from rich.text import Text
 
+# Of a list of cases, here and in the report.
+HEADINGS = (
+    "case",
+    "kind",
+    "severity",
+    "chance",
+    "since",
+    "days",
+    "hours at stake",
+    "suggested",
+    "because",
+)
+
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Cases, one a line."""
     lines = Lines(box=None, pad_edge=False)
-    for name in (
-        "case",
-        "kind",
-        "severity",
-        "chance",
-        "since",
-        "days",
-        "hours at stake",
-        "suggested",
-        "because",
-    ):
+    for name in HEADINGS:
         lines.add_column(
             name, justify="right" if name in ("chance", "days", "hours at stake") else "left"
         )

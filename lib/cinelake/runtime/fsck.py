@@ -33,7 +33,6 @@ from cinelake.tables.contract import Kind, Layer, Table
 from cinelake.tables.system import QUARANTINE
 
 SHOWN, AT_ONCE = 3, 4
-STAGING_OF_SPARK = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,7 @@ def _streams(lake: Lake, tables: Sequence[Table]) -> Iterator[Finding]:
 
 
 def _staging(lake: Lake) -> Iterator[Finding]:
-    left = [n for n in lake.storage.names(f"{lake.root}/staging") if n != STAGING_OF_SPARK]
+    left = lake.staged_names()
     if left:
         shown = ", ".join(left[:SHOWN]) + (", …" if len(left) > SHOWN else "")
         yield Finding(

@@ -40,6 +40,8 @@ from cinelake.tables.system import QUARANTINE
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONSTRAINT = "delta.constraints."
+# On a cluster Spark's own stand in the staging area, and belong to live sessions.
+CHECKPOINTS_OF_SPARK = "checkpoints"
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 # What Hadoop takes for a pattern in a path.
 PATTERN = re.compile(r"([\[\]{}*?\\])")
@@ -454,6 +456,11 @@ class Lake:
         if not self.storage.exists(f"{path}/_SUCCESS"):
             return None
         return self.spark.read.schema(schema).parquet(path)
+
+    def staged_names(self) -> list[str]:
+        """The folders of the staging area that runs made."""
+        names = self.storage.names(f"{self.root}/staging")
+        return [name for name in names if name != CHECKPOINTS_OF_SPARK]
 
     def unstage(self, name: str) -> None:
         self.storage.remove(f"{self.root}/staging/{name}")

@@ -32,8 +32,6 @@ from cinelake.tables.contract import Table
 from cinelake.tables.ddl import partition_column
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
-# Spark's checkpoints on a cluster stand among the staging folders of runs, and belong to live sessions.
-NO_RUN = frozenset({"checkpoints"})
 BEGAN = re.compile(r"\d{8}T\d{6}-")
 
 
@@ -134,7 +132,7 @@ class LakeMaintenance(MaintenanceRun[Any]):
 
     def remove_leavings(self) -> list[str]:
         lake = self._context.lake
-        left = [name for name in lake.storage.names(f"{lake.root}/staging") if name not in NO_RUN]
+        left = lake.staged_names()
         if not is_local(lake.root):
             # Others may be at work where no lock keeps them out; a folder is named by when its run began.
             yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%S}"

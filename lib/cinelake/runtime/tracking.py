@@ -545,14 +545,12 @@ class Tracking:
 
     def _search(self, condition: str) -> list[ModelVersion]:
         with self._explained():
-            found: list[ModelVersion] = []
-            token: str | None = None
-            while True:
-                page = self.client.search_model_versions(condition, page_token=token)
-                found += [_version(entry) for entry in page]
-                token = page.token
-                if not token:
-                    return found
+            found = _all_pages(
+                lambda page_token: self.client.search_model_versions(
+                    condition, page_token=page_token
+                )
+            )
+        return [_version(entry) for entry in found]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -708,21 +706,18 @@ class Tracker:
         self._refuse_absence()
         from mlflow.entities import ViewType
 
-        found: list[Mapping[str, str]] = []
-        token: str | None = None
-        while True:
-            with self.tracking._explained():
-                page = self.tracking.client.search_runs(
-                    [self.tracking._experiment(self.area)],
+        with self.tracking._explained():
+            experiment = self.tracking._experiment(self.area)
+            found = _all_pages(
+                lambda page_token: self.tracking.client.search_runs(
+                    [experiment],
                     f"tags.`{tag}` = '{value}' AND attributes.status = 'FINISHED'",
                     ViewType.ACTIVE_ONLY,
                     order_by=["attributes.start_time ASC"],
-                    page_token=token,
+                    page_token=page_token,
                 )
-            found += [dict(run.data.tags) for run in page]
-            token = page.token
-            if not token:
-                return found
+            )
+        return [dict(run.data.tags) for run in found]
 
     def _refuse_absence(self) -> None:
         if self.is_away:
@@ -745,6 +740,24 @@ class Tracker:
             found = self.tracking.create_version(model, logged)
         self.registered.append(found)
         return found
+
+    def settled(
+        self,
+        model: Model,
+        fingerprint: str,
+        train: Callable[[], ModelVersion | None],
+        nothing: type[Exception] | tuple[()] = (),
+    ) -> ModelVersion | None:
+        """The version trained from these inputs, by an earlier run or now, taken through its gate.
+
+        None where there is nothing to train on: `train` returned none, or raised `nothing`, which is then a tag.
+        """
+        try:
+            version = self.resume(model, fingerprint) or train()
+        except nothing as why:
+            self.set_tags({"skipped": why})
+            return None
+        return version and self.tracking.settle(model, version)
 
     def register(
         self,
