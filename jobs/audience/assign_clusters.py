@@ -20,7 +20,7 @@ from cinelake.audience.factors import brought_along
 from cinelake.audience.features import FeatureRecipe, told_of
 from cinelake.audience.training import Day
 from cinelake.runtime.job import JobParams, Reading, Run, history, job, previous
-from cinelake.runtime.tracking import ModelVersion
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.tables.audience import (
     CLUSTER_MEMBERS,
     CLUSTER_PORTRAITS,

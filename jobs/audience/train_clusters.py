@@ -19,7 +19,7 @@ from cinelake.audience.training import Day, NobodyWatched, choose, fit
 from cinelake.recommend.persisted import persisted
 from cinelake.recommend.search import UnknownSetting
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.audience import TASTE_CLUSTERS
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX

@@ -8,7 +8,7 @@ from cinelake.integrity.outliers import fitted, matrix_of, sample_of
 from cinelake.integrity.registration import registrable_forest
 from cinelake.integrity.scorecard import shipped
 from cinelake.runtime.job import Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_OUTLIERS
 
 # A party's newest row says what its weeks were; a week of rows holds all that are about.

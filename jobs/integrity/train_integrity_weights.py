@@ -8,7 +8,7 @@ from cinelake.integrity.learning import TEST_SHARE, Lesson, examples, lesson, lo
 from cinelake.integrity.registration import registrable_card
 from cinelake.integrity.scorecard import shipped
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.integrity import INTEGRITY_WEIGHTS, VERDICTS
 
 

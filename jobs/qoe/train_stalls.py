@@ -14,7 +14,7 @@ from cinelake.qoe.stalls.registration import THRESHOLD, registrable
 from cinelake.qoe.stalls.trees import OneSided, Recipe, learned, with_chance
 from cinelake.recommend.persisted import persisted
 from cinelake.runtime.job import Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.sources.bronze import payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

@@ -26,7 +26,7 @@ from cinelake.recommend.search import Setting, UnknownSetting
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
-from cinelake.runtime.tracking import ModelVersion
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import ALS, RECOMMENDATIONS, SOURCES
 

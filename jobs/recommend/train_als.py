@@ -38,7 +38,7 @@ from cinelake.recommend.training import (
 from cinelake.recommend.validation import chosen
 from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, history, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS

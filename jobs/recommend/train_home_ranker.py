@@ -37,7 +37,7 @@ from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import LEARNED, Weights, strengths
 from cinelake.recommend.training import indexed, interactions
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_RANKER, SHOWN_TILES, TITLE_EXPOSURES

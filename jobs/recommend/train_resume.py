@@ -19,7 +19,7 @@ from cinelake.recommend.home.resume import FEATURES, ResumeRecipe
 from cinelake.recommend.home.unfinished import episodes_in_order
 from cinelake.recommend.persisted import persisted
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
-from cinelake.runtime.tracking import ModelVersion, proposed
+from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.home import RESUME, SHOWN_TILES, STOPPING_POINTS
 

@@ -23,7 +23,7 @@ from cinelake.runtime.job import Job, JobParams, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import JobReport, Pipeline, Request
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table
 

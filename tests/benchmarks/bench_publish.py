@@ -22,7 +22,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.publish import Publisher
 from cinelake.runtime.runner import compute
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between, one_of

@@ -22,7 +22,7 @@ from cinelake.runtime.job import REHEARSAL_KEYS, AnyJob, Job, JobParams, Reading
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import Pipeline, Request, Summary
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between
 from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE

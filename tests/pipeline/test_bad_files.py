@@ -176,7 +176,7 @@ def test_the_run_says_so_in_yellow_in_json_and_in_mlflow(ratings: Service) -> No
         assert "landing/rating: 1 files of no known source" in text
         assert "landing/ratings" in text
     tracking = ratings.tracking
-    (run, *_) = tracking.client.search_runs([tracking._experiment("ingest")])
+    (run, *_) = tracking.client.search_runs([tracking.experiment("ingest")])
     assert run.data.metrics["quarantined_files"] == 1
     assert run.data.metrics["quarantined_rows"] == 2
 

@@ -18,7 +18,7 @@ from cinelake.runtime.context import new_entry
 from cinelake.runtime.fsck import findings, gaps
 from cinelake.runtime.graph import discover
 from cinelake.runtime.pipeline import Summary
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
 from .conftest import AMOUNTS, NOTES, TOTALS, Service, sum_notes, total_days

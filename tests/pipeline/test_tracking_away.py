@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.job import Cadence, JobParams, Run, job
-from cinelake.runtime.tracking import Tracking, TrackingDown
-from cinelake.runtime.tracking_buffer import Buffer, Kept
+from cinelake.runtime.tracking.buffer import Buffer, Kept
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import TrackingDown
 from cinelake.tables.contract import Model
 
 from .conftest import AMOUNTS, TOTALS, Service, sum_notes

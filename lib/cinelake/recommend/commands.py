@@ -41,7 +41,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.progress import steps
-from cinelake.runtime.tracking import ModelRun
+from cinelake.runtime.tracking.versions import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS

@@ -18,7 +18,7 @@ from cinelake.runtime.job import Job, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.contract import Model
 
 

@@ -11,14 +11,14 @@ Caveats: of artefacts only text files are read, and only where Spark reaches the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.storage import Storage
-from cinelake.runtime.tracking import SPARK_SCHEMES, Tracking
+from cinelake.runtime.tracking.frames import reached_by_spark
+from cinelake.runtime.tracking.registry import Registry
 from cinelake.tables.contract import Table
 
 # Delta keeps this much of a text's least and greatest value.
@@ -64,17 +64,17 @@ def files(
             yield _texts(lines, place or path, F.col("value"), F.array("value"))
 
 
-def tracked(tracking: Tracking, spark: SparkSession) -> Iterator[DataFrame]:
+def tracked(registry: Registry, spark: SparkSession) -> Iterator[DataFrame]:
     """What MLflow keeps: names, parameters, tags, descriptions, and the text files among the artefacts."""
     page: list[tuple[str, str]] = []
-    for place, text in _entries(tracking):
+    for place, text in _entries(registry):
         page.append((place, text))
         if len(page) == PAGE:
             yield _page(spark, page)
             page = []
     if page:
         yield _page(spark, page)
-    for experiment in tracking.client.search_experiments():
+    for experiment in registry.client.search_experiments():
         location = experiment.artifact_location
         if not unread_artefacts(location) and Storage(spark).exists(location):
             yield from files(spark, [location], f"MLflow {experiment.name}: artefacts")
@@ -82,11 +82,11 @@ def tracked(tracking: Tracking, spark: SparkSession) -> Iterator[DataFrame]:
 
 def unread_artefacts(location: str) -> bool:
     """Whether Spark cannot reach artefacts, as where a server hands them out itself."""
-    return urlsplit(location).scheme not in SPARK_SCHEMES
+    return not reached_by_spark(location)
 
 
-def _entries(tracking: Tracking) -> Iterator[tuple[str, str]]:
-    client = tracking.client
+def _entries(registry: Registry) -> Iterator[tuple[str, str]]:
+    client = registry.client
     for experiment in client.search_experiments():
         here = f"MLflow {experiment.name}"
         yield from ((f"{here}: tags", text) for pair in experiment.tags.items() for text in pair)

@@ -25,7 +25,9 @@ from pyspark.sql import functions as F
 
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.publish import PublishError, accepted, judged, rejected
-from cinelake.runtime.tracking import ModelVersion, Tracker, Tracking
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.tracker import Tracker
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.turned_away import particulars
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
 from cinelake.tables.contract import Kind, Model, Table

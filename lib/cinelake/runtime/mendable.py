@@ -12,7 +12,7 @@ def mendable() -> tuple[type[BaseException], ...]:
     from cinelake.runtime.lake import LakeError
     from cinelake.runtime.lock import LakeBusy
     from cinelake.runtime.machine import SessionError
-    from cinelake.runtime.tracking import TrackingError
+    from cinelake.runtime.tracking.store import TrackingError
     from cinelake.sources.importer import ImportFailed
     from cinelake.tables.contract import ContractError
 

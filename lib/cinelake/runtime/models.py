@@ -10,16 +10,18 @@ from collections.abc import Iterable, Mapping
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cinelake.runtime.tracking import CHAMPION, ModelRun, ModelVersion, Tracking, TrackingError
+from cinelake.runtime.tracking.registry import Registry
+from cinelake.runtime.tracking.store import TrackingError
+from cinelake.runtime.tracking.versions import CHAMPION, ModelRun, ModelVersion
 from cinelake.tables.contract import Model
 
 # Bounds of intervals stand beside what they bound, and would double a page.
 _BOUNDS = (".low", ".high")
 
 
-def version_of(tracking: Tracking, model: Model, number: int) -> ModelVersion:
+def version_of(registry: Registry, model: Model, number: int) -> ModelVersion:
     """Raises TrackingError naming the versions there are."""
-    known = tracking.versions(model)
+    known = registry.versions(model)
     for version in known:
         if version.version == number:
             return version
@@ -27,43 +29,43 @@ def version_of(tracking: Tracking, model: Model, number: int) -> ModelVersion:
     raise TrackingError(f"model {model.name!r} has no version {number}; there are {there}")
 
 
-def promoted(tracking: Tracking, model: Model, number: int, by: str, why: str) -> ModelVersion:
+def promoted(registry: Registry, model: Model, number: int, by: str, why: str) -> ModelVersion:
     """Approve a version by hand and make it champion; who and why is written on it."""
-    version = version_of(tracking, model, number)
-    version = tracking.judge(version, passed=True, reason=f"promoted by {by}: {why}")
-    tracking.set_alias(version, CHAMPION)
+    version = version_of(registry, model, number)
+    version = registry.judge(version, passed=True, reason=f"promoted by {by}: {why}")
+    registry.set_alias(version, CHAMPION)
     return version
 
 
 def rolled_back(
-    tracking: Tracking, model: Model, by: str, why: str
+    registry: Registry, model: Model, by: str, why: str
 ) -> tuple[ModelVersion, ModelVersion | None]:
     """Take the newest approved version back; returns it, and the one that is champion in its place, if any.
 
     Raises TrackingError where there is none.
     """
-    approved = [version for version in tracking.versions(model) if version.approved]
+    approved = [version for version in registry.versions(model) if version.approved]
     ranked = sorted(approved, key=lambda v: (v.trained_through, v.version), reverse=True)
     if not ranked:
         raise TrackingError(
             f"no version of model {model.name!r} is approved, so there is nothing to take back"
         )
-    withdrawn = tracking.judge(ranked[0], passed=False, reason=f"rolled back by {by}: {why}")
+    withdrawn = registry.judge(ranked[0], passed=False, reason=f"rolled back by {by}: {why}")
     if len(ranked) == 1:
-        tracking.drop_alias(model, CHAMPION)
+        registry.drop_alias(model, CHAMPION)
         return withdrawn, None
-    tracking.set_alias(ranked[1], CHAMPION)
+    registry.set_alias(ranked[1], CHAMPION)
     return withdrawn, ranked[1]
 
 
-def version_list(tracking: Tracking, models: Iterable[Model]) -> Grid:
+def version_list(registry: Registry, models: Iterable[Model]) -> Grid:
     """Every version of every model, newest first."""
     grid = Grid()
     for heading in ("model", "version", "trained through", "gate", "why"):
         grid.add_column(heading, justify="right" if heading == "version" else "left")
     for model in models:
-        champion = tracking.at_alias(model, CHAMPION)
-        for version in tracking.versions(model):
+        champion = registry.at_alias(model, CHAMPION)
+        for version in registry.versions(model):
             is_champion = champion is not None and champion.version == version.version
             gate = {True: "passed", False: "failed"}[version.approved] if version.judged else "open"
             cells = (

@@ -26,7 +26,7 @@ from cinelake.runtime.maintenance import maintain
 from cinelake.runtime.runner import Outcome, compute
 from cinelake.runtime.side_by_side import run_side_by_side
 from cinelake.runtime.staleness import Verdict, data_through, due_days, judge
-from cinelake.runtime.tracking import TrackingError
+from cinelake.runtime.tracking.store import TrackingError
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.windows import Window, complete_days, contiguous
 from cinelake.sources.catalog import all_sources

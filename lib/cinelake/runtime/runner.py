@@ -24,7 +24,8 @@ from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.job import Job, JobError, JobParams, Listener, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
-from cinelake.runtime.tracking import ModelVersion, Tracker
+from cinelake.runtime.tracking.tracker import Tracker
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.usage import Usage, tagged, usage_of
 from cinelake.runtime.windows import Window

@@ -25,8 +25,8 @@ from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.preflight import require_executors, require_write_access
 from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
-from cinelake.runtime.tracking import Tracking
-from cinelake.runtime.tracking_buffer import Buffer
+from cinelake.runtime.tracking.buffer import Buffer
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 

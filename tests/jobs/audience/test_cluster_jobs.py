@@ -22,7 +22,8 @@ from cinelake.audience.mixture import round_ones
 from cinelake.audience.reduction import Reduction
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, RehearsalTracker, Rehearsed, rehearse
-from cinelake.runtime.tracking import ModelVersion, Tracking
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import Window
 from cinelake.tables.audience import (
     CLUSTER_MEMBERS,

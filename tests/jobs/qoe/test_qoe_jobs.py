@@ -16,7 +16,7 @@ from unit.tables.rows import rows, same
 
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, RehearsalTracker, rehearse
-from cinelake.runtime.tracking import Tracking
+from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

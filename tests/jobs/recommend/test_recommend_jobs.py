@@ -21,7 +21,9 @@ from cinelake.recommend.strengths import Weights
 from cinelake.recommend.validation import as_recipes
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams, RehearsalTracker, rehearse
-from cinelake.runtime.tracking import CHALLENGER, CHAMPION, Tracker, Tracking
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.tracker import Tracker
+from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
@@ -330,7 +332,7 @@ def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
         tracker.finish()
         below = f"tags.`mlflow.parentRunId` = '{tracker.mlflow_run_id}'"
         found = service.tracking.client.search_runs(
-            [tracker.tracking._experiment("recommend")], below
+            [tracker.tracking.experiment("recommend")], below
         )
         return sorted(run.info.run_name for run in found)
 

@@ -22,7 +22,7 @@ from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.terminal import alike, side_by_side
-from cinelake.runtime.tracking import ModelRun, ModelVersion
+from cinelake.runtime.tracking.versions import ModelRun, ModelVersion
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from cinelake.recommend.report import recommender
 from cinelake.report.page import Cell, Grid
-from cinelake.runtime.tracking import ModelRun, ModelVersion
+from cinelake.runtime.tracking.versions import ModelRun, ModelVersion
 
 DAY = date(2026, 3, 16)
 VERSION = ModelVersion("cinelake.recommend.als", 3, "", DAY, "", {"gate": "passed", "gate.reason": "good"})  # fmt: skip

@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from cinelake.runtime.models import comparison, promoted, rolled_back, version_list, version_of
-from cinelake.runtime.tracking import ModelRun, ModelVersion, Tracking, TrackingError
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import TrackingError
+from cinelake.runtime.tracking.versions import ModelRun, ModelVersion
 from cinelake.tables.contract import Model
 
 ALS = Model(name="als", area="recommend", description="factors")

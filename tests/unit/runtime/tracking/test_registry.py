@@ -1,12 +1,7 @@
-"""Runs are traceable, registration resumes where it broke off, and no window gets a model from its
-future.
-"""
+"""Registration resumes where it broke off, and no window gets a model from its future."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from uuid import uuid4
@@ -15,22 +10,15 @@ import mlflow
 import pandas as pd
 import pytest
 from chispa import assert_df_equality
-from matplotlib.figure import Figure
 from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.tracking import (
-    CHAMPION,
-    ModelVersion,
-    Tracker,
-    Tracking,
-    TrackingError,
-    registered_name,
-)
-from cinelake.runtime.windows import Window
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import TrackingError
+from cinelake.runtime.tracking.tracker import Tracker
+from cinelake.runtime.tracking.versions import CHAMPION, ModelVersion, registered_name
 from cinelake.tables.contract import Model
 
-MONDAY = Window.of_day(date(2026, 3, 2))
 EXAMPLE = pd.DataFrame({"x": [1.0]})
 DOUBLING = """
 import mlflow
@@ -44,22 +32,9 @@ mlflow.models.set_model(Doubling())
 """
 
 
-@pytest.fixture(scope="session")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
-    """One SQLite store for all tests; each test registers models under a name of its own."""
-    return Tracking.beside_lake(str(tmp_path_factory.mktemp("tracking") / "lake"))
-
-
 @pytest.fixture
 def model() -> Model:
     return Model(f"m{uuid4().hex}", "recommend", "Doubles a number.")
-
-
-@pytest.fixture
-def tracker(tracking: Tracking) -> Iterator[Tracker]:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-1", {"code_version": "abc"})
-    yield tracker
-    tracker.finish()
 
 
 @pytest.fixture(scope="session")
@@ -87,99 +62,6 @@ def _register(
         fingerprint=fingerprint,
         **more,
     )
-
-
-def test_a_run_carries_its_window_its_tables_and_what_was_logged(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-7", {"code_version": "abc"})
-    tracker.log_params({"rank": 64})
-    tracker.log_metrics({"ndcg_at_10": 0.25})
-    tracker.set_tags({"input.ratings": 4, "output.recommendations": 9})
-    tracker.log_figure(Figure(), "quality.png")
-    tracker.finish()
-
-    run = tracking.client.get_run(tracker.mlflow_run_id)
-    assert run.info.run_name == "train_als 2026-03-02..2026-03-03"
-    assert run.info.status == "FINISHED"
-    assert run.data.params == {"rank": "64"}
-    assert run.data.metrics == {"ndcg_at_10": 0.25}
-    expected = {
-        "job": "train_als",
-        "run_id": "run-7",
-        "window.start": "2026-03-02",
-        "window.end": "2026-03-03",
-        "code_version": "abc",
-        "input.ratings": "4",
-        "output.recommendations": "9",
-    }
-    assert expected.items() <= run.data.tags.items()
-    assert [a.path for a in tracking.client.list_artifacts(tracker.mlflow_run_id)] == [
-        "quality.png"
-    ]
-    assert tracking.client.get_experiment(run.info.experiment_id).name == "recommend"
-
-
-def test_a_part_of_a_run_has_a_run_below_it_that_is_found_by_its_tag_once_it_has_ended(
-    tracking: Tracking, tracker: Tracker
-) -> None:
-    key = uuid4().hex
-    done, open_, failed, other = (
-        tracker.child(f"trial {n}", {"search": key if n < 3 else "another"}) for n in range(4)
-    )
-    done.log_metrics({"ndcg_at_10": 0.25}, step=1)
-    done.set_tags({"trial": "first"})
-    for child, status in ((done, "FINISHED"), (failed, "FAILED"), (other, "FINISHED")):
-        child.finish(status)
-
-    assert [tags["trial"] for tags in tracker.finished("search", key)] == ["first"]
-    run = tracking.client.get_run(done.mlflow_run_id)
-    assert run.info.run_name == "trial 0"
-    assert run.data.tags["mlflow.parentRunId"] == tracker.mlflow_run_id
-    assert run.data.metrics == {"ndcg_at_10": 0.25}
-    open_.finish()
-
-
-def test_a_run_that_logs_more_than_one_batch_holds_loses_nothing(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-8")
-    tracker.log_params({f"p{n}": n for n in range(250)})
-    tracker.log_metrics({f"m{n}": n for n in range(1700)})
-    tracker.set_tags({f"input.t{n}": n for n in range(250)} | {"long": "x" * 100_000})
-    tracker.finish()
-
-    data = tracking.client.get_run(tracker.mlflow_run_id).data
-    assert len(data.params) == 250
-    assert len(data.metrics) == 1700
-    assert data.tags["input.t249"] == "249"
-    assert len(data.tags["long"]) == 5000
-
-
-def test_a_failed_run_says_why_and_no_global_run_is_left_behind(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-9")
-    tracker.finish("FAILED", "ratings: the audit failed")
-
-    run = tracking.client.get_run(tracker.mlflow_run_id)
-    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "ratings: the audit failed")
-    assert mlflow.active_run() is None
-
-
-def test_a_killed_run_is_closed_by_the_next_holder_of_the_lake(tracking: Tracking) -> None:
-    killed = tracking.start("qoe", "score_sessions", MONDAY, "run-1")
-
-    assert tracking.close_abandoned("qoe") == 1
-    assert tracking.client.get_run(killed.mlflow_run_id).info.status == "KILLED"
-
-
-def test_who_is_alone_closes_what_was_killed_before_the_first_start_of_an_area(
-    tracking: Tracking,
-) -> None:
-    killed = tracking.start("qoe", "score_sessions", MONDAY, "run-2")
-    alone = Tracking(tracking.uri, tracking.artifact_root, sole=True)
-    first, second = (alone.start("qoe", "score_sessions", MONDAY, f"run-{n}") for n in (3, 4))
-    states = [
-        tracking.client.get_run(each.mlflow_run_id).info.status for each in (killed, first, second)
-    ]
-    assert states == ["KILLED", "RUNNING", "RUNNING"]
-    for each in (first, second):
-        each.finish()
 
 
 def test_a_registered_model_has_signature_example_requirements_and_origin(
@@ -374,45 +256,3 @@ def test_champion_moves_forward_and_never_back_to_older_data(
     assert moved == [True, False]
     assert tracking.at_alias(model, CHAMPION) == newer
     assert registered_name(model) == newer.name
-
-
-@pytest.mark.thorough
-def test_two_processes_may_create_the_store_at_once_and_neither_says_a_word(tmp_path: Path) -> None:
-    program = (
-        "from cinelake.runtime.tracking import Tracking\n"
-        "from cinelake.runtime.windows import Window\n"
-        "from datetime import date\n"
-        f"tracking = Tracking.beside_lake({str(tmp_path)!r})\n"
-        "tracking.start('recommend', 'j', Window.of_day(date(2026, 3, 2)), 'r').finish()\n"
-    )
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-
-    said = [process.communicate(timeout=60)[0] for process in both]
-
-    assert said == ["", ""]
-    assert [process.returncode for process in both] == [0, 0]
-    runs = Tracking.beside_lake(str(tmp_path))
-    experiment = runs.client.get_experiment_by_name("recommend")
-    assert len(runs.client.search_runs([experiment.experiment_id])) == 2
-
-
-def test_a_store_whose_creation_was_killed_is_made_afresh(tmp_path: Path) -> None:
-    (tmp_path / "mlflow").mkdir()
-    (tmp_path / "mlflow" / ".mlflow.db.new").write_text("half a database")
-
-    Tracking.beside_lake(str(tmp_path)).start("recommend", "j", MONDAY, "r").finish()
-
-    assert (tmp_path / "mlflow" / "mlflow.db").exists()
-
-
-def test_a_lake_in_the_cloud_without_a_server_is_told_which_setting_it_lacks() -> None:
-    with pytest.raises(TrackingError, match="tracking_uri"):
-        Tracking.beside_lake("s3a://bucket/lake")

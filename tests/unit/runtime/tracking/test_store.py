@@ -1,0 +1,58 @@
+"""The store is made whole or not at all, and where it cannot be, it is said which setting is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import TrackingError
+from cinelake.runtime.windows import Window
+
+MONDAY = Window.of_day(date(2026, 3, 2))
+
+
+@pytest.mark.thorough
+def test_two_processes_may_create_the_store_at_once_and_neither_says_a_word(tmp_path: Path) -> None:
+    program = (
+        "from cinelake.runtime.tracking.runs import Tracking\n"
+        "from cinelake.runtime.windows import Window\n"
+        "from datetime import date\n"
+        f"tracking = Tracking.beside_lake({str(tmp_path)!r})\n"
+        "tracking.start('recommend', 'j', Window.of_day(date(2026, 3, 2)), 'r').finish()\n"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    said = [process.communicate(timeout=60)[0] for process in both]
+
+    assert said == ["", ""]
+    assert [process.returncode for process in both] == [0, 0]
+    runs = Tracking.beside_lake(str(tmp_path))
+    experiment = runs.client.get_experiment_by_name("recommend")
+    assert len(runs.client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_a_store_whose_creation_was_killed_is_made_afresh(tmp_path: Path) -> None:
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / ".mlflow.db.new").write_text("half a database")
+
+    Tracking.beside_lake(str(tmp_path)).start("recommend", "j", MONDAY, "r").finish()
+
+    assert (tmp_path / "mlflow" / "mlflow.db").exists()
+
+
+def test_a_lake_in_the_cloud_without_a_server_is_told_which_setting_it_lacks() -> None:
+    with pytest.raises(TrackingError, match="tracking_uri"):
+        Tracking.beside_lake("s3a://bucket/lake")
