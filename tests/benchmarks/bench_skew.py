@@ -21,7 +21,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import rehearse
 from cinelake.sources.impressions import IMPRESSIONS_SOURCE
 from cinelake.sources.interactions import INTERACTIONS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import rehearse
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
     ACCOUNT_PARTIES,

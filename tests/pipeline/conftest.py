@@ -18,10 +18,11 @@ from pyspark.sql.types import DateType, LongType, StringType
 from cinelake.runtime.context import Context
 from cinelake.runtime.graph import Graph
 from cinelake.runtime.inlets import Inlets
-from cinelake.runtime.job import REHEARSAL_KEYS, AnyJob, Job, JobParams, Reading, Run, job
+from cinelake.runtime.job import AnyJob, Job, JobParams, Reading, Run, job
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import Pipeline, Request, Summary
+from cinelake.runtime.rehearsal import REHEARSAL_KEYS
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between

@@ -21,7 +21,8 @@ from cinelake.audience.features import FeatureRecipe, Vocabulary
 from cinelake.audience.mixture import round_ones
 from cinelake.audience.reduction import Reduction
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, RehearsalTracker, Rehearsed, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import RehearsalTracker, Rehearsed, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import Window

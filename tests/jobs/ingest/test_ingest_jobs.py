@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from unit.sources.folders import CSV
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Ingest, rehearse
+from cinelake.runtime.job import Ingest
 from cinelake.runtime.landing import import_folder, importers
+from cinelake.runtime.rehearsal import rehearse
 
 JOBS = {
     job.source.name: job

@@ -14,7 +14,8 @@ from unit.tables.rows import rows
 
 from cinelake.integrity.scorecard import Scorecard, shipped
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, RehearsalTracker, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS

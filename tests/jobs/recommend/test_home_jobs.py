@@ -13,7 +13,8 @@ from unit.tables.rows import rows
 
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, RehearsalTracker, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES

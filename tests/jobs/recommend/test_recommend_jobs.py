@@ -20,7 +20,8 @@ from cinelake.recommend.service import TOLD
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.validation import as_recipes
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, JobParams, RehearsalTracker, rehearse
+from cinelake.runtime.job import Job, JobParams
+from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION

@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from unit.tables.rows import rows
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, RehearsalTracker, Rehearsed, rehearse
+from cinelake.runtime.job import Job
+from cinelake.runtime.rehearsal import RehearsalTracker, Rehearsed, rehearse
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import RECOMMENDATIONS, RECOMMENDER_HEALTH
 

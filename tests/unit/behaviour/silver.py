@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from cinelake.runtime.graph import discover
-from cinelake.runtime.job import Job, JobParams, rehearse
+from cinelake.runtime.job import Job, JobParams
+from cinelake.runtime.rehearsal import rehearse
 from cinelake.tables.contract import Table
 
 JOBS = {
