@@ -13,9 +13,9 @@ import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.config import Settings
 from cinelake.runtime.pipeline import JobReport
 from cinelake.runtime.session import spark_session
+from cinelake.runtime.settings import Settings
 
 # A busy machine is no reason for a test to fail.
 hypothesis.settings.register_profile("cinelake", deadline=None)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.config import Settings
 from cinelake.runtime.session import spark_session
+from cinelake.runtime.settings import Settings
 
 
 @pytest.fixture(scope="session")

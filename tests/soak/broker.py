@@ -34,7 +34,7 @@ offsets.topic.replication.factor=1
 # Sends the lines of landing files to topics, as a collector would: in a session of its own, which has Kafka's jars.
 SENDER = """
 import json, sys
-from cinelake.runtime.config import Settings
+from cinelake.runtime.settings import Settings
 from cinelake.runtime.session import spark_session
 servers, folders = sys.argv[1], json.loads(sys.argv[2])
 settings = Settings.model_validate({

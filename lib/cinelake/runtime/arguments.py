@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from cinelake.runtime.config import parse_duration
+from cinelake.runtime.durations import parse_duration
 
 
 def day(text: str) -> date:

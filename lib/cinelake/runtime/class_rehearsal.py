@@ -15,9 +15,9 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.config import Settings
 from cinelake.runtime.jars import DELTA
 from cinelake.runtime.session import create, java_options, when_started_by_us
+from cinelake.runtime.settings import Settings
 
 
 def make_archive(archive: Path) -> None:

@@ -389,8 +389,8 @@ def _discover_importers() -> None:
 
 def _import_command(importer: Importer) -> Callable[[Path], None]:
     def bring_in(path: Annotated[Path, typer.Argument(help="The folder to read.")]) -> None:
-        from cinelake.runtime.config import local_path
         from cinelake.runtime.landing import import_folder
+        from cinelake.runtime.settings import local_path
 
         landing = local_path(workspace().settings.landing)
         report = import_folder(importer, path, landing)

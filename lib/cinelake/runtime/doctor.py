@@ -24,11 +24,11 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from cinelake.runtime import machine
-from cinelake.runtime.config import ConfigError, Settings, local_path
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.session import needed_jars, spark_session
+from cinelake.runtime.settings import ConfigError, Settings, local_path
 
 PYTHON = (3, 11)
 GIB = 1024**3

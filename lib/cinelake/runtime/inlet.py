@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from cinelake.runtime.bad_files import batch_files
-from cinelake.runtime.config import is_local, local_path
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import finish_interrupted
+from cinelake.runtime.settings import is_local, local_path
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 
 from pydantic import SecretStr
 
-from cinelake.runtime.config import ConfigError, IngestSettings
 from cinelake.runtime.inlet import Folder, Inlet
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.settings import ConfigError, IngestSettings
 from cinelake.runtime.topics import Broker, Topic
 from cinelake.sources.catalog import all_sources
 

@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import BinaryType, StructField, StructType
 from rich.console import Console
 
-from cinelake.runtime.config import ConfigError, Settings, local_path
+from cinelake.runtime.settings import ConfigError, Settings, local_path
 from cinelake.runtime.storage import Storage
 
 CHECK_FILE = "pseudonyms.check"

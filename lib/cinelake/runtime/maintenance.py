@@ -19,11 +19,11 @@ from pyspark.sql import functions as F
 
 from cinelake import __version__
 from cinelake.runtime.commits import Note
-from cinelake.runtime.config import is_local
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.fsck import findings
 from cinelake.runtime.job import JobParams, Maintenance, MaintenanceRun, Partitioned
 from cinelake.runtime.runner import Outcome
+from cinelake.runtime.settings import is_local
 from cinelake.runtime.staleness import data_through
 from cinelake.runtime.storage import Storage
 from cinelake.runtime.upkeep import expire, notice_others

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 def mendable() -> tuple[type[BaseException], ...]:
     """For an `except` clause of a command."""
-    from cinelake.runtime.config import ConfigError
     from cinelake.runtime.deliveries import DeliveryRefused
     from cinelake.runtime.graph import GraphError
     from cinelake.runtime.job import JobError
     from cinelake.runtime.lake import LakeError
     from cinelake.runtime.lock import LakeBusy
     from cinelake.runtime.machine import SessionError
+    from cinelake.runtime.settings import ConfigError
     from cinelake.runtime.tracking.store import TrackingError
     from cinelake.sources.importer import ImportFailed
     from cinelake.tables.contract import ContractError

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cinelake.runtime.config import local_path
 from cinelake.runtime.landing import import_folder, importers
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.settings import local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.sources.importer import ImportFailed
 from cinelake.tables.contract import Table

@@ -25,10 +25,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cinelake import __spark__, __version__
-from cinelake.runtime.config import format_duration, is_local, local_path
+from cinelake.runtime.durations import format_duration
 from cinelake.runtime.jars import DELTA
 from cinelake.runtime.lake import LakeError
 from cinelake.runtime.machine import SessionError, first_line
+from cinelake.runtime.settings import is_local, local_path
 from cinelake.runtime.storage import Storage
 
 CONNECT_SECONDS = 5.0

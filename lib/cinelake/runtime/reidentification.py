@@ -24,11 +24,11 @@ from pyspark.sql import functions as F
 
 from cinelake import __version__
 from cinelake.runtime.commits import Note
-from cinelake.runtime.config import ConfigError, Settings
 from cinelake.runtime.context import new_run_id
 from cinelake.runtime.keys import CHECK_FILE as PSEUDONYM_CHECK
 from cinelake.runtime.keys import LEAST_LENGTH, Keyring, long_enough
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.settings import ConfigError, Settings
 from cinelake.runtime.storage import Storage
 from cinelake.tables.system import REIDENTIFICATIONS
 

@@ -22,7 +22,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.class_archive import class_archive
-from cinelake.runtime.config import Settings
 from cinelake.runtime.jars import DELTA, KAFKA, Lock
 from cinelake.runtime.machine import SessionError, first_line, log_settings, require_java, scratch
 from cinelake.runtime.preflight import (
@@ -30,6 +29,7 @@ from cinelake.runtime.preflight import (
     require_master,
     require_spark_version,
 )
+from cinelake.runtime.settings import Settings
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 KAFKA_SOURCE = "org.apache.spark.sql.kafka010.KafkaSourceProvider"

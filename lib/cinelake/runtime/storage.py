@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.config import is_local, local_path
+from cinelake.runtime.settings import is_local, local_path
 
 
 class Storage:

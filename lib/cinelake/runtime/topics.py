@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.runtime.config import ConfigError, KafkaSettings
 from cinelake.runtime.inlet import Batch, Inlet, count_of
 from cinelake.runtime.lake import Lake, LakeError
+from cinelake.runtime.settings import ConfigError, KafkaSettings
 
 # A broker that has not said by then which partitions there are is taken for unreachable.
 ANSWER_MS = 15_000

@@ -14,7 +14,6 @@ from pyspark.sql import SparkSession
 
 from cinelake import __version__
 from cinelake.runtime.commits import Note
-from cinelake.runtime.config import Settings, local_path
 from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.inlets import Inlets
@@ -25,6 +24,7 @@ from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.preflight import require_executors, require_write_access
 from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
+from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.system import PSEUDONYM_REQUESTS

@@ -20,9 +20,9 @@ from cinelake.behaviour.identity import IdKind
 from cinelake.privacy import commands
 from cinelake.privacy.reidentification import FEWEST_FIRST, KINDS, fields, ids_called
 from cinelake.runtime.commits import Note
-from cinelake.runtime.config import ConfigError, Settings
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.reidentification import SEALED, _seal, faults, reidentification_key
+from cinelake.runtime.settings import ConfigError, Settings
 from cinelake.runtime.storage import Storage
 from cinelake.runtime.workspace import Workspace
 from cinelake.sources.catalog import all_sources

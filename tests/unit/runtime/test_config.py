@@ -1,20 +1,12 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr
 
-from cinelake.runtime.config import (
-    ConfigError,
-    Duration,
-    Settings,
-    find_conf_dir,
-    format_duration,
-    load_settings,
-    parse_duration,
-)
+from cinelake.runtime.config import find_conf_dir, load_settings
+from cinelake.runtime.settings import ConfigError, Settings
 
 ROOT = Path(__file__).parents[3]
 BASE = '[lake]\nroot = "lake"\n[spark]\nshuffle_partitions = 8\n'
@@ -237,36 +229,6 @@ def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
     assert "secrets.mlflow_token" in str(refused.value)
 
 
-def test_without_a_server_mlflow_lives_beside_the_lake(conf: Path) -> None:
-    lake = conf.parent / "lake"
-    settings = load_settings(env={}, conf_dir=conf)
-    assert settings.tracking_uri == f"sqlite:///{lake}/mlflow/mlflow.db"
-    assert settings.artifact_root == f"file://{lake}/mlflow/artifacts"
-
-    server = load_settings(overrides=["mlflow.tracking_uri=https://m.org"], env={}, conf_dir=conf)
-    assert server.tracking_uri == "https://m.org"
-    assert server.artifact_root is None
-
-    stored = load_settings(overrides=["lake.root=s3a://bucket"], env={}, conf_dir=conf)
-    with pytest.raises(ConfigError, match="set mlflow.tracking_uri to the address"):
-        _ = stored.tracking_uri
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90s", 90), ("10m", 600), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("2w", 1209600)],
-)
-def test_durations_carry_a_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == timedelta(seconds=seconds)
-    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["90", 90, "", "s", "-5s", "1 h", "90sec", "٣s"])
-def test_a_duration_without_a_known_unit_is_refused(text: object) -> None:
-    with pytest.raises(ValidationError, match="write a number and a unit"):
-        TypeAdapter(Duration).validate_python(text)
-
-
 def test_the_conf_directory_is_found_from_below_the_project(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,8 +255,3 @@ def test_a_wrong_cinelake_conf_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", ["local", "trial", "cluster"])
 def test_the_environments_that_we_ship_load(environment: str) -> None:
     assert load_settings(environment, env={}, conf_dir=ROOT / "conf").lake.root
-
-
-def test_settings_cannot_be_changed_afterwards(settings: Settings) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        settings.lake.root = "elsewhere"

@@ -11,9 +11,9 @@ from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
 from cinelake.runtime import doctor, machine
-from cinelake.runtime.config import Settings
 from cinelake.runtime.doctor import GIB, Finding, Status
 from cinelake.runtime.jars import Jar, Lock
+from cinelake.runtime.settings import Settings
 
 
 def with_(settings: Settings, **sections: dict[str, object]) -> Settings:

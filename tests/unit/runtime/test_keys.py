@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cinelake.runtime.config import ConfigError, Settings
 from cinelake.runtime.keys import CHECK_FILE, Keyring, keyring
+from cinelake.runtime.settings import ConfigError, Settings
 
 GOOD, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 

@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cinelake.runtime import session
-from cinelake.runtime.config import Settings
 from cinelake.runtime.machine import SessionError
+from cinelake.runtime.settings import Settings
 
 
 def test_settings_of_a_cluster_do_not_point_into_this_machine(tmp_path: Path) -> None:

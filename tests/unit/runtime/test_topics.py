@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from cinelake.runtime.config import ConfigError, IngestSettings, KafkaSettings
 from cinelake.runtime.inlet import Batch, Folder
 from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.settings import ConfigError, IngestSettings, KafkaSettings
 from cinelake.runtime.topics import Broker, Topic
 
 PASSWORD = SecretStr('p"w\\d')

@@ -11,7 +11,7 @@ import typer
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
-from cinelake.runtime.config import Settings
+from cinelake.runtime.settings import Settings
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day as day_of
 from cinelake.simulate.commands import new_service, register

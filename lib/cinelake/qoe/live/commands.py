@@ -26,9 +26,9 @@ from cinelake.qoe.pictures import METRIC_NAMES
 from cinelake.qoe.rollups import rollups
 from cinelake.runtime import arguments
 from cinelake.runtime.commits import Note
-from cinelake.runtime.config import local_path
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.settings import local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.maintenance import QOE_MAINTENANCE

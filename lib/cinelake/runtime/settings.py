@@ -1,0 +1,328 @@
+"""Settings: what there is to set, what each may be, and what follows from it.
+
+Caveat: `[jobs.<name>]` tables are free-form here; each job's own parameter model checks them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from cinelake.runtime.durations import Duration, format_duration
+
+MASK = "********"
+
+_MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.ASCII)
+# The names that Spark itself redacts in its logs and pages (spark.redaction.regex).
+_SECRET_NAME = re.compile(r"(?i)secret\.|secret$|password|token|access[.]?key")
+
+
+class ConfigError(ValueError):
+    """A setting cannot be used; the message names the setting, where it stands, and what would do."""
+
+
+def _jvm_memory(value: str) -> str:
+    if not _MEMORY.fullmatch(value.lower()):
+        raise ValueError(f'{value!r} is not an amount of memory; write it as "900m" or "4g"')
+    return value.lower()
+
+
+Memory = Annotated[str, AfterValidator(_jvm_memory)]
+
+
+class Section(BaseModel):
+    """A table of the conf files; a key that it does not list is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, validate_default=True
+    )
+
+
+class LakeSettings(Section):
+    """Where the tables are."""
+
+    root: str = Field(description="Directory or object-store prefix that holds the whole lake.")
+    landing: str | None = Field(
+        None, description="Where records land; without one, `landing` in the lake's root."
+    )
+    catalog: str | None = Field(
+        None, description="Catalog schema for the tables; without one they are found by path."
+    )
+    lock_wait: Duration = Field(
+        timedelta(0), description="How long to wait for another run on the same lake to end."
+    )
+    key_file: str | None = Field(
+        None, description="File that holds the secret for pseudonyms; see `keys`."
+    )
+    development_key: bool = Field(
+        False, description="Make a secret beside a local lake where none is given."
+    )
+
+
+class SparkSettings(Section):
+    """What differs between one Spark session and another; the rest is fixed in `session`."""
+
+    app_name: str = "cinelake"
+    master: str | None = Field(
+        None, description="Spark master; without one, that of spark-submit or local[*]."
+    )
+    driver_memory: Memory = Field(
+        "4g", description="Heap of the driver; in local mode of all of Spark."
+    )
+    shuffle_partitions: int | None = Field(None, ge=1, description="Partitions after a shuffle.")
+    snapshot_partitions: int | None = Field(
+        None, ge=1, description="Partitions of the Delta log's state while it is read."
+    )
+    executor_wait: Duration = Field(
+        timedelta(minutes=10), description="How long a cluster may take to give a first executor."
+    )
+    ui: bool = Field(False, description="Serve Spark's web pages while the session lives.")
+    few_rows: bool = Field(
+        False, description="Compile as little Java as will do: thousands of rows, not millions."
+    )
+    conf: dict[str, str] = Field(
+        default_factory=dict, description="Any other Spark setting, by its full name."
+    )
+
+
+class MlflowSettings(Section):
+    """Where runs and models are recorded."""
+
+    tracking_uri: str | None = Field(
+        None, description="MLflow server or store; without one, SQLite beside the lake."
+    )
+    artifact_root: str | None = Field(
+        None, description="Where artifacts go; without one, beside the lake."
+    )
+
+
+class KafkaSettings(Section):
+    """Sources whose records come in through topics of a broker rather than as files."""
+
+    servers: str | None = Field(None, description="Where the broker answers: host:port, …")
+    topics: dict[str, str] = Field(
+        default_factory=dict,
+        description="Source → its topic; sources not named here land as files.",
+    )
+    max_records_per_batch: int = Field(
+        1_000_000, ge=1, description="Messages of a topic per micro-batch."
+    )
+    username: str | None = Field(
+        None, description="Who logs in, with secrets.kafka_password; without one, nobody does."
+    )
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    options: dict[str, str] = Field(
+        default_factory=dict, description="Any other setting of the consumer, by Kafka's name."
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _no_password(cls, options: dict[str, str]) -> dict[str, str]:
+        if "sasl.jaas.config" in options:
+            raise ValueError(
+                "sasl.jaas.config holds a password in plain sight; set ingest.kafka.username, and "
+                "secrets.kafka_password by CINELAKE_SECRETS__KAFKA_PASSWORD"
+            )
+        return options
+
+
+class IngestSettings(Section):
+    """How landed records are taken into bronze."""
+
+    max_files_per_batch: int = Field(1000, ge=1, description="Landing files per micro-batch.")
+    kafka: KafkaSettings = KafkaSettings()
+
+
+class PipelineSettings(Section):
+    """How the jobs of a run are driven."""
+
+    concurrent_jobs: int = Field(
+        2, ge=1, description="Jobs that run at once, where none reads what another writes."
+    )
+
+
+class SecretSettings(Section):
+    """Values that are never printed and never enter a plan; set them by environment variables."""
+
+    mlflow_token: SecretStr | None = Field(
+        None, description="Bearer token for an MLflow server that asks for one."
+    )
+    kafka_password: SecretStr | None = Field(None, description="Password of ingest.kafka.username.")
+    pseudonym_key: SecretStr | None = Field(
+        None, description="What pseudonyms of ids are made with; at least 32 random characters."
+    )
+    reidentification_key: SecretStr | None = Field(
+        None,
+        description="What `cinelake reidentify` asks for, and seals its log with; at least 32 random characters.",
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One effective setting: its dotted key, its value as it may be shown, and where it came from."""
+
+    key: str
+    value: str
+    source: str
+
+
+class Settings(BaseSettings):
+    """Every effective setting. Made by `config.load_settings`; tests may build one by hand."""
+
+    # The class reads nothing from its surroundings by itself: `load_settings` hands it the merged sources.
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    lake: LakeSettings
+    spark: SparkSettings = SparkSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    ingest: IngestSettings = IngestSettings()
+    pipeline: PipelineSettings = PipelineSettings()
+    jobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    secrets: SecretSettings = SecretSettings()
+
+    _environment: str = PrivateAttr("")
+    _conf_dir: Path | None = PrivateAttr(None)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in counts: pydantic-settings passes over unknown variables in silence."""
+        return (init_settings,)
+
+    @classmethod
+    def merged(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        environment: str,
+        conf_dir: Path,
+        sources: Mapping[str, str],
+    ) -> Self:
+        """The settings of an environment, of which `sources` says where each came from; raises ValidationError."""
+        settings = cls(**values)
+        settings._environment = environment
+        settings._conf_dir = conf_dir
+        settings._sources = dict(sources)
+        return settings
+
+    @property
+    def environment(self) -> str:
+        """The environment whose conf file was read; empty for settings built by hand."""
+        return self._environment
+
+    @property
+    def conf_dir(self) -> Path | None:
+        """The directory of `base.toml`; None for settings built by hand."""
+        return self._conf_dir
+
+    @property
+    def lake_is_local(self) -> bool:
+        """Whether the lake is on a file system of this machine rather than in an object store."""
+        return is_local(self.lake.root)
+
+    def with_lake(self, root: str) -> Settings:
+        """The same settings for a lake in a local folder, with all that stands beside it."""
+        lake = {"root": root, "landing": None, "catalog": None, "key_file": None}
+        beside = {"tracking_uri": None, "artifact_root": None}
+        return self.model_copy(
+            update={
+                "lake": self.lake.model_copy(update=lake),
+                "mlflow": self.mlflow.model_copy(update=beside),
+            }
+        )
+
+    @property
+    def landing(self) -> str:
+        """Where records land."""
+        return self.lake.landing or f"{self.lake.root.rstrip('/')}/landing"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store in effect."""
+        if self.mlflow.tracking_uri is not None:
+            return self.mlflow.tracking_uri
+        if not self.lake_is_local:
+            raise ConfigError(
+                f"mlflow.tracking_uri is not set, and SQLite cannot live in {self.lake.root}; "
+                "set mlflow.tracking_uri to the address of an MLflow server"
+            )
+        return f"sqlite:///{local_path(self.lake.root) / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> str | None:
+        """Where MLflow puts artifacts; None leaves that to the tracking server."""
+        if self.mlflow.artifact_root is not None:
+            return self.mlflow.artifact_root
+        if self.mlflow.tracking_uri is not None:
+            return None
+        return (local_path(self.lake.root) / "mlflow" / "artifacts").as_uri()
+
+    def origins(self) -> list[Origin]:
+        """Every effective setting with where it came from; secrets are masked."""
+        return [
+            Origin(key, _shown(key, value), self._sources.get(key, "default"))
+            for key, value in _leaves(self)
+        ]
+
+
+def is_local(location: str) -> bool:
+    """Whether `location` is a path or a `file:` URI."""
+    return "://" not in location or location.startswith("file://")
+
+
+def local_path(location: str) -> Path:
+    """The path of a local location; raises ConfigError for any other."""
+    if not is_local(location):
+        raise ConfigError(f"{location} is not on a local file system")
+    return Path(location.removeprefix("file://"))
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:
+    def walk(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                yield from walk(getattr(value, name), f"{prefix}.{name}".lstrip("."))
+        elif isinstance(value, dict):
+            for name in sorted(value):
+                yield from walk(value[name], f"{prefix}.{name}")
+        else:
+            yield prefix, value
+
+    return walk(settings, "")
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    # Free-form tables may hold credentials, those of an object store above all.
+    if isinstance(value, SecretStr) or _SECRET_NAME.search(key):
+        return MASK
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
