@@ -33,13 +33,13 @@ from pyspark.sql.window import WindowSpec
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cinelake.runtime.commits import Commit, CommitLog, Note
+from cinelake.runtime.drift import Layout, drift
 from cinelake.runtime.storage import Storage
 from cinelake.tables.contract import Table
-from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column, properties, quoted
+from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column
 from cinelake.tables.system import QUARANTINE
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-CONSTRAINT = "delta.constraints."
 # On a cluster Spark's own stand in the staging area, and belong to live sessions.
 CHECKPOINTS_OF_SPARK = "checkpoints"
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -540,8 +540,7 @@ class Lake:
     def _log(self, table: Table) -> CommitLog:
         return CommitLog(self.storage, self.location(table))
 
-    def _layout(self, table: Table) -> tuple[list[str], list[str], dict[str, str]]:
-        """Partition columns, clustering columns and properties of the stored table."""
+    def _layout(self, table: Table) -> Layout:
         snapshot = self._snapshot(table)
         if "clustering" in str(snapshot.protocol()):
             row = self._delta(table).detail().select("clusteringColumns").head()
@@ -550,7 +549,7 @@ class Lake:
             cluster = []
         metadata = snapshot.metadata()
         as_java = self._collections.asJava
-        return (
+        return Layout(
             list(as_java(metadata.partitionColumns())),
             cluster,
             dict(as_java(metadata.configuration())),
@@ -567,31 +566,9 @@ class Lake:
 
     def _refuse_drift(self, table: Table) -> None:
         stored = self._delta(table).toDF().schema
-        partition, cluster, settings = self._layout(table)
-        wanted_partition = [c for c in [partition_column(table)] if c]
-        migrations = [
-            *_column_migrations(table, stored, self.identifier(table)),
-            *_constraint_migrations(table, settings, self.identifier(table)),
-        ]
-        if partition != wanted_partition or cluster != list(table.cluster):
-            migrations.append(
-                f"the layout differs (stored: partitioned by {partition}, clustered by "
-                f"{cluster}; contract: {wanted_partition}, {list(table.cluster)}): drop the "
-                f"table and recompute it with `cinelake rebuild {table.name}`"
-            )
-        if migrations:
-            columns = "\n  ".join(
-                f"{f.name} {f.dataType.simpleString()}" + ("" if f.nullable else " NOT NULL")
-                for f in stored
-            )
-            contract = "\n  ".join(
-                f"{c.name} {c.type.simpleString()}" + (" NOT NULL" if c.required else "")
-                for c in table.columns
-            )
-            raise DriftError(
-                f"table {table.name!r} does not match its contract.\nstored:\n  {columns}\ncontract:\n  {contract}\n"
-                "to migrate, run:\n  " + "\n  ".join(migrations)
-            )
+        found = drift(table, stored, self._layout(table), self.identifier(table))
+        if found is not None:
+            raise DriftError(found)
 
 
 def _no_line() -> Column:
@@ -613,45 +590,3 @@ def _range_conditions(table: Table, start: date | None, end: date | None) -> Ite
         yield F.col(table.window) < F.lit(end)
         if partition_column(table) == MONTH_COLUMN:
             yield F.col(MONTH_COLUMN) <= F.lit(end.replace(day=1))
-
-
-def _column_migrations(table: Table, stored: StructType, identifier: str) -> Iterator[str]:
-    have = {f.name: f for f in stored.fields if f.name != MONTH_COLUMN}
-    for column in table.columns:
-        field = have.pop(column.name, None)
-        kind = column.type.simpleString()
-        if field is None:
-            if column.required:
-                yield (
-                    f"ALTER TABLE {identifier} ADD COLUMN {column.name} {kind}; fill it for the rows there are; "
-                    f"ALTER TABLE {identifier} ALTER COLUMN {column.name} SET NOT NULL"
-                )
-        elif field.dataType.simpleString() != kind:
-            yield (
-                f"ALTER TABLE {identifier} ALTER COLUMN {column.name} TYPE {kind}  "
-                f"-- if Delta can widen it; else `cinelake rebuild {table.name}`"
-            )
-        elif field.nullable == column.required:
-            change = "SET NOT NULL" if column.required else "DROP NOT NULL"
-            yield f"ALTER TABLE {identifier} ALTER COLUMN {column.name} {change}"
-    for name in have:
-        yield (
-            f"ALTER TABLE {identifier} DROP COLUMN {name}  "
-            "-- needs delta.columnMapping.mode = name; or declare it in the contract again"
-        )
-
-
-def _constraint_migrations(table: Table, stored: dict[str, str], identifier: str) -> Iterator[str]:
-    def only(settings: dict[str, str]) -> dict[str, str]:
-        return {
-            k.removeprefix(CONSTRAINT): v for k, v in settings.items() if k.startswith(CONSTRAINT)
-        }
-
-    have, want = only(stored), only(properties(table))
-    for name in sorted(have.keys() | want.keys()):
-        if have.get(name) == want.get(name):
-            continue
-        if name in have:
-            yield f"ALTER TABLE {identifier} DROP CONSTRAINT {name}  -- was {quoted(have[name])}"
-        if name in want:
-            yield f"ALTER TABLE {identifier} ADD CONSTRAINT {name} CHECK ({want[name]})"
