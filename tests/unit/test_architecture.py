@@ -35,7 +35,7 @@ MAY_TOUCH_TABLES = {
     "lib/cinelake/runtime/deliveries.py": "it writes landing files and the truth of a simulation, which are no tables",
 }
 # What runtime/ may know of the rest: the machinery, and no area.
-MACHINERY = {"runtime", "tables", "checks", "sources"}
+MACHINERY = {"runtime", "tables", "checks", "sources", "spelling"}
 TABLE_MACHINERY = {"contract", "catalog", "system", "ddl", "ingest"}
 
 JOBS_MAY_IMPORT = ("cinelake.runtime.job.", "cinelake.runtime.tracking.versions.")

@@ -25,6 +25,7 @@ from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
 from cinelake.runtime.workspace import Workspace
+from cinelake.spelling import hint
 
 if TYPE_CHECKING:
     from cinelake.sources.importer import Importer
@@ -204,7 +205,7 @@ def tables(name: Annotated[str | None, typer.Argument(help="One table, in full."
         console.print(table_list(known.values()))
         return
     if name not in known:
-        _fail(f"there is no table {name!r}{_nearest(name, known)}")
+        _fail(f"there is no table {name!r}; {hint(name, sorted(known))}")
     graph = workspace().graph
     table = known[name]
     writer = graph.writer.get(name)
@@ -294,7 +295,7 @@ def reset(source: Annotated[str, typer.Argument(help="A source, such as ratings.
 
     jobs = {job.source.name: job for job in workspace().graph.jobs if isinstance(job, Ingest)}
     if source not in jobs:
-        _fail(f"there is no source {source!r}{_nearest(source, jobs)}")
+        _fail(f"there is no source {source!r}; {hint(source, sorted(jobs))}")
     with workspace().writing():
         upkeep.reset(workspace().context(), jobs[source])
     typer.echo(
@@ -419,13 +420,6 @@ def _wrong_arguments() -> Iterator[None]:
         yield
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _nearest(name: str, known: Any) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
 
 
 def _fail(message: str) -> NoReturn:

@@ -12,7 +12,6 @@ directory, as a person at a prompt means it.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from cinelake.runtime.settings import ConfigError, Settings
+from cinelake.spelling import nearest, nearest_key
 
 ENV_PREFIX = "CINELAKE_"
 DEFAULT_ENVIRONMENT = "local"
@@ -123,10 +123,9 @@ class _Merged:
             keys = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
             source = f"environment variable {name}"
             if not _is_known(keys):
-                near = _nearest(keys, _known_keys())
+                near = nearest_key(".".join(keys), _known_keys())
                 variable = ENV_PREFIX + near.upper().replace(".", "__") if near else ""
-                special = difflib.get_close_matches(name, RESERVED, 1, 0.8)
-                raise _unknown(source, special[0] if special else variable)
+                raise _unknown(source, nearest(name, RESERVED, 0.8) or variable)
             self._add_text(keys, env[name], source)
 
     def add_overrides(self, overrides: Sequence[str]) -> None:
@@ -151,7 +150,8 @@ class _Merged:
 
     def _set(self, keys: tuple[str, ...], value: Any, source: str, base: Path) -> None:
         if not _is_known(keys):
-            raise _unknown(f"{source}: {'.'.join(keys)}", _nearest(keys, _known_keys()))
+            key = ".".join(keys)
+            raise _unknown(f"{source}: {key}", nearest_key(key, _known_keys()))
         if keys in _PATHS and isinstance(value, str):
             value = _absolute(value, base)
         # A TOML table written without quotes nests dotted names, such as Spark's; they are one key.
@@ -259,19 +259,8 @@ def _known_keys() -> list[str]:
     return list(walk(Settings, ""))
 
 
-def _nearest(keys: tuple[str, ...], known: Sequence[str]) -> str:
-    wanted = ".".join(keys)
-    close = difflib.get_close_matches(wanted, known, 1, 0.5)
-    if close:
-        return close[0]
-    # A key in the wrong section shares its last part with the one that is meant.
-    by_end = {key.rsplit(".", 1)[-1]: key for key in known}
-    close = difflib.get_close_matches(keys[-1], by_end, 1, 0.6)
-    return by_end[close[0]] if close else ""
-
-
-def _unknown(what: str, nearest: str) -> ConfigError:
-    hint = f"did you mean {nearest}?" if nearest else f"known keys: {', '.join(_known_keys())}"
+def _unknown(what: str, meant: str | None) -> ConfigError:
+    hint = f"did you mean {meant}?" if meant else f"known keys: {', '.join(_known_keys())}"
     return ConfigError(f"{what} is not a setting; {hint}")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from pydantic import SecretStr
 
 from cinelake.runtime.inlet import Folder, Inlet
@@ -11,6 +9,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.settings import ConfigError, IngestSettings
 from cinelake.runtime.topics import Broker, Topic
 from cinelake.sources.catalog import all_sources
+from cinelake.spelling import hint
 
 
 class Inlets:
@@ -27,9 +26,9 @@ class Inlets:
         known = all_sources()
         for source in settings.kafka.topics:
             if source not in known:
-                near = get_close_matches(source, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                raise ConfigError(f"ingest.kafka.topics.{source}: there is no such source; {hint}")
+                raise ConfigError(
+                    f"ingest.kafka.topics.{source}: there is no such source; {hint(source, known)}"
+                )
         self._broker = Broker.of(settings.kafka, kafka_password) if settings.kafka.topics else None
 
     def of(self, source: str) -> Inlet:

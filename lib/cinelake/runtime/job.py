@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -25,6 +24,7 @@ from pyspark.sql import Column, DataFrame
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
+from cinelake.spelling import hint
 from cinelake.tables.contract import Kind, Model, Table
 
 if TYPE_CHECKING:
@@ -541,13 +541,8 @@ def _params(declared: Job | Maintenance, values: Mapping[str, Any]) -> JobParams
     known = declared.params.model_fields
     for name in values:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = (
-                f"; did you mean {near[0]!r}?"
-                if near
-                else f"; it has {', '.join(known) or 'no settings'}"
-            )
-            raise JobError(f"[jobs.{declared.name}] has no setting {name!r}{hint}")
+            there = hint(name, known, "it has") if known else "it has no settings"
+            raise JobError(f"[jobs.{declared.name}] has no setting {name!r}; {there}")
     try:
         return declared.params.model_validate(dict(values))
     except ValidationError as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cinelake.runtime.workspace import Workspace
+from cinelake.spelling import hint
 from cinelake.tables.contract import Model
 
 MODEL = typer.Argument(help="The model, such as als.")
@@ -30,11 +30,9 @@ def model_app(workspace: Callable[[], Workspace]) -> typer.Typer:
     def named(name: str) -> Model:
         models = known()
         if name not in models:
-            near = get_close_matches(name, models, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(models))}"
+            raise typer.BadParameter(
+                f"no job trains a model {name!r}; {hint(name, sorted(models))}"
             )
-            raise typer.BadParameter(f"no job trains a model {name!r}; {hint}")
         return models[name]
 
     @app.command("list")

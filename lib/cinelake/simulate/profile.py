@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ from cinelake.simulate.calendar import midnight
 from cinelake.simulate.player.incidents import UnknownPlace, check_places
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.surroundings import places
+from cinelake.spelling import nearest_key
 
 
 class ProfileError(ValueError):
@@ -53,13 +53,8 @@ def differences(one: Settings, other: Settings) -> list[str]:
 
 
 def _hint(key: str) -> str:
-    close = difflib.get_close_matches(key, _KNOWN, 1, 0.5)
-    if not close:
-        by_end = {known.rsplit(".", 1)[-1]: known for known in _KNOWN}
-        close = [
-            by_end[end] for end in difflib.get_close_matches(key.rsplit(".", 1)[-1], by_end, 1)
-        ]
-    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_KNOWN)}"
+    meant = nearest_key(key, _KNOWN)
+    return f"did you mean {meant}?" if meant else f"known keys: {', '.join(_KNOWN)}"
 
 
 def _keys(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

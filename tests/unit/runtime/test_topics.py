@@ -47,7 +47,7 @@ def test_only_sources_with_a_topic_come_in_through_it(tmp_path: Path) -> None:
     ("settings", "password", "said"),
     [
         ({"topics": {"playback": "p"}}, None, "ingest.kafka.servers"),
-        ({"topics": {"playbak": "p"}, "servers": "b"}, None, "did you mean playback"),
+        ({"topics": {"playbak": "p"}, "servers": "b"}, None, "did you mean 'playback'"),
         (
             {"topics": {"playback": "p"}, "servers": "b", "username": "u"},
             None,

@@ -10,7 +10,6 @@ in a quarter of the ramp.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +28,7 @@ from cinelake.simulate.randomness import (
     uniform,
 )
 from cinelake.simulate.trace import DAY, HOUR, MINUTE, Columns, ids
+from cinelake.spelling import hint
 
 KINDS = (
     "congestion",
@@ -156,10 +156,9 @@ def check_places(places: Places, settings: PlayerSettings) -> None:
             value = getattr(wanted, name)
             known = places.names(dimension)
             if value is not None and value not in known:
-                near = difflib.get_close_matches(value, known, 1, 0.4)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
                 raise UnknownPlace(
-                    f"player.incidents: an incident on {name} {value!r}, which does not exist; {hint}"
+                    f"player.incidents: an incident on {name} {value!r}, which does not exist; "
+                    f"{hint(value, known, alike=0.4)}"
                 )
 
 
