@@ -16,7 +16,7 @@ from cinelake.audience.factors import Behind, behind, fitted_before
 from cinelake.audience.features import FeatureRecipe
 from cinelake.audience.registration import registrable
 from cinelake.audience.training import Day, NobodyWatched, choose, fit
-from cinelake.recommend.persisted import persisted
+from cinelake.persisted import persisted
 from cinelake.recommend.search import UnknownSetting
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed

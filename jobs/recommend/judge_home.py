@@ -6,6 +6,7 @@ them nothing has seen.
 
 from datetime import timedelta
 
+from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import offer
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import scores
@@ -18,7 +19,6 @@ from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.scores import MEASURES
 from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job
 from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME

@@ -8,11 +8,11 @@ for each run of it, and makes what is chosen depend on how quick the machine is.
 
 from pydantic import Field
 
+from cinelake.persisted import persisted
 from cinelake.recommend import pictures
 from cinelake.recommend.blending import blended
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
 from cinelake.recommend.strengths import LEARNED, Weights

@@ -11,6 +11,7 @@ from statistics import fmean
 from pydantic import Field, field_validator
 
 from cinelake.behaviour.history import latest
+from cinelake.persisted import persisted
 from cinelake.recommend import gate, hidden_titles, pictures
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID
@@ -23,7 +24,6 @@ from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.search import Setting, UnknownSetting

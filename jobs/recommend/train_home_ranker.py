@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
+from cinelake.persisted import persisted
 from cinelake.recommend.cold_titles import ContentRecipe, listable_of
 from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
@@ -30,7 +31,6 @@ from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import Known as Approved
 from cinelake.recommend.model import NothingLiked
 from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.search import Setting
 from cinelake.recommend.service import TOLD, Records

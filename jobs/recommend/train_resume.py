@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import resume
 from cinelake.recommend.home.judging import calibration_error, decided, found_of, held_out_from
@@ -17,7 +18,6 @@ from cinelake.recommend.home.pictures import reliability
 from cinelake.recommend.home.registration import registrable
 from cinelake.recommend.home.resume import FEATURES, ResumeRecipe
 from cinelake.recommend.home.unfinished import episodes_in_order
-from cinelake.recommend.persisted import persisted
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import TITLES

@@ -19,12 +19,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.tastes import daypart
+from cinelake.persisted import persisted
 from cinelake.recommend.home.attention import estimated
 from cinelake.recommend.home.context import Circumstances, device_class, holidays_of, page_day
 from cinelake.recommend.home.logit import Logit, Penalty, fit
 from cinelake.recommend.home.ranker import RankerRecipe
 from cinelake.recommend.home.worth import Worth, circumstance_terms, crossed, holds, title_terms
-from cinelake.recommend.persisted import persisted
 from cinelake.simulate.calendar import midnight
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY, DEVICE_KINDS

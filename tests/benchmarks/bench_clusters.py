@@ -46,12 +46,12 @@ from cinelake.audience.identity import Fate
 from cinelake.audience.mixture import round_ones
 from cinelake.audience.reduction import Reduction
 from cinelake.audience.training import Day, choose, fit
+from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.also_watched import also_watched
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import indexed, interactions
 from cinelake.simulate.calendar import midnight, to_local

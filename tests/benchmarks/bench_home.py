@@ -18,6 +18,7 @@ from benchmarks.conftest import in_turn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.home.attention import USUAL_ATTENTION
 from cinelake.recommend.home.compose import Grid
@@ -26,7 +27,6 @@ from cinelake.recommend.home.pages import OWN, pages
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.taste import Tastes
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.rows.kind import Titles, row_kinds
 from cinelake.recommend.scoring import Factored
 from cinelake.recommend.top_n import Catalogue, top_n

@@ -28,6 +28,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 from unit.tables.rows import rows
 
+from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.blending import blended
 from cinelake.recommend.cold_titles import ContentRecipe
@@ -39,7 +40,6 @@ from cinelake.recommend.model import Fits
 from cinelake.recommend.models.als import AlsRecipe, NamedFactors
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.popular import PopularRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, search
 from cinelake.recommend.strengths import LEARNED, Weights, strengths

@@ -20,10 +20,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.features import title_signals
+from cinelake.persisted import persisted
 from cinelake.recommend.gate import CHALLENGER, POPULAR
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split, random
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals

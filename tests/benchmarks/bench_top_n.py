@@ -29,8 +29,8 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
+from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import Offer
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.top_n import catalogue, top_n
 
 PROFILES, TITLES, RANK, K, MARKETS = 30_000, 5_000, 64, 50, 24

@@ -21,8 +21,8 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from cinelake.persisted import persisted
 from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.persisted import persisted
 
 SIZES = (1_000_000, 4_000_000, 20_000_000)
 TITLES, OF_A_PROFILE, CORES = 20_000, 100, 2

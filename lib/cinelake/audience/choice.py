@@ -27,7 +27,7 @@ from cinelake.audience import stability, usefulness
 from cinelake.audience.mixture import KINDS, Kind, Mixture, fitted
 from cinelake.audience.stability import adjusted_rand, contingencies, jaccard
 from cinelake.audience.usefulness import Gain
-from cinelake.recommend.persisted import persisted
+from cinelake.persisted import persisted
 
 NO_GAIN = Gain(0.0, 0.0, 0)
 

@@ -10,11 +10,11 @@ from functools import cached_property
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories, numbered
 from cinelake.recommend.model import NothingLiked
 from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.search import Setting
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import indexed, interactions

@@ -27,7 +27,7 @@ from cinelake.audience.features import (
     vocabulary,
 )
 from cinelake.audience.mixture import Mixture, fitted, one
-from cinelake.recommend.persisted import persisted
+from cinelake.persisted import persisted
 
 # Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
 ROWS_A_TASK = 200_000

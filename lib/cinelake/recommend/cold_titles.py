@@ -35,8 +35,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from scipy.sparse import csr_array, diags_array
 
+from cinelake.persisted import persisted
 from cinelake.recommend import content, new_titles
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.scoring import Matrix, matrix
 
 # What all titles share stands under this; no term is empty.

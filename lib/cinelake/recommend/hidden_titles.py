@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.cold_titles import ContentRecipe, likes_of, with_cold_titles
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.lists import histories, numbered
 from cinelake.recommend.models.als import AlsRecipe, NamedFactors
-from cinelake.recommend.persisted import persisted
 
 # What the metrics begin with, and what stands for the model in lists.
 NAME = "cold_titles"

@@ -18,6 +18,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
@@ -26,7 +27,6 @@ from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
 from cinelake.recommend.models.popular import PopularRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.rerank import Taste, rerank
 from cinelake.recommend.strengths import Weights, strengths

@@ -16,13 +16,13 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cinelake.behaviour.history import latest
+from cinelake.persisted import persisted
 from cinelake.recommend.blending import blended
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import scoreboard
 from cinelake.recommend.search import Budget, Found, Setting, Space, search

@@ -18,11 +18,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
 from cinelake.recommend.lists import histories
 from cinelake.recommend.model import Fits, NothingLiked, Recipe
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Judged, Outcome, R, Setting, read_setting
 from cinelake.recommend.strengths import Weights, strengths

@@ -23,9 +23,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_array
 
+from cinelake.persisted import persisted
 from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.on_offer import offered, told
-from cinelake.recommend.persisted import persisted
 from cinelake.recommend.scoring import Factored, Matrix
 from cinelake.recommend.taste_classes import Classes, Evidence, Sums
 from cinelake.recommend.title_weights import numbered_titles
