@@ -8,11 +8,12 @@ from datetime import timedelta
 
 from pyspark.sql import functions as F
 
+from cinelake.labels import OneSided
 from cinelake.persisted import persisted
 from cinelake.qoe.stalls.judging import RECALL, by_cell, judged, reliability, scored_bins
 from cinelake.qoe.stalls.moments import AFTER, BEFORE, NEEDED, moments
 from cinelake.qoe.stalls.registration import THRESHOLD, registrable
-from cinelake.qoe.stalls.trees import OneSided, Recipe, learned, with_chance
+from cinelake.qoe.stalls.trees import Recipe, learned, with_chance
 from cinelake.runtime.job import Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.sources.bronze import payload

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import latest
+from cinelake.labels import OneSided
 from cinelake.persisted import persisted
 from cinelake.recommend.cold_titles import ContentRecipe, listable_of
 from cinelake.recommend.content import SAID as CONTENT
@@ -22,7 +23,6 @@ from cinelake.recommend.home import pictures, ranker
 from cinelake.recommend.home.attention import estimated
 from cinelake.recommend.home.judging import decided, found_of, held_out_from
 from cinelake.recommend.home.known_titles import trends_of
-from cinelake.recommend.home.logit import OneSided
 from cinelake.recommend.home.planning import SAID, audience, basis, folded
 from cinelake.recommend.home.ranker import CIRCUMSTANCES, MODELS, RankerRecipe
 from cinelake.recommend.home.registration import registrable

@@ -9,11 +9,11 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.labels import OneSided
 from cinelake.persisted import persisted
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import resume
 from cinelake.recommend.home.judging import calibration_error, decided, found_of, held_out_from
-from cinelake.recommend.home.logit import OneSided
 from cinelake.recommend.home.pictures import reliability
 from cinelake.recommend.home.registration import registrable
 from cinelake.recommend.home.resume import FEATURES, ResumeRecipe

@@ -13,11 +13,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.qoe.traces import DAY, Traces
 
+from cinelake.labels import OneSided
 from cinelake.qoe.stalls import serving
 from cinelake.qoe.stalls.judging import at_recall, calibration_error, judged
 from cinelake.qoe.stalls.moments import FEATURES, NEEDED, UNTOLD, moments
 from cinelake.qoe.stalls.risks import risks
-from cinelake.qoe.stalls.trees import LEAF, Boosted, OneSided, Recipe, learned, with_chance
+from cinelake.qoe.stalls.trees import LEAF, Boosted, Recipe, learned, with_chance
 from cinelake.runtime.publish import judged as gated
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

@@ -25,15 +25,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StructField, StructType
 
+from cinelake.labels import OneSided
 from cinelake.qoe.stalls.moments import FEATURES
 
 LEAF = -1
 _SHARE = 1_000_000
 Floats = NDArray[np.float64]
-
-
-class OneSided(ValueError):
-    """Nothing stalled, or everything did: there is nothing to learn."""
 
 
 class Recipe(BaseModel):

@@ -19,13 +19,11 @@ from pyspark.ml.feature import CountVectorizer, VectorAssembler
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from cinelake.labels import OneSided
+
 ITERATIONS = 100
 # No feature has an empty name.
 INTERCEPT = ""
-
-
-class OneSided(ValueError):
-    """All that a regression was to learn from came to the same."""
 
 
 @dataclass(frozen=True)

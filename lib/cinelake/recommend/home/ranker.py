@@ -33,10 +33,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from scipy.optimize import brentq
 
+from cinelake.labels import OneSided
 from cinelake.recommend.home.attention import Attention
 from cinelake.recommend.home.context import holidays_of
 from cinelake.recommend.home.crowds import ROWS
-from cinelake.recommend.home.logit import Logit, OneSided, Penalty, fit
+from cinelake.recommend.home.logit import Logit, Penalty, fit
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.worth import (
     NUMBERS,

@@ -8,7 +8,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.recommend.home.logit import Logit, OneSided, Penalty, fit
+from cinelake.labels import OneSided
+from cinelake.recommend.home.logit import Logit, Penalty, fit
 
 
 def counts(spark: SparkSession, *told: tuple[float, list[str], int, int]) -> DataFrame:
