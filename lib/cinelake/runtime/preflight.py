@@ -73,10 +73,8 @@ def require_spark_version(version: str) -> None:
 
 def require_write_access(storage: Storage, root: str) -> None:
     """Raises LakeError where the driver may not write at `root`, an object store's prefix or a folder."""
-    probe = f"{root.rstrip('/')}/staging/probe-{uuid.uuid4().hex}"
     try:
-        storage.put(probe, "written to see whether it can be")
-        storage.remove(probe)
+        storage.remove(_probe(storage, root, "written to see whether it can be"))
     except (OSError, Py4JError) as error:
         raise LakeError(
             f"the lake {root} cannot be written to: {first_line(error)}; give the user of this command write access "
@@ -89,8 +87,7 @@ def require_executors(spark: SparkSession, root: str, wait: timedelta) -> None:
     and LakeError unless they see what the driver writes at `root`.
     """
     storage = Storage(spark)
-    probe = f"{root.rstrip('/')}/staging/probe-{uuid.uuid4().hex}"
-    storage.put(probe, "written to see whether executors find it")
+    probe = _probe(storage, root, "written to see whether executors find it")
     context: Any = spark.sparkContext
     tasks = max(2, context.defaultParallelism)
     late = threading.Event()
@@ -119,6 +116,13 @@ def require_executors(spark: SparkSession, root: str, wait: timedelta) -> None:
         timer.cancel()
         storage.remove(probe)
     _judge([row.asDict() for row in found], root)
+
+
+def _probe(storage: Storage, root: str, why: str) -> str:
+    """Write a file into the staging area under a name of its own; returns where it is."""
+    probe = f"{root.rstrip('/')}/staging/probe-{uuid.uuid4().hex}"
+    storage.put(probe, why)
+    return probe
 
 
 class _Look:
