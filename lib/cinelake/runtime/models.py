@@ -45,7 +45,7 @@ def rolled_back(
     Raises TrackingError where there is none.
     """
     approved = [version for version in registry.versions(model) if version.approved]
-    ranked = sorted(approved, key=lambda v: (v.trained_through, v.version), reverse=True)
+    ranked = sorted(approved, key=lambda version: version.newness, reverse=True)
     if not ranked:
         raise TrackingError(
             f"no version of model {model.name!r} is approved, so there is nothing to take back"

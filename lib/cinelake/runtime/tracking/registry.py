@@ -49,7 +49,7 @@ class Registry(Store):
         """
         found = self._search(f"name = '{registered_name(model)}' AND tags.{GATE} = '{PASSED}'")
         usable = [version for version in found if version.trained_through <= day]
-        return max(usable, key=lambda v: (v.trained_through, v.version), default=None)
+        return max(usable, key=lambda version: version.newness, default=None)
 
     def at_alias(self, model: Model, alias: str) -> ModelVersion | None:
         """The version an alias points at, if any."""
@@ -79,7 +79,7 @@ class Registry(Store):
         Training an old window again must not take the newest model from those who ask for it.
         """
         present = self.at_alias(model, alias)
-        if present is not None and _age(present) > _age(version):
+        if present is not None and present.newness > version.newness:
             return False
         if present != version:
             self.set_alias(version, alias)
@@ -157,7 +157,3 @@ class Registry(Store):
                 )
             )
         return [from_registry(entry) for entry in found]
-
-
-def _age(version: ModelVersion) -> tuple[date, int]:
-    return version.trained_through, version.version

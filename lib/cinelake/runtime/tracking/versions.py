@@ -52,6 +52,11 @@ class ModelVersion:
     def reason(self) -> str:
         return self.tags.get(GATE_REASON, "")
 
+    @property
+    def newness(self) -> tuple[date, int]:
+        """Orders the versions of a model: by the data that they saw, and by number where that is the same."""
+        return self.trained_through, self.version
+
 
 @dataclass(frozen=True)
 class ModelRun:
