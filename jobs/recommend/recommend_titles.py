@@ -15,14 +15,13 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.cold_titles import counts, listable_of
+from cinelake.recommend.cold_titles import counts
 from cinelake.recommend.eligibility import Limits
-from cinelake.recommend.fold_in import Ridge
+from cinelake.recommend.keeping import known_by
 from cinelake.recommend.lists import Known, lists_for_everyone
-from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.rerank import Taste
-from cinelake.recommend.search import Setting, UnknownSetting
+from cinelake.recommend.search import UnknownSetting
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
@@ -81,19 +80,16 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
 
 def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFrame) -> Known:
     """The titles of the model, and those of the catalogue that it knows by their content."""
-    tracking = run.tracker.tracking
+    frame = partial(run.tracker.tracking.read_frame, version)
     try:
-        recipe = Setting(AlsRecipe(), run.params.weights).of_tags(version.tags).recipe
+        known = known_by(version.tags, frame, said, version.trained_through)
     except UnknownSetting as unknown:
         raise ValueError(
             f"lists cannot be made with version {version.version} of model {version.name!r}: {unknown}; train anew "
             "with `cinelake run --only train_als`, or go back with `cinelake model rollback`"
         ) from unknown
-    frame = partial(tracking.read_frame, version)
-    # Read by several branches of one plan; Spark lets go of it when the plan is gone.
-    titles = listable_of(version.tags, frame, said, version.trained_through).localCheckpoint()
-    run.tracker.log_metrics(counts(titles, said))
-    return Known(titles, Ridge(recipe.alpha, recipe.reg_param))
+    run.tracker.log_metrics(counts(known.titles, said))
+    return known
 
 
 if __name__ == "__main__":

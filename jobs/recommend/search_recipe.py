@@ -10,9 +10,9 @@ from pydantic import Field
 
 from cinelake.persisted import persisted
 from cinelake.recommend import pictures
-from cinelake.recommend.blending import blended
-from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.blending import blended, side_by_side
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
 from cinelake.recommend.strengths import LEARNED, Weights
@@ -41,7 +41,7 @@ class SearchRecipeParams(JobParams):
     blocks: int = Field(3, ge=1, le=9, description="how many blocks, one before the other")
     gate_share: float = Field(0.1, gt=0, lt=1, description="as holdout_share of train_als")
     gate_holdouts: int = Field(3, ge=1, le=9, description="as holdouts of train_als")
-    recipe: AlsRecipe = Field(AlsRecipe(), description="as of train_als; tried first")
+    recipe: HybridRecipe = Field(HybridRecipe(), description="as of train_als; tried first")
     weights: Weights = Field(Weights(), description="as of train_als; they say what is wanted")
     learned: Weights = Field(LEARNED, description="as of train_als; tried first")
     space: Space = Space()
@@ -57,7 +57,7 @@ class SearchRecipeParams(JobParams):
     params=SearchRecipeParams,
     cadence=Cadence.ON_DEMAND,
     catchup=False,
-    version=2,
+    version=3,
 )
 def search_recipe(run: Run[SearchRecipeParams]) -> None:
     params, tracker = run.params, run.tracker
@@ -74,7 +74,7 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
         try:
             with validation(splits, params.weights, params.top) as judged_on:
                 found = search(
-                    Setting(params.recipe, params.learned),
+                    Setting(params.recipe.als, params.learned),
                     params.space,
                     judged_on.judge,
                     Budget(params.trials, lambda: run.seconds > params.minutes * 60),
@@ -84,6 +84,7 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
                     record=lambda name: tracker.child(name, {SEARCH: key}),
                     tell=run.tell,
                 )
+                hybrid, share = side_by_side(params.recipe, found, judged_on)
                 blend, outcome = blended(BlendRecipe(), found.setting, judged_on)
         except NothingToSearchOn as nothing:
             tracker.set_tags({"skipped": nothing})
@@ -91,11 +92,12 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
             return
     rows = [
         chosen_row(setting, fared, run.start, blocks[0].end, key)
-        for setting, fared in ((found.setting, found.outcome), (blend, outcome))
+        for setting, fared in ((found.setting, found.outcome), (hybrid, share), (blend, outcome))
     ]
+    tracker.log_params({"share_of_tastes": hybrid.recipe.share})
     tracker.log_params(found.best.values | {"blend.ease.penalty": blend.recipe.ease.penalty})
     tracker.log_params({f"blend.{name}": value for name, value in blend.recipe.weights.items()})
-    for prefix, row in zip(("", "blend."), rows, strict=True):
+    for prefix, row in zip(("", "hybrid.", "blend."), rows, strict=True):
         told = ("mean", "configured_mean", "trials", "pruned")
         tracker.log_metrics({f"{prefix}{name}": row[name] for name in told})
     tracker.log_figure(pictures.search(found), "search.png")

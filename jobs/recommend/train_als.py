@@ -20,10 +20,11 @@ from cinelake.recommend.evaluation import named
 from cinelake.recommend.health import fallen
 from cinelake.recommend.hidden_titles import Hiding
 from cinelake.recommend.holdout import temporal_holdouts
+from cinelake.recommend.keeping import kept
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
-from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, registrable
 from cinelake.recommend.search import Setting, UnknownSetting
@@ -54,7 +55,7 @@ class TrainAlsParams(JobParams):
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
     holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the signals in a holdout")
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
-    recipe: AlsRecipe = AlsRecipe()
+    recipe: HybridRecipe = HybridRecipe()
     weights: Weights = Field(
         Weights(), description="they say what is wanted, and so what is measured"
     )
@@ -67,7 +68,7 @@ class TrainAlsParams(JobParams):
     hiding: Hiding = Hiding()
     ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
     rivals: tuple[str, ...] = Field(
-        ("blend", "ease", "item_item"), description="kinds of model that are measured beside"
+        ("als", "blend", "ease", "item_item"), description="kinds of model that are measured beside"
     )
     tolerances: gate.Tolerances = gate.Tolerances()
     search_after_fall: bool = Field(
@@ -110,7 +111,7 @@ def _before(table: Table) -> Reading:
     params=TrainAlsParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=3,
+    version=4,
     remedies=[SEARCH],
 )
 def train_als(run: Run[TrainAlsParams]) -> None:
@@ -134,12 +135,13 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         blend, _ = chosen(run.read(RECIPES), blend, holdouts)
     recipe = setting.recipe
     settled: dict[str, Recipe] = {
-        "als": recipe,
+        "als": recipe.als,
+        "mixture": recipe.mixture,
         "ease": blend.recipe.ease,
         "blend": blend.recipe,
     }
     recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe}
-    learned = dict.fromkeys((gate.CHALLENGER, "blend"), setting.weights)
+    learned = dict.fromkeys((gate.CHALLENGER, "als", "blend"), setting.weights)
     incumbent = "there is no champion yet"
     champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
     if champion is not None:
@@ -165,7 +167,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             learned=learned,
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
-        settings = recipe.model_dump() | {f"weights.{n}": value for n, value in setting.weights}
+        settings = setting.flat
         tracker.log_params(settings)
         tracker.set_tags({"recipe.from": origin})
         tracker.log_metrics(comparison.metrics())
@@ -184,18 +186,17 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
             tracker.log_metrics(
-                hidden_titles.measured(known, titles, recipe, params.content, params.hiding)
+                hidden_titles.measured(known, titles, recipe.als, params.content, params.hiding)
             )
             tracker.flush()
             fitted = recipe.fit(known)
-            learnt = params.content.learn(fitted.of_titles, known, titles, through)
-            kept = {"recipe.from": origin} | learnt.tags
+            found = kept(fitted, known, params.content, titles, through)
             return tracker.register(
                 ALS,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | setting.tags | kept,
-                **registrable(fitted, known, recipe, learnt.terms, _shown(run)),
+                tags=proposal | card | setting.tags | {"recipe.from": origin, **found.tags},
+                **registrable(fitted, known, found.frames, _shown(run)),
             )
 
 

@@ -14,11 +14,10 @@ from pyspark.sql import functions as F
 from cinelake.behaviour.history import latest
 from cinelake.labels import OneSided
 from cinelake.persisted import persisted
-from cinelake.recommend.cold_titles import ContentRecipe, listable_of
+from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import intervals
-from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.home import pictures, ranker
 from cinelake.recommend.home.attention import estimated
 from cinelake.recommend.home.judging import decided, found_of, held_out_from
@@ -28,14 +27,16 @@ from cinelake.recommend.home.ranker import CIRCUMSTANCES, MODELS, RankerRecipe
 from cinelake.recommend.home.registration import registrable
 from cinelake.recommend.home.tiles import in_vain
 from cinelake.recommend.home.worth import NUMBERS
+from cinelake.recommend.keeping import kept, known_by
 from cinelake.recommend.lists import Known as Approved
 from cinelake.recommend.model import NothingLiked
-from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.search import Setting
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import LEARNED, Weights, strengths
 from cinelake.recommend.training import indexed, interactions
+from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import TITLES
@@ -46,7 +47,7 @@ from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
 
 class TrainHomeRankerParams(JobParams):
     recipe: RankerRecipe = RankerRecipe()
-    taste: AlsRecipe = AlsRecipe()
+    taste: HybridRecipe = HybridRecipe()
     weights: Weights = LEARNED
     limits: Limits = Limits()
     popularity: Popularity = Popularity()
@@ -127,7 +128,7 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
         )
 
 
-def _setting(run: Run[TrainHomeRankerParams]) -> Setting[AlsRecipe]:
+def _setting(run: Run[TrainHomeRankerParams]) -> Setting[HybridRecipe]:
     """That of the approved model of lists, or as configured."""
     version = run.approved_or_none(ALS)
     setting = Setting(run.params.taste, run.params.weights)
@@ -161,34 +162,30 @@ def _examples(
 
 
 def _taste(
-    run: Run[TrainHomeRankerParams], setting: Setting[AlsRecipe], first: date, said: DataFrame
+    run: Run[TrainHomeRankerParams], setting: Setting[HybridRecipe], first: date, said: DataFrame
 ) -> Approved | None:
     """The model behind taste before a day; None where nobody had liked anything."""
     try:
         frames, tags = _fitted(run, setting, first, said)
     except NothingLiked:
         return None
-    titles = listable_of(tags, frames.__getitem__, said, first)
-    return Approved(titles.localCheckpoint(), Ridge(setting.recipe.alpha, setting.recipe.reg_param))
+    return known_by(tags, frames.__getitem__, said, first)
 
 
 def _fitted(
-    run: Run[TrainHomeRankerParams], setting: Setting[AlsRecipe], until: date, said: DataFrame
+    run: Run[TrainHomeRankerParams], setting: Setting[HybridRecipe], until: date, said: DataFrame
 ) -> tuple[dict[str, DataFrame], dict[str, str]]:
-    """A fit to what was told before a day, as frames and tags that `listable_of` reads. Raises NothingLiked."""
+    """A fit to what was told before a day, as frames and tags that `known_by` reads. Raises NothingLiked."""
     signals = run.read(TITLE_SIGNALS).where(F.col("signal_date") < F.lit(until))
-    told = indexed(signals, run.read(PROFILE_INDEX), run.read(TITLE_INDEX))
+    records = Records(*map(run.read, TOLD)).before(until)
+    people = viewers(records.profiles, records.accounts, records.devices)
+    told = indexed(signals, run.read(PROFILE_INDEX), run.read(TITLE_INDEX), people)
+    titles, through = said.select("title_id", *CONTENT), until - timedelta(days=1)
     with persisted(interactions(told, setting.weights, until)) as rows:
-        fitted = setting.recipe.fit(rows)
-        learnt = run.params.content.learn(
-            fitted.of_titles, rows, said.select("title_id", *CONTENT), until - timedelta(days=1)
-        )
-        frames = {
-            # The rows that the fit was made from are let go of.
-            "titles": fitted.of_titles.select("title_id", "factors").localCheckpoint(),
-            "content": learnt.terms,
-        }
-    return frames, setting.tags | learnt.tags
+        found = kept(setting.recipe.fit(rows), rows, run.params.content, titles, through)
+        # The rows that the fit was made from are let go of.
+        frames = {name: frame.localCheckpoint() for name, frame in found.frames.items()}
+    return frames, setting.tags | found.tags
 
 
 if __name__ == "__main__":

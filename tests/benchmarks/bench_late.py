@@ -33,6 +33,8 @@ ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "100"))
 START, DAYS = day("2026-01-05"), 28
 JOBS = Path(__file__).parents[2] / "jobs"
 LATE_DAY, LATE_HOUR = START + timedelta(days=9), "hour=20"
+# What a record goes through before anything is made of it.
+AREAS = ("ingest", "behaviour")
 
 
 class Service:
@@ -50,7 +52,7 @@ class Service:
         secrets = settings.secrets.model_copy(update={"pseudonym_key": secret})
         settings = settings.model_copy(update={"secrets": secrets})
         workspace = Workspace(settings, spark, JOBS)
-        jobs = tuple(job for job in workspace.graph.jobs if job.area != "recommend")
+        jobs = tuple(job for job in workspace.graph.jobs if job.area in AREAS)
         self.ingestion = tuple(job.name for job in jobs if isinstance(job, Ingest))
         self.workspace, self.graph = workspace, Graph(jobs)
 

@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
-from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.lists import histories, numbered
 from cinelake.recommend.model import NothingLiked
-from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.search import Setting
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import indexed, interactions
@@ -22,10 +22,10 @@ from cinelake.recommend.training import indexed, interactions
 
 @dataclass(frozen=True)
 class Behind:
-    """The titles that a model knows, `title_id, factors`, its recipe, and how it is told of a history."""
+    """The titles that a model knows by ALS, `title_id, factors`, its recipe, and how it is told of a history."""
 
     titles: DataFrame
-    recipe: AlsRecipe
+    recipe: HybridRecipe
     weights: Weights
 
     def of(self, signals: DataFrame, until: date) -> DataFrame:
@@ -33,7 +33,7 @@ class Behind:
         numbers = numbered(self.titles)
         history = histories(strengths(signals, self.weights, until), numbers)
         listed = self.titles.join(numbers, on="title_id", how="inner")
-        model = FoldedIn(listed, Ridge(self.recipe.alpha, self.recipe.reg_param))
+        model = FoldedIn(listed, self.recipe.ridge)
         return model.profiles(history).select("profile_id", "factors")
 
     @cached_property
@@ -50,7 +50,7 @@ class Behind:
 
 def behind(tags: dict[str, str], frame: Callable[[str], DataFrame]) -> Behind:
     """The model that a version of `als` is. Raises UnknownSetting where it is of another kind."""
-    setting = Setting(AlsRecipe(), Weights()).of_tags(tags)
+    setting = Setting(HybridRecipe(), Weights()).of_tags(tags)
     return Behind(frame("titles").select("title_id", "factors"), setting.recipe, setting.weights)
 
 
@@ -69,7 +69,7 @@ def fitted_before(
     told = interactions(indexed(signals, profiles, titles), model.weights, until)
     with persisted(told) as known:
         try:
-            fit = model.recipe.fit(known)
+            fit = model.recipe.als.fit(known)
         except NothingLiked:
             return None
         # The factors outlive what they were fitted to.

@@ -1,4 +1,6 @@
-"""What the parts of a blend count: what did best on days before those that the gate judges by.
+"""What the parts of a model count: what did best on days before those that the gate judges by.
+
+Of the model of lists, which is ALS and tastes, it is the share of tastes. Of a blend of all kinds:
 
 Lines are searched, one after the other, since parts are fitted once for a whole line: the penalty with which EASE does
 best alone; then the share of the blend that is ALS, the rest being EASE; and from the best of these the share that is a
@@ -12,12 +14,37 @@ from collections.abc import Sequence
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
-from cinelake.recommend.search import Outcome, Setting
+from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.search import Found, Outcome, Setting
 from cinelake.recommend.validation import Blocks
 
 PENALTIES = (30.0, 100.0, 300.0, 1000.0)
 SHARES = tuple(n / 10 for n in range(11))
 MIXED = (0.3, 0.5, 0.7, 1.0)
+OF_TASTES = (0.0, 0.3, 0.5, 0.7)
+
+
+def side_by_side(
+    start: HybridRecipe, als: Found[AlsRecipe], blocks: Blocks
+) -> tuple[Setting[HybridRecipe], Outcome]:
+    """The best share of tastes beside the setting of ALS that a search found, and how it fared beside `start`, told of
+    histories as the search began.
+    """
+    setting = als.setting
+    shares = [start.share, *(share for share in OF_TASTES if share != start.share)]
+    recipes = [start.model_copy(update={"als": setting.recipe, "share": s}) for s in shares]
+    means = _means(recipes, setting, blocks)
+    (configured,) = _means([start], als.start, blocks)
+    best = _best(means)
+    tried = als.outcome
+    outcome = tried._replace(
+        mean=max(means[best], configured),
+        configured_mean=configured,
+        trials=tried.trials + len(shares),
+    )
+    if means[best] < configured:
+        return Setting(start, als.start.weights), outcome
+    return Setting(recipes[best], setting.weights), outcome
 
 
 def blended(

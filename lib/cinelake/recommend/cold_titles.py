@@ -75,6 +75,9 @@ class ContentRecipe(BaseModel):
         ge=0,
         description="age at training up to which a title is new, if nobody likes it (days)",
     )
+    fades_in_days: float = Field(
+        30.0, gt=0, description="what being new adds falls to a third in so long (days)"
+    )
     exploration: float = Field(
         1.0, ge=0, le=1, description="how far new titles are stretched to the length of known ones"
     )
@@ -141,15 +144,18 @@ class ContentRecipe(BaseModel):
 
         `titles` is the catalogue as it looks now, with the columns `content.SAID`.
         """
-        is_new = F.col("release_date") > F.lit(trained_through - timedelta(days=self.new_days))
         return with_cold_titles(
             known,
             learnt,
             titles,
-            is_new=is_new,
+            is_new=self.is_new(trained_through),
             exploration=self.exploration,
             new_length=new_length,
         )
+
+    def is_new(self, trained_through: date) -> Column:
+        """Whether a title is, by its `release_date`."""
+        return F.col("release_date") > F.lit(trained_through - timedelta(days=self.new_days))
 
     def _kept(self, pairs: DataFrame) -> DataFrame:
         """`term, column`: the terms that take part, in columns of the matrix."""
@@ -279,34 +285,45 @@ def with_cold_titles(
     known ones, by their mean square. A title without a term of `learnt` is left out; so are all cold ones of
     a model that learnt nothing of content.
     """
-    no = F.lit(False)
-    warm = known.select(
-        "title_id",
-        F.col("factors").cast("array<float>"),
-        no.alias("is_cold"),
-        no.alias("is_new"),
-    )
     if learnt is None:
-        return warm
-    unknown = titles.join(known, on="title_id", how="left_anti")
-    predicted = factors_by_content(learnt, unknown).join(
-        unknown.select("title_id", F.coalesce(is_new, no).alias("is_new")),
-        on="title_id",
-        how="inner",
-    )
+        return _warm(known)
+    predicted = unknown(known, learnt, titles, is_new)
     of_all = F.sqrt(F.avg(_square(F.col("factors"))))
     usual = known.agg((of_all if new_length is None else F.lit(new_length)).alias("_usual"))
     own = F.sqrt(_square(F.col("factors")))
     stretch = F.when(F.col("is_new") & (own > 0), F.pow(F.col("_usual") / own, F.lit(exploration)))
     scaled = F.transform("factors", lambda x: x * F.coalesce(stretch, F.lit(1.0)))
-    cold = predicted.crossJoin(F.broadcast(usual)).select(
+    stretched = predicted.crossJoin(F.broadcast(usual)).withColumn("factors", scaled)
+    return with_predicted(known, stretched)
+
+
+def unknown(known: DataFrame, learnt: DataFrame, titles: DataFrame, is_new: Column) -> DataFrame:
+    """`title_id, factors array<double>, is_new` of titles that are not `known`, as content predicts."""
+    others = titles.join(known, on="title_id", how="left_anti")
+    said = others.select("title_id", F.coalesce(is_new, F.lit(False)).alias("is_new"))
+    return factors_by_content(learnt, others).join(said, on="title_id", how="inner")
+
+
+def with_predicted(known: DataFrame, predicted: DataFrame) -> DataFrame:
+    """`title_id, factors array<float>, is_cold, is_new` of titles that are known, and of those that are not."""
+    cold = predicted.select(
         # In single precision, as the model keeps its own.
         "title_id",
-        scaled.cast("array<float>").alias("factors"),
+        F.col("factors").cast("array<float>").alias("factors"),
         F.lit(True).alias("is_cold"),
         "is_new",
     )
-    return warm.unionByName(cold)
+    return _warm(known).unionByName(cold)
+
+
+def _warm(known: DataFrame) -> DataFrame:
+    no = F.lit(False)
+    return known.select(
+        "title_id",
+        F.col("factors").cast("array<float>"),
+        no.alias("is_cold"),
+        no.alias("is_new"),
+    )
 
 
 def _square(factors: Column) -> Column:

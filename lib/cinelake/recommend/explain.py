@@ -1,8 +1,7 @@
 """Why a title is recommended: what each title of the history adds to its score.
 
-A profile's factors are `x = A⁻¹ (1 + α) Σ yᵢ` over its history (fold_in.py), so the score of title `j` is a sum over
-the history, of which title `i` adds `(1 + α) yⱼᵀ A⁻¹ yᵢ` (Hu, Koren and Volinsky 2008, section 5). A title may take
-away, too.
+A profile's factors follow from its history (fold_in.py), and so does what each title of it adds to a score, as the
+model tells (`Folding.contributions`). A title may take away, too.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StructField, StructType
 
-from cinelake.recommend.fold_in import FoldedIn, Ridge, known
+from cinelake.recommend.fold_in import FoldedIn, Folding, known, markets
 from cinelake.recommend.scoring import Factored, Matrix
 from cinelake.recommend.top_n import Catalogue
 from cinelake.tables.recommend import REASONS
@@ -24,28 +23,23 @@ from cinelake.tables.recommend import REASONS
 Batches = Iterator[pa.RecordBatch]
 
 
-def contributions(titles: Matrix, liked: Matrix, gram: Matrix, ridge: Ridge) -> Matrix:
-    """What each liked title adds to the score of each title: `(titles, liked)`, all given by their factors."""
-    added: Matrix = titles @ ridge.solved(gram, liked, liked.T)
-    return added
-
-
 def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int) -> DataFrame:
     """Lists (`profile_id, rank, title_id, …`) with `because`: the `n` titles of the history that add most, most first.
 
-    `histories` holds `profile_id, liked array<int>`. Titles that the model does not know add nothing.
+    `histories` holds `profile_id, liked array<int>`, and `market` where it is known. Titles that the model does not
+    know add nothing.
     """
-    held = model.catalogue(), model.gram
-    shared, ridge = lists.sparkSession.sparkContext.broadcast(held), model.ridge
+    shared = lists.sparkSession.sparkContext.broadcast((model.catalogue(), model.folding))
     told = [name for name in lists.columns if name not in ("profile_id", "rank")]
     place = F.struct("rank", *told)
+    where = [name for name in histories.columns if name == "market"]
     gathered = (
         lists.groupBy("profile_id")
         .agg(F.sort_array(F.collect_list(place)).alias("listed"))
-        .join(histories.select("profile_id", "liked"), on="profile_id", how="inner")
+        .join(histories.select("profile_id", "liked", *where), on="profile_id", how="inner")
     )
-    found = gathered.select("profile_id", "listed", "liked").mapInArrow(
-        lambda batches: _explained(batches, *shared.value, ridge, n),
+    found = gathered.select("profile_id", "listed", "liked", *where).mapInArrow(
+        lambda batches: _explained(batches, *shared.value, n),
         _schema(gathered),
     )
     return found.select("profile_id", F.inline("explained"))
@@ -59,18 +53,21 @@ def _schema(gathered: DataFrame) -> StructType:
     return StructType([gathered.schema["profile_id"], StructField("explained", ArrayType(row))])
 
 
-def _explained(batches: Batches, held: Catalogue, gram: Matrix, ridge: Ridge, n: int) -> Batches:
+def _explained(batches: Batches, held: Catalogue, folding: Folding, n: int) -> Batches:
     assert isinstance(held.scoring, Factored)
     factors = held.scoring.factors.astype(np.float64)
     ids = held.ids.to_pylist()
     position = {title: at for at, title in enumerate(ids)}
     for batch in batches:
         rows = []
-        for listed, history in zip(
-            batch.column("listed").to_pylist(), known(held, batch.column("liked")), strict=True
+        for listed, history, market in zip(
+            batch.column("listed").to_pylist(),
+            known(held, batch.column("liked")),
+            markets(batch),
+            strict=True,
         ):
             places = np.array([position[row["title_id"]] for row in listed], np.int64)
-            added = contributions(factors[places], factors[history], gram, ridge)
+            added = folding.contributions(factors[places], factors[history], market)
             order = np.argsort(-added, axis=1, kind="stable")[:, :n]
             rows.append(
                 [

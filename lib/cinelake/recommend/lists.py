@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType
 
 from cinelake.recommend.eligibility import offer
 from cinelake.recommend.explain import with_reasons
-from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.fold_in import Fold, FoldedIn
 from cinelake.recommend.model import Fitted
 from cinelake.recommend.models.popular import popular_titles
 from cinelake.recommend.popular_here import PopularHere
@@ -54,13 +54,13 @@ def histories(interactions: DataFrame, numbers: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class Known:
-    """What is kept of an approved model, and what a fit weighs a history by.
+    """What is kept of an approved model, and how it takes in a history.
 
     `titles (title_id, factors, is_cold)` are those that lists may hold; the fit knew those that are not cold.
     """
 
     titles: DataFrame
-    ridge: Ridge
+    fold: Fold
 
 
 def lists_for_everyone(
@@ -94,7 +94,7 @@ def lists_for_everyone(
     if approved is None:
         return _unexplained(popular.lists(history, n, offered))
     listed = approved.titles.join(numbers, on="title_id", how="inner")
-    model = FoldedIn(listed, approved.ridge, of_fit=listed.where(~F.col("is_cold")))
+    model = FoldedIn(listed, approved.fold, of_fit=listed.where(~F.col("is_cold")))
     # Found by their titles alone: to fold them in for this would double the work.
     liked = history.select("profile_id", F.explode("liked").alias("title_idx"))
     known = liked.join(model.titles, on="title_idx", how="left_semi")

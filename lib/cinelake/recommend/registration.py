@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend import serving
-from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.models.hybrid import Hybrid
 from cinelake.recommend.models.popular import popular_titles
 
 
@@ -30,35 +30,46 @@ class Shown:
 
 
 def registrable(
-    factors: NamedFactors, known: DataFrame, recipe: AlsRecipe, content: DataFrame, shown: Shown
+    fitted: Hybrid, known: DataFrame, frames: Mapping[str, DataFrame], shown: Shown
 ) -> dict[str, Any]:
     """Arguments of `Tracker.register` that follow from a model trained on `known` (strengths): its code, artefacts,
     frames, signature with a real example of use, and requirements.
 
-    `content` is what terms of the catalogue add to the factors of titles (cold_titles.py).
+    `frames` are those that are kept of it (keeping.py).
     """
     likes = popular_titles(known).select("title_id", F.col("factors")[0].alias("likes"))
-    rows = factors.of_titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
+    rows = fitted.model.titles.join(likes, on="title_id", how="inner").toArrow().sort_by("title_id")
     ids = np.array(rows.column("title_id").to_pylist(), dtype=np.str_)
     matrix = np.array(rows.column("factors").to_pylist(), dtype=np.float32)
     liked = rows.column("likes").to_numpy()
+    als = fitted.recipe.als
     packed = serving.pack(
-        ids, matrix, liked, alpha=recipe.alpha, reg_param=recipe.reg_param, **_limits(ids, shown)
-    )
+        ids, matrix, liked,
+        alpha=als.alpha, reg_param=als.reg_param, tastes=_tastes(fitted), **_limits(ids, shown),
+    )  # fmt: skip
     favourites = ids[np.argsort(-liked, kind="stable")[:2]].tolist()
     return {
         "python_model": Path(serving.__file__),
         "artifacts": {serving.FILE: packed},
-        # Those of profiles follow from their histories, and nobody's are kept.
-        "frames": {
-            "titles": factors.of_titles.select("title_id", "factors"),
-            "content": content,
-        },
+        "frames": frames,
         "input_example": pd.DataFrame({"history": [favourites]}),
         "signature": serving.SIGNATURE,
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
-        "params": recipe.model_dump(),
+        "params": als.model_dump() | {"share_of_tastes": fitted.recipe.share},
     }
+
+
+def _tastes(fitted: Hybrid) -> serving.Tastes | None:
+    if fitted.tastes is None:
+        return None
+    fold = fitted.tastes.fold
+    return serving.Tastes(
+        classes=fold.classes,
+        prior=fold.prior,
+        norms=fold.norms,
+        markets=np.array(fold.markets, dtype=np.str_),
+        share=np.array(fitted.recipe.share),
+    )
 
 
 def _limits(ids: Any, shown: Shown) -> Mapping[str, Any]:

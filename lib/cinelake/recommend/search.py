@@ -58,6 +58,13 @@ class Setting(Generic[R]):
             "weights": self.weights.model_dump_json(),
         }
 
+    @property
+    def flat(self) -> dict[str, Any]:
+        """Values by name, `als.rank`, as parameters are logged."""
+        return dict(_flat("", self.recipe.model_dump())) | {
+            f"weights.{name}": value for name, value in self.weights
+        }
+
     def of_tags(self, tags: Mapping[str, str]) -> Setting[R]:
         """The setting that a model of this kind carries; one without weights was fitted to these.
 
@@ -90,6 +97,14 @@ class Setting(Generic[R]):
 
     def _holder(self, name: str) -> BaseModel:
         return self.recipe if name in type(self.recipe).model_fields else self.weights
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value
 
 
 class Between(BaseModel):

@@ -67,6 +67,19 @@ class Windows:
     until: Vector
 
 
+@dataclass(frozen=True)
+class Tastes:
+    """Classes of taste `(C, r)`, logarithms of their shares `(C)` and of what they choose from, by market
+    `(markets + 1, C)`, the last for who is elsewhere; and what tastes count, ALS the rest.
+    """
+
+    classes: Vector
+    prior: Vector
+    norms: Vector
+    markets: Vector
+    share: Vector
+
+
 def pack(
     ids: Vector,
     factors: Vector,
@@ -74,11 +87,13 @@ def pack(
     *,
     alpha: float,
     reg_param: float,
+    tastes: Tastes | None = None,
     least_age: Vector | None = None,
     windows: Windows | None = None,
 ) -> bytes:
     """The content of the artefact `titles.npz`.
 
+    `factors` are those of ALS and, where there are tastes, after these those of tastes, with the offset last.
     `least_age` is NaN where nobody knows it. Without it, or without windows, that limit does not hold.
     """
     held: dict[str, Any] = {
@@ -89,6 +104,8 @@ def pack(
     }
     if least_age is not None:
         held["least_age"] = least_age
+    if tastes is not None:
+        held |= {f"taste_{name}": values for name, values in vars(tastes).items()}
     if windows is not None:
         held |= {f"offer_{name}": values for name, values in vars(windows).items()}
         held["offer_market"] = windows.market.astype(np.str_)
@@ -124,20 +141,50 @@ class FoldIn:
             self.windows = Windows(
                 *(held[f"offer_{name}"] for name in ("title", "market", "since", "until"))
             )
+        self.tastes: Tastes | None = None
+        width = self.factors.shape[1]
+        if "taste_classes" in held:
+            names = ("classes", "prior", "norms", "markets", "share")
+            self.tastes = Tastes(*(held[f"taste_{name}"] for name in names))
+            width -= self.tastes.classes.shape[1] + 1
+        self.of_als, self.of_tastes = self.factors[:, :width], self.factors[:, width:]
         self.position = {title: at for at, title in enumerate(self.ids.tolist())}
-        self.gram = self.factors.T @ self.factors
+        self.gram = self.of_als.T @ self.of_als
 
-    def factors_of(self, history: Sequence[str]) -> Vector | None:
+    def factors_of(self, history: Sequence[str], market: str | None = None) -> Vector | None:
         """The factors of a profile that liked these titles; None where none of them is known."""
         known = self._positions(history)
         if not known:
             return None
-        liked = self.factors[known]
-        ridge = self.reg_param * len(known) * np.eye(self.factors.shape[1])
+        by_als = self._by_als(self.of_als[known])
+        if self.tastes is None:
+            return by_als
+        share = float(self.tastes.share)
+        by_tastes = self._by_tastes(self.of_tastes[known], self.tastes, market)
+        both: Vector = np.concatenate(
+            [
+                (1 - share) * _standardised(by_als, self.of_als),
+                share * _standardised(by_tastes, self.of_tastes),
+            ]
+        )
+        return both
+
+    def _by_als(self, liked: Vector) -> Vector:
+        ridge = self.reg_param * len(liked) * np.eye(liked.shape[1])
         solution: Vector = np.linalg.solve(
             self.gram + self.alpha * liked.T @ liked + ridge, (1 + self.alpha) * liked.sum(axis=0)
         )
         return solution
+
+    def _by_tastes(self, liked: Vector, tastes: Tastes, market: str | None) -> Vector:
+        """The mean taste of the classes that the profile may be of, by Bayes' rule, and a 1."""
+        here = np.flatnonzero(tastes.markets == ("unknown" if market is None else market))
+        norms = tastes.norms[here[0] if len(here) else -1]
+        design = np.column_stack([tastes.classes, np.ones(len(tastes.classes))])
+        told = tastes.prior + (design @ liked.T - norms[:, None]).sum(axis=1)
+        odds = np.exp(told - told.max())
+        mean: Vector = np.append(odds @ tastes.classes / odds.sum(), 1.0)
+        return mean
 
     def may_be_shown(self, asked: Asked) -> Vector:
         """Which titles are on offer there and then, and meant for that age."""
@@ -159,7 +206,7 @@ class FoldIn:
 
     def top(self, asked: Asked, k: int) -> tuple[list[str], list[float]]:
         """The k best titles for a request, outside its history, with their scores; ties in the order of their ids."""
-        factors = self.factors_of(asked.history)
+        factors = self.factors_of(asked.history, asked.market)
         scores = self.likes.copy() if factors is None else self.factors @ factors
         scores[self._positions([*asked.history, *asked.seen])] = -np.inf
         scores[~self.may_be_shown(asked)] = -np.inf
@@ -169,6 +216,13 @@ class FoldIn:
 
     def _positions(self, titles: Sequence[str]) -> list[int]:
         return sorted({self.position[title] for title in titles if title in self.position})
+
+
+def _standardised(factors: Vector, titles: Vector) -> Vector:
+    """Over the standard deviation of the scores of all titles."""
+    spread = (titles @ factors).std()
+    found: Vector = factors / spread if spread > 0 else 0.0 * factors
+    return found
 
 
 def seconds(moment: str) -> float:

@@ -90,8 +90,8 @@ class Catalogue:
         return replace(self, offer=offer and offer.among(self.ids))
 
 
-def catalogue(titles: DataFrame) -> Catalogue:
-    """Bring `title_id, title_idx, factors` to the driver, from where it is broadcast.
+def catalogue(titles: DataFrame, column: str = "factors") -> Catalogue:
+    """Bring `title_id, title_idx, factors` to the driver, from where it is broadcast; profiles have theirs in `column`.
 
     Raises ValueError on factors that are not finite or differ in length.
     """
@@ -102,7 +102,7 @@ def catalogue(titles: DataFrame) -> Catalogue:
     return Catalogue(
         ids=_whole(rows.column("title_id")),
         idx=rows.column("title_idx").to_numpy().astype(np.int64),
-        scoring=Factored(matrix(factors, None)),
+        scoring=Factored(matrix(factors, None), column),
     )
 
 

@@ -17,12 +17,13 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.persisted import persisted
-from cinelake.recommend.blending import blended
+from cinelake.recommend.blending import blended, side_by_side
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import Recipe, kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import scoreboard
 from cinelake.recommend.search import Budget, Found, Setting, Space, search
@@ -53,9 +54,10 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The search for a setting of ALS, and the blend that did best with what it found."""
+    """The search for a setting of ALS, and the hybrid and the blend that did best with what it found."""
 
     als: Found[AlsRecipe]
+    hybrid: HybridRecipe
     blend: BlendRecipe
 
 
@@ -87,7 +89,10 @@ def evaluated(
         if protocol.tune:
             tuned = _tuned(split.train, setting, protocol, tell)
             setting = tuned.als.setting
-            settled = {"als": setting.recipe, "ease": tuned.blend.ease, "blend": tuned.blend}
+            settled = {
+                "als": setting.recipe, "ease": tuned.blend.ease,
+                "hybrid": tuned.hybrid, "blend": tuned.blend,
+            }  # fmt: skip
         recipes = rivals([name for name in kinds() if name != "popular"], settled)
         found = compare(
             [split],
@@ -95,7 +100,7 @@ def evaluated(
             weights=weights,
             k=protocol.k,
             genres=latest(titles, ["title_id"], "genres"),
-            learned=dict.fromkeys(("als", "blend"), setting.weights),
+            learned=dict.fromkeys(("als", "hybrid", "blend"), setting.weights),
         )
     if not found.measures:
         raise NothingToMeasure(
@@ -120,8 +125,9 @@ def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell
                 seed=protocol.seed,
                 tell=tell,
             )
+            hybrid, _ = side_by_side(HybridRecipe(als=start.recipe), found, blocks)
             blend, _ = blended(BlendRecipe(), found.setting, blocks)
-            return Tuned(found, blend.recipe)
+            return Tuned(found, hybrid.recipe, blend.recipe)
     except NothingToSearchOn as nothing:
         raise NothingToMeasure(
             "what the protocol trains on cannot be split again so that settings could be told apart; leave out --tune"
@@ -173,7 +179,9 @@ def _setting(tuned: Tuned | None) -> Sequence[Text]:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in blend.weights.items())
     return [
         Text(f"als, best of {len(found.trials)} trials ({means}): {', '.join(values)}"),
-        Text(f"ease, penalty {blend.ease.penalty:g}; blend of {weights}"),
+        Text(
+            f"hybrid, share of tastes {tuned.hybrid.share:g}; ease, penalty {blend.ease.penalty:g}; blend of {weights}"
+        ),
     ]
 
 

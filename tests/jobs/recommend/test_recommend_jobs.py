@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
-from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.service import TOLD
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.validation import as_recipes
@@ -51,12 +51,18 @@ SMALL: dict[str, Any] = {
     "rivals": [],
     # One fit more, which one of the tests makes.
     "hiding": {"share": 0.0},
-    "recipe": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
+    "recipe": {
+        "als": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 2},
+        "mixture": {"classes": 4, "rank": 1, "iterations": 2},
+    },
 }
 SEARCH: dict[str, Any] = {
     "trials": 3, "top": 4, "gate_holdouts": 1, "gate_share": 0.3, "blocks": 1, "share": 0.3,
     # Regularised until nothing is left but popularity, and better anywhere else.
-    "recipe": {"rank": 1, "reg_param": 50.0, "iterations": 1, "blocks": 2},
+    "recipe": {
+        "als": {"rank": 1, "reg_param": 50.0, "iterations": 1, "blocks": 2},
+        "mixture": {"classes": 2, "rank": 1, "iterations": 1},
+    },
     "space": {
         "rank": [2], "reg_param": {"low": 0.01, "high": 0.1}, "alpha": {"low": 5, "high": 5},
         "half_life_days": [], "like_from": [], "wanted_from": {"low": 0.5, "high": 0.5},
@@ -191,9 +197,9 @@ def service(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Se
     of_today = [("newcomer", "t00", 1.0, today)]
     ratings = _two_tastes() + of_today
     made = Service(spark, tmp_path_factory.mktemp("service"), ratings, CATALOGUE)
-    recipe = AlsRecipe.model_validate(SMALL["recipe"])
+    recipe = HybridRecipe.model_validate(SMALL["recipe"])
     row = {
-        "as_of": MONDAY, "kind": "als", "recipe": recipe.model_dump_json(),
+        "as_of": MONDAY, "kind": "hybrid", "recipe": recipe.model_dump_json(),
         "weights": Weights(like_from=4.5).model_dump_json(), "objective": "ndcg_at_4", "mean": 0.5,
         "configured_mean": 0.25, "trials": 7, "pruned": 2, "measured_until": FIRST.date(), "search": "s",
     }  # fmt: skip
@@ -223,14 +229,14 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     with monkeypatch.context() as patch:
         patch.setattr(service.tracking.client, "update_model_version", killed)
         with pytest.raises(ConnectionAbortedError):
-            service.train(recipe={"rank": 3})
+            service.train(recipe={"als": {"rank": 3}})
     assert service.tracking.newest_approved(ALS, MONDAY) is None
 
     # Configured is another, but a search has chosen.
-    service.train(recipe={"rank": 3})
+    service.train(recipe={"als": {"rank": 3}})
 
     (version,) = service.tracking.versions(ALS)
-    assert AlsRecipe.model_validate_json(version.tags["recipe"]).rank == 2
+    assert HybridRecipe.model_validate_json(version.tags["recipe"]).als.rank == 2
     assert Weights.model_validate_json(version.tags["weights"]).like_from == 4.5
     assert version.tags["recipe.from"] == "search of 2026-03-16: ndcg_at_4 0.5000 after 7 trials"
     assert version.approved
@@ -282,7 +288,7 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
 
     service.search(trials=4, tracker=tracker)
 
-    row, blend = service.chosen()["als"], service.chosen()["blend"]
+    row, hybrid, blend = (service.chosen()[kind] for kind in ("als", "hybrid", "blend"))
     assert (row.as_of, row.kind, row.trials, row.objective) == (MONDAY, "als", 4, "ndcg_at_4")
     assert (two.trials, two.search, two.configured_mean) == (2, row.search, row.configured_mean)
     assert row.mean > row.configured_mean
@@ -294,6 +300,8 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     assert tracker.children["trial 0"].metrics["ndcg_at_4"] == row.configured_mean
     assert tracker.pictures == ["search.png", "search.png"]
     assert json.loads(blend.recipe)["als"] == json.loads(row.recipe)
+    assert json.loads(hybrid.recipe)["als"] == json.loads(row.recipe)
+    assert hybrid.mean >= row.mean > hybrid.configured_mean
     assert blend.mean >= blend.configured_mean > 0
     assert (blend.weights, blend.measured_until) == (row.weights, row.measured_until)
 
@@ -302,7 +310,7 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
 
     (version,) = service.tracking.versions(ALS)
     assert service.tracking.report(version).metrics["cold_titles.lift"] > 1
-    assert (version.tags["recipe"], version.tags["weights"]) == (row.recipe, row.weights)
+    assert (version.tags["recipe"], version.tags["weights"]) == (hybrid.recipe, hybrid.weights)
     tags = service.tracking.client.get_run(trained.mlflow_run_id).data.tags
     assert tags["recipe.from"].startswith("search of 2026-03-16: ndcg_at_4 ")
     assert service.tracking.report(version).metrics["blend.ndcg_at_4"] > 0.5

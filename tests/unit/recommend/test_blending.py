@@ -1,4 +1,4 @@
-"""A blend gets the weights and the penalty that did best where it was judged, or stays as it is configured."""
+"""Models get the weights and the penalty that did best where they were judged, or stay as they are configured."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from cinelake.recommend.blending import MIXED, PENALTIES, SHARES, blended
+from cinelake.recommend.blending import MIXED, OF_TASTES, PENALTIES, SHARES, blended, side_by_side
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
-from cinelake.recommend.search import Judged, Setting
+from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.search import Found, Judged, Setting, Space, Trial
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.validation import Blocks
 
@@ -27,7 +28,7 @@ class Scripted(Blocks):
     fares: Callable[[Recipe], float] = lambda _: 0.5
 
     def together(self, recipes: Sequence[Recipe], weights: Weights) -> Iterator[list[Judged]]:
-        assert weights == ALS.weights
+        assert weights.half_life_days in (None, ALS.weights.half_life_days)
         for profiles in (2, 1):
             yield [Judged(self.fares(recipe) * profiles, profiles) for recipe in recipes]
 
@@ -66,3 +67,42 @@ def test_of_equals_what_is_configured_is_taken() -> None:
     setting, outcome = blended(START, ALS, Scripted((), 10))
     assert setting.recipe == START.model_copy(update={"als": ALS.recipe})
     assert outcome.mean == outcome.configured_mean == 0.5
+
+
+def found() -> Found[AlsRecipe]:
+    """Of two trials the second did better."""
+    trials = (
+        Trial(number=0, values={"rank": 8, "half_life_days": None}, means=(0.2,), pruned=False),
+        Trial(number=1, values={"rank": 3, "half_life_days": 30.0}, means=(0.4,), pruned=False),
+    )
+    return Found(Setting(AlsRecipe(rank=8), Weights()), Space(), "ndcg_at_10", trials)
+
+
+@pytest.mark.parametrize(("best", "share"), [(0.0, 0.0), (0.52, 0.5), (0.9, 0.7)])
+def test_tastes_count_what_did_best_beside_the_setting_that_was_found(
+    best: float, share: float
+) -> None:
+    def fares(recipe: Recipe) -> float:
+        assert isinstance(recipe, HybridRecipe)
+        return (0.4 if recipe.als.rank == 3 else 0.2) - abs(recipe.share - best) / 10
+
+    start = HybridRecipe(als=AlsRecipe(rank=8), share=0.3)
+    setting, outcome = side_by_side(start, found(), Scripted((), 10, fares))
+
+    assert setting.recipe == HybridRecipe(als=AlsRecipe(rank=3), share=share)
+    assert setting.weights.half_life_days == 30
+    assert outcome.mean == pytest.approx(0.4 - abs(share - best) / 10)
+    assert outcome.configured_mean == pytest.approx(0.2 - abs(0.3 - best) / 10)
+    assert outcome.trials == 2 + len(OF_TASTES)
+
+
+def test_what_was_configured_stays_where_nothing_is_better() -> None:
+    def fares(recipe: Recipe) -> float:
+        assert isinstance(recipe, HybridRecipe)
+        return 0.2 if recipe.als.rank == 3 else 0.3
+
+    start = HybridRecipe(als=AlsRecipe(rank=8), share=0.3)
+    setting, outcome = side_by_side(start, found(), Scripted((), 10, fares))
+
+    assert setting == Setting(start, Weights())
+    assert outcome.mean == outcome.configured_mean == 0.3

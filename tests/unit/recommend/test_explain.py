@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from cinelake.recommend.explain import contributions, with_reasons
+from cinelake.recommend.explain import with_reasons
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
@@ -31,7 +31,7 @@ def test_contributions_are_those_of_the_equation() -> None:
     random = np.random.default_rng(1)
     titles = random.normal(size=(30, 5))
     liked = titles[[3, 8, 21]]
-    added = contributions(titles, liked, titles.T @ titles, RIDGE)
+    added = RIDGE.among(titles).contributions(titles, liked, None)
     system = titles.T @ titles + 2.0 * liked.T @ liked + 0.1 * 3 * np.eye(5)
     profile = np.linalg.solve(system, 3.0 * liked.sum(axis=0))
     np.testing.assert_allclose(added.sum(axis=1), titles @ profile, rtol=1e-12)

@@ -96,7 +96,7 @@ def test_where_nobody_liked_anything_every_kind_says_so(interactions: DataFrame)
 
 
 def test_kinds_are_found_by_their_files() -> None:
-    assert list(kinds()) == ["als", "blend", "ease", "item_item", "mixture", "popular"]
+    assert list(kinds()) == ["als", "blend", "ease", "hybrid", "item_item", "mixture", "popular"]
 
 
 def test_a_blend_of_unknown_parts_or_of_nothing_is_refused() -> None:

@@ -10,16 +10,13 @@ from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import DataFrame
 
-from cinelake.recommend.cold_titles import listable_of
-from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.home.attention import USUAL_ATTENTION, Attention
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Settings
 from cinelake.recommend.home.resume import BY_RECENCY
 from cinelake.recommend.home.worth import USUAL
+from cinelake.recommend.keeping import known_by
 from cinelake.recommend.lists import Known
-from cinelake.recommend.models.als import AlsRecipe
-from cinelake.recommend.search import Setting
 from cinelake.recommend.service import Service
 from cinelake.recommend.strengths import Weights
 from cinelake.tables.contract import Model
@@ -89,10 +86,8 @@ class Models(Generic[V]):
         version = self.behind_taste
         if version is None:
             return None
-        recipe = Setting(AlsRecipe(), Weights()).of_tags(version.tags).recipe
         frame = partial(self.frame, version)
-        titles = listable_of(version.tags, frame, service.said, version.trained_through)
-        return Known(titles.localCheckpoint(), Ridge(recipe.alpha, recipe.reg_param))
+        return known_by(version.tags, frame, service.said, version.trained_through)
 
 
 def approved(

@@ -109,7 +109,7 @@ def folded(people: Audience, approved: Approved | None) -> tuple[DataFrame, Fold
     if approved is None:
         return people.profiles, None
     listed = approved.titles.join(people.numbers, on="title_id", how="inner")
-    model = FoldedIn(listed, approved.ridge, of_fit=listed.where(~F.col("is_cold")))
+    model = FoldedIn(listed, approved.fold, of_fit=listed.where(~F.col("is_cold")))
     factors = model.profiles(people.profiles.select("profile_id", "liked")).select(
         "profile_id", "factors"
     )

@@ -11,8 +11,7 @@ from functools import reduce
 import numpy as np
 import pyarrow as pa
 
-from cinelake.recommend.explain import contributions
-from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.fold_in import FoldedIn, Folding, markets
 from cinelake.recommend.scoring import Factored, Matrix, Scoring, cells
 
 
@@ -27,8 +26,7 @@ class Tastes:
     idx: Matrix
     positions: Matrix
     own: Matrix
-    gram: Matrix | None = None
-    ridge: Ridge | None = None
+    folding: Folding | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,17 +54,19 @@ class Tastes:
         spread = np.where(spread > 0, spread, np.inf).astype(np.float32)
         return known, (found[: len(known), self.own] - mean.astype(np.float32)) / spread
 
-    def sources(self, liked: pa.Array, profile: Matrix, title: Matrix) -> list[str | None]:
-        """For each pair of a profile, by its place in `liked`, and a title, by its position among those of pages, the
-        title of the history that adds most to its score; None where nothing adds anything. Pairs come by profile.
+    def sources(self, profiles: pa.RecordBatch, profile: Matrix, title: Matrix) -> list[str | None]:
+        """For each pair of a profile, by its place among `profiles (liked, market, …)`, and a title, by its position
+        among those of pages, the title of the history that adds most to its score; None where nothing adds anything.
+        Pairs come by profile.
         """
         found: list[str | None] = [None] * len(profile)
-        if self.ridge is None or self.gram is None or not isinstance(self.scoring, Factored):
+        if self.folding is None or not isinstance(self.scoring, Factored):
             return found
         factors = self.scoring.factors.astype(np.float64)
         in_model = np.full(int(self.positions.max(initial=-1)) + 1, -1, np.int64)
         in_model[self.positions] = self.own
-        row, history = self._cells(liked)
+        row, history = self._cells(profiles.column("liked"))
+        where = markets(profiles)
         for begin, end in runs(profile):
             mine = np.unique(history[row == profile[begin]])
             pages = title[begin:end]
@@ -76,7 +76,8 @@ class Tastes:
             if not len(mine) or not len(there):
                 continue
             listed, of_pair = np.unique(in_model[pages[there]], return_inverse=True)
-            added = contributions(factors[listed], factors[mine], self.gram, self.ridge)
+            market = where[profile[begin]]
+            added = self.folding.contributions(factors[listed], factors[mine], market)
             # A title is no reason for itself, as where it may be watched again.
             added[listed[:, None] == mine[None, :]] = -np.inf
             best = np.argmax(added, axis=1)
@@ -100,7 +101,7 @@ def tastes(model: FoldedIn, ids: pa.Array) -> Tastes:
     place = pa.compute.index_in(held.ids, value_set=ids)
     own = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
     positions = place.take(pa.array(own)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Tastes(held.scoring, held.ids, held.idx, positions, own, model.gram, model.ridge)
+    return Tastes(held.scoring, held.ids, held.idx, positions, own, model.folding)
 
 
 def runs(keys: Matrix) -> list[tuple[int, int]]:

@@ -5,14 +5,15 @@ in on_offer.py. Other kinds take all that a profile has not met for something th
 not, and finds what is new, or is not licensed everywhere, worth more than the sum of its likes.
 
 A round of the fit is a pass over the profiles where they are; what comes to the driver is of the size of classes times
-titles. A score is the chance that the profile chooses the title, over all classes that it may be of: an inner product,
-so that lists are made as those of factors are. A profile that no fit has seen is folded in by the same formula.
+titles. A score is the utility of the title that is expected of the profile, over all classes that it may be of: an
+inner product (taste_fold.py), so that lists are made as those of factors are, for profiles that no fit has seen, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -24,10 +25,12 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_array
 
 from cinelake.persisted import persisted
+from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.model import NO_PARTS, Fitted, Recipe, liked
 from cinelake.recommend.on_offer import offered, told
-from cinelake.recommend.scoring import Factored, Matrix
+from cinelake.recommend.scoring import Matrix
 from cinelake.recommend.taste_classes import Classes, Evidence, Sums
+from cinelake.recommend.taste_fold import TasteFold
 from cinelake.recommend.title_weights import numbered_titles
 from cinelake.recommend.top_n import Catalogue
 from cinelake.recommend.viewers import UNKNOWN
@@ -54,7 +57,7 @@ class MixtureRecipe(Recipe):
     iterations: int = Field(10, ge=1, le=100)
     seed: int = Field(42, description="of the random start")
 
-    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Mixture:  # noqa: ARG002
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Tastes:  # noqa: ARG002
         """Where interactions have `market` and `met_on`, these tell what was on offer where; else everything was."""
         known = told(interactions)
         wanted = liked(known)
@@ -74,7 +77,10 @@ class MixtureRecipe(Recipe):
             )
             for _ in range(self.iterations):
                 found = found.better(_sums(histories, Asked(idx, markets, Evidence.of(found))))
-        return Mixture(ids, found.chances, Asked(idx, markets, Evidence.of(found)))
+        factors = np.column_stack([found.titles, found.offsets]).astype(np.float32)
+        table = pa.table({"title_id": ids, "title_idx": idx, "factors": list(factors)})
+        titles = interactions.sparkSession.createDataFrame(table)
+        return Tastes(titles, TasteFold.of(found, markets), found)
 
 
 @dataclass(frozen=True)
@@ -106,37 +112,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Mixture(Fitted):
-    """`chances (classes, titles)` of titles in the order of their ids, and what finds a profile's class."""
+class Tastes(Fitted):
+    """`titles (title_id, title_idx, factors)` with their offsets last, and what finds a profile's taste."""
 
-    ids: pa.Array
-    chances: Matrix
-    asked: Asked
+    titles: DataFrame
+    fold: TasteFold
+    classes: Classes
+
+    @cached_property
+    def model(self) -> FoldedIn:
+        """As lists are made with it."""
+        return FoldedIn(self.titles, self.fold, column="tastes")
 
     def catalogue(self) -> Catalogue:
-        return Catalogue(self.ids, self.asked.idx, Factored(self.chances.T, "tastes"))
+        return self.model.catalogue()
 
     def profiles(self, histories: DataFrame) -> DataFrame:
         """Those who like a title; who is in no market of the fit, as if titles were on offer as they are on average."""
-        named = histories.where(F.size("liked") > 0)
-        if "market" not in histories.columns:
-            named = named.withColumn("market", F.lit(None).cast("string"))
-        columns = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in named.schema.fields)
-        shared = histories.sparkSession.sparkContext.broadcast(self.asked)
-        # Python, because Spark multiplies no matrices on data frames.
-        return named.mapInArrow(
-            lambda batches: _with_tastes(batches, shared.value), f"{columns}, tastes array<double>"
-        )
-
-
-def _with_tastes(batches: Batches, asked: Asked) -> Batches:
-    for batch in batches:
-        *_, found = asked.posteriors(batch)
-        starts = np.arange(len(found) + 1, dtype=np.int32) * found.shape[1]
-        tastes = pa.ListArray.from_arrays(pa.array(starts), pa.array(found.ravel()))
-        yield pa.RecordBatch.from_arrays(
-            [*batch.columns, tastes], names=[*batch.schema.names, "tastes"]
-        )
+        return self.model.profiles(histories)
 
 
 def _sums(histories: DataFrame, asked: Asked) -> Sums:

@@ -1,0 +1,150 @@
+"""The model of lists as a version keeps it, in frames and tags, and the model again from these.
+
+Of the profiles nothing is kept: their factors follow from their histories. Frames are `titles (title_id, factors)` of
+ALS and `content (term, factors)`, what terms of the catalogue add to these; and where tastes count, the same of them as
+`tastes` and `taste_content`, the classes as `taste_classes (class, factors, prior)`, and the logarithms of `Z`
+(taste_classes.py) as `taste_markets (market, norms)`, for who is elsewhere in a row without a market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend.cold_titles import (
+    CONTENT,
+    ContentRecipe,
+    factors_by_content,
+    likes_of,
+    listable_of,
+    unknown,
+    with_predicted,
+)
+from cinelake.recommend.fold_in import Fold
+from cinelake.recommend.lists import Known
+from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe, fold_of, side_by_side
+from cinelake.recommend.newness import Newness
+from cinelake.recommend.scoring import matrix
+from cinelake.recommend.search import Setting
+from cinelake.recommend.strengths import Weights
+from cinelake.recommend.taste_fold import TasteFold
+
+# Tag of a version: what being new adds to titles.
+NEWNESS = "content.newness"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Frames by name, and tags, beside those of the setting; `penalty` is that of ALS's content."""
+
+    frames: Mapping[str, DataFrame]
+    tags: Mapping[str, str]
+    penalty: float
+
+
+def kept(
+    fitted: Hybrid, known: DataFrame, content: ContentRecipe, titles: DataFrame, through: date
+) -> Kept:
+    """Of a fit to the strengths `known`; `titles` is what the catalogue says of them (content.py)."""
+    learnt = content.learn(fitted.als.of_titles, known, titles, through)
+    frames = {
+        "titles": fitted.als.of_titles.select("title_id", "factors"),
+        "content": learnt.terms,
+    }
+    if fitted.tastes is None:
+        return Kept(frames, learnt.tags, learnt.penalty)
+    tastes, likes = fitted.tastes.titles.select("title_id", "factors"), likes_of(known)
+    terms = content.fit(tastes, likes, titles).terms
+    newness = Newness.found(
+        tastes.join(likes, on="title_id", how="inner"),
+        factors_by_content(terms, titles),
+        titles,
+        through=through,
+        new_days=content.new_days,
+        half_known=content.half_known,
+        days=content.fades_in_days,
+    )
+    classes, markets = _as_frames(fitted.tastes.fold, known)
+    more = {
+        "tastes": tastes,
+        "taste_content": terms,
+        "taste_classes": classes,
+        "taste_markets": markets,
+    }
+    tags = {**learnt.tags, NEWNESS: newness.model_dump_json()}
+    return Kept(frames | more, tags, learnt.penalty)
+
+
+def known_by(
+    tags: Mapping[str, str],
+    frame: Callable[[str], DataFrame],
+    titles: DataFrame,
+    trained_through: date,
+) -> Known:
+    """The model, and the titles that it knows by what the catalogue says of them now, from tags and frames.
+
+    Raises UnknownSetting where a version is of another kind.
+    """
+    recipe = Setting(HybridRecipe(), Weights()).of_tags(tags).recipe
+    of_als = listable_of(tags, frame, titles, trained_through)
+    if not recipe.share:
+        return Known(of_als.localCheckpoint(), recipe.ridge)
+    content, newness = (
+        ContentRecipe.model_validate_json(tags[CONTENT]),
+        Newness.model_validate_json(tags[NEWNESS]),
+    )
+    tastes = frame("tastes")
+    cold = unknown(tastes, frame("taste_content"), titles, content.is_new(trained_through))
+    dated = cold.join(titles.select("title_id", "release_date"), on="title_id", how="inner")
+    length = F.size("factors")
+    moved = F.transform(
+        "factors",
+        lambda x, at: x + F.when(at == length - 1, newness.added(trained_through)).otherwise(0.0),
+    )
+    of_tastes = with_predicted(tastes, dated.withColumn("factors", moved))
+    # Read by several branches of one plan; Spark lets go of it when the plan is gone.
+    listable = side_by_side(of_als, of_tastes).localCheckpoint()
+    return Known(listable, fold_kept(recipe, frame))
+
+
+def fold_kept(recipe: HybridRecipe, frame: Callable[[str], DataFrame]) -> Fold:
+    """How the model takes in profiles, from its frames."""
+    if not recipe.share:
+        return recipe.ridge
+    first = frame("titles").select(F.size("factors")).first()
+    classes = frame("taste_classes").toArrow().sort_by("class")
+    rows = frame("taste_markets").toArrow()
+    named = rows.filter(rows.column("market").is_valid()).sort_by("market")
+    elsewhere = rows.filter(rows.column("market").is_null())
+    norms = pa.concat_tables([named, elsewhere]).column("norms").combine_chunks()
+    tastes = TasteFold(
+        classes=matrix(classes.column("factors").combine_chunks(), None),
+        prior=classes.column("prior").to_numpy(),
+        norms=matrix(norms, None),
+        markets=named.column("market").to_pylist(),
+    )
+    return fold_of(recipe, tastes, first[0] if first else 0)
+
+
+def _as_frames(tastes: TasteFold, session_of: DataFrame) -> tuple[DataFrame, DataFrame]:
+    classes = pa.table(
+        {
+            "class": pa.array(np.arange(len(tastes.prior), dtype=np.int32)),
+            "factors": list(tastes.classes),
+            "prior": tastes.prior,
+        }
+    )
+    markets = pa.table(
+        {
+            "market": pa.array([*tastes.markets, None], pa.string()),
+            "norms": list(tastes.norms),
+        }
+    )
+    spark = session_of.sparkSession
+    return spark.createDataFrame(classes), spark.createDataFrame(markets)

@@ -1,0 +1,95 @@
+"""The model of lists: factors of ALS and of classes of taste side by side (hybrid_fold.py).
+
+Unlike a blend of any kinds, it is a set of factors, from which titles that nobody has played, profiles that no fit has
+seen, reasons and pages follow as they do from those of ALS alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend.fold_in import Fold, FoldedIn, Ridge
+from cinelake.recommend.hybrid_fold import HybridFold
+from cinelake.recommend.model import NO_PARTS, Fits, Fitted, Recipe
+from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.models.mixture import MixtureRecipe, Tastes
+from cinelake.recommend.taste_fold import TasteFold
+from cinelake.recommend.top_n import Catalogue
+
+
+class HybridRecipe(Recipe):
+    """ALS and classes of taste, of which the one or the other may count nothing."""
+
+    kind: ClassVar[str] = "hybrid"
+
+    als: AlsRecipe = AlsRecipe()
+    mixture: MixtureRecipe = MixtureRecipe()
+    share: float = Field(
+        0.5, ge=0, lt=1, description="what tastes count, ALS the rest; at 0, ALS stands alone"
+    )
+
+    @property
+    def parts(self) -> Mapping[str, Recipe]:
+        return {"als": self.als} | ({"mixture": self.mixture} if self.share else {})
+
+    @property
+    def ridge(self) -> Ridge:
+        """How ALS takes in a history."""
+        return Ridge(self.als.alpha, self.als.reg_param)
+
+    def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Hybrid:
+        """Parts that are not given are fitted now."""
+        fits = Fits(interactions)
+        fitted = {name: parts.get(name) or fits.of(recipe) for name, recipe in self.parts.items()}
+        als, tastes = fitted["als"], fitted.get("mixture")
+        assert isinstance(als, NamedFactors)
+        assert tastes is None or isinstance(tastes, Tastes)
+        return Hybrid(self, als, tastes)
+
+
+@dataclass(frozen=True)
+class Hybrid(Fitted):
+    """Both fits; no tastes where these count nothing."""
+
+    recipe: HybridRecipe
+    als: NamedFactors
+    tastes: Tastes | None
+
+    @property
+    def model(self) -> FoldedIn:
+        """As lists are made with it."""
+        titles = self.als.of_titles
+        if self.tastes is not None:
+            titles = side_by_side(titles, self.tastes.titles)
+        return FoldedIn(titles, self.fold)
+
+    @property
+    def fold(self) -> Fold:
+        """How profiles are taken in."""
+        first = self.als.of_titles.select(F.size("factors")).first()
+        tastes = self.tastes.fold if self.tastes else None
+        return fold_of(self.recipe, tastes, first[0] if first else 0)
+
+    def catalogue(self) -> Catalogue:
+        return self.model.catalogue()
+
+    def profiles(self, histories: DataFrame) -> DataFrame:
+        return self.model.profiles(histories)
+
+
+def fold_of(recipe: HybridRecipe, tastes: TasteFold | None, width: int) -> Fold:
+    """Where ALS has so many factors; alone where there are no tastes."""
+    return HybridFold(recipe.ridge, width, tastes, recipe.share) if tastes else recipe.ridge
+
+
+def side_by_side(of_als: DataFrame, of_tastes: DataFrame) -> DataFrame:
+    """Rows of the one with `factors` of both, of titles that both have."""
+    others = of_tastes.select("title_id", F.col("factors").alias("_others"))
+    joined = of_als.join(others, on="title_id", how="inner")
+    return joined.withColumn("factors", F.concat("factors", "_others")).drop("_others")
