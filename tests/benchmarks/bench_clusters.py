@@ -49,9 +49,10 @@ from cinelake.audience.training import Day, choose, fit
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.also_watched import also_watched
-from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import indexed, interactions
 from cinelake.simulate.calendar import midnight, to_local
@@ -205,7 +206,7 @@ def als(world: World, until: date) -> Behind:
         maps.append(signals.select(name).distinct().select(name, idx.alias("idx")))
     with persisted(interactions(indexed(signals, *maps), Weights(), until)) as known:
         titles = AlsRecipe().fit(known).of_titles.select("title_id", "factors").localCheckpoint()
-    return Behind(titles, AlsRecipe(), Weights())
+    return Behind(titles, HybridRecipe(), Weights())
 
 
 @dataclass(frozen=True)
@@ -362,7 +363,7 @@ def test_clusters_tell_light_profiles_more_than_what_is_popular(
     )
     folded = FoldedIn(
         model.titles.join(numbers, on="title_id", how="inner"),
-        Ridge(model.recipe.alpha, model.recipe.reg_param),
+        model.recipe.ridge,
     )
     lists["als"] = folded.lists(history, K)
     print()

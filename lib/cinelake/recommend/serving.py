@@ -1,8 +1,9 @@
-"""The registered ALS model as others load it: titles for a history, whether its profile is known or not.
+"""The registered model as others load it: titles for a history, whether its profile is known or not.
 
-The history is folded in: with the factors `Y` of the titles fixed, the profile's factors are one ridge regression,
-`(YᵀY + α Σ y yᵀ + λ·n·I) x = (1 + α) Σ y` over the `n` titles of the history, which is the step that MLlib takes for
-every profile. A history of unknown titles gets the most liked ones.
+The history is folded in: with the factors `Y` of the titles fixed, the profile's factors of ALS are one ridge
+regression, `(YᵀY + α Σ y yᵀ + λ·n·I) x = (1 + α) Σ y` over the `n` titles of the history, which is the step that MLlib
+takes for every profile; and its taste is the mean of the classes that it may be of, by Bayes' rule. A score is the
+weighted sum of both, each over its deviation. A history of unknown titles gets the most liked ones.
 
 Nobody's history is in the artefact, only what is known of titles: their factors, how many liked each, for which age
 each is meant, and from when until when each is on offer in which market, as far as that was known when the model was

@@ -203,4 +203,8 @@ def as_json(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:
     if tuned is None:
         return told
     blend = {"weights": tuned.blend.weights, "ease.penalty": tuned.blend.ease.penalty}
-    return told | {"setting": tuned.als.best.values, "blend": blend}
+    return told | {
+        "setting": tuned.als.best.values,
+        "share_of_tastes": tuned.hybrid.share,
+        "blend": blend,
+    }

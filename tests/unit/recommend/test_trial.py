@@ -14,6 +14,7 @@ from unit.recommend.tastes import two_tastes
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.search import Found, Setting, Space, Trial
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison
@@ -103,14 +104,17 @@ def test_what_tuning_chose_is_told_beside_what_it_chose_from() -> None:
         Trial(number=1, values=values | {"alpha": 12.5}, means=(0.5,), pruned=False),
     )
     blend = BlendRecipe(ease=EaseRecipe(penalty=100), weights={"als": 0.6, "ease": 0.4})
-    tuned = Evaluation(FOUND, Tuned(Found(start, Space(), "ndcg_at_10", trials), blend))
+    found = Found(start, Space(), "ndcg_at_10", trials)
+    tuned = Evaluation(FOUND, Tuned(found, HybridRecipe(share=0.3), blend))
     page = io.StringIO()
     Console(width=300, file=page).print(table(tuned, RANDOM))
     words = "als, best of 2 trials (0.5000 within what is trained on, 0.2500 as it comes): "
     assert f"{words}rank 64, alpha 12.5, reg_param 0.6, half_life_days none" in page.getvalue()
-    assert "ease, penalty 100; blend of als 0.6, ease 0.4" in page.getvalue()
+    words = "hybrid, share of tastes 0.3; ease, penalty 100; blend of als 0.6, ease 0.4"
+    assert words in page.getvalue()
     told = json.loads(json.dumps(as_json(tuned, RANDOM)))
     assert told["setting"] == values | {"alpha": 12.5}
+    assert told["share_of_tastes"] == 0.3
     assert told["blend"] == {"weights": {"als": 0.6, "ease": 0.4}, "ease.penalty": 100}
 
 
