@@ -260,7 +260,7 @@ RECOMMENDER_HEALTH = health_table(
 ALS = Model(
     name="als",
     area="recommend",
-    description="Factors of implicit-feedback ALS, and of classes of taste, on binary strengths. Predicts the best titles "
-    "for a history of title ids, known profile or not; the factors of titles, and what terms of the catalogue add to "
-    "them, stand beside it as Parquet.",
+    description="Factors of implicit-feedback ALS, and of classes of taste, on binary strengths. Predicts the best "
+    "titles for a history of title ids, known profile or not; the factors of titles, and what terms of the catalogue "
+    "add to them, stand beside it as Parquet.",
 )
