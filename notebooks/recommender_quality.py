@@ -12,14 +12,14 @@ from cinelake.recommend.commands import service_told
 from cinelake.recommend.terminal import side_by_side
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, RECOMMENDATIONS, RECOMMENDER_HEALTH
+from cinelake.tables.recommend import RECOMMENDATIONS, RECOMMENDER, RECOMMENDER_HEALTH
 
 # %% tags=["parameters"]
 LAKE = ".cinelake/simulated-20x14"
 
 # %%
 lake = open_lake(LAKE)
-runs = [lake.tracking.report(version) for version in lake.tracking.versions(ALS)]
+runs = [lake.tracking.report(version) for version in lake.tracking.versions(RECOMMENDER)]
 f"{len(runs)} versions of the model; the newest was trained on the days before {runs[0].version.trained_through}"
 
 # %% [markdown]

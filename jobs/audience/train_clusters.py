@@ -22,7 +22,7 @@ from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.audience import TASTE_CLUSTERS
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+from cinelake.tables.recommend import PROFILE_INDEX, RECOMMENDER, TITLE_INDEX
 
 
 class TrainClustersParams(JobParams):
@@ -48,7 +48,7 @@ class TrainClustersParams(JobParams):
             Reading(table, lookback=ALL, lookahead=-1)
             for table in (*TOLD, PROFILE_INDEX, TITLE_INDEX)
         ),
-        ALS,
+        RECOMMENDER,
     ],
     writes=[TASTE_CLUSTERS],
     params=TrainClustersParams,
@@ -137,7 +137,7 @@ def _chosen(
 
 
 def _behind(run: Run[TrainClustersParams]) -> Behind | None:
-    version = run.approved_or_none(ALS)
+    version = run.approved_or_none(RECOMMENDER)
     if version is None:
         run.tracker.set_tags(
             {"without_factors": "no recommender is approved; tastes are told by shares alone"}

@@ -13,7 +13,7 @@ from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import JobParams, Run, history, job
 from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME
-from cinelake.tables.recommend import ALS
+from cinelake.tables.recommend import RECOMMENDER
 
 
 class ComposeHomeParams(JobParams):
@@ -30,7 +30,7 @@ class ComposeHomeParams(JobParams):
 
 
 @job(
-    reads=[*map(history, READ), ALS, HOME_RANKER, RESUME],
+    reads=[*map(history, READ), RECOMMENDER, HOME_RANKER, RESUME],
     writes=[HOME_PAGES],
     params=ComposeHomeParams,
     catchup=False,

@@ -22,7 +22,7 @@ from cinelake.recommend.lists import popular_around
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job
 from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME
-from cinelake.tables.recommend import ALS
+from cinelake.tables.recommend import RECOMMENDER
 
 
 class JudgeHomeParams(JobParams):
@@ -31,7 +31,7 @@ class JudgeHomeParams(JobParams):
 
 
 @job(
-    reads=[*map(history, READ), ALS, HOME_RANKER, RESUME],
+    reads=[*map(history, READ), RECOMMENDER, HOME_RANKER, RESUME],
     writes=[HOME_SCORES],
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,

@@ -27,7 +27,7 @@ from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, RECOMMENDATIONS, SOURCES
+from cinelake.tables.recommend import RECOMMENDATIONS, RECOMMENDER, SOURCES
 
 
 class RecommendTitlesParams(JobParams):
@@ -42,14 +42,14 @@ class RecommendTitlesParams(JobParams):
 
 
 @job(
-    reads=[history(TITLE_SIGNALS), *map(history, TOLD), ALS],
+    reads=[history(TITLE_SIGNALS), *map(history, TOLD), RECOMMENDER],
     writes=[RECOMMENDATIONS],
     params=RecommendTitlesParams,
     catchup=False,
 )
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
-    version = run.approved_or_none(ALS)
+    version = run.approved_or_none(RECOMMENDER)
     number = F.lit(version.version if version else None).cast("int")
     # A history is told as those were that the model has learned from.
     told = version.tags.get("weights") if version else None
@@ -86,7 +86,7 @@ def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFra
     except UnknownSetting as unknown:
         raise ValueError(
             f"lists cannot be made with version {version.version} of model {version.name!r}: {unknown}; train anew "
-            "with `cinelake run --only train_als`, or go back with `cinelake model rollback`"
+            "with `cinelake run --only train_recommender`, or go back with `cinelake model rollback`"
         ) from unknown
     run.tracker.log_metrics(counts(known.titles, said))
     return known

@@ -20,7 +20,7 @@ from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job, previous
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, SIMILAR_TITLES
+from cinelake.tables.recommend import RECOMMENDER, SIMILAR_TITLES
 
 
 class RelateTitlesParams(JobParams):
@@ -31,7 +31,7 @@ class RelateTitlesParams(JobParams):
 
 
 @job(
-    reads=[history(TITLE_SIGNALS), history(TITLES), previous(SIMILAR_TITLES), ALS],
+    reads=[history(TITLE_SIGNALS), history(TITLES), previous(SIMILAR_TITLES), RECOMMENDER],
     writes=[SIMILAR_TITLES],
     params=RelateTitlesParams,
     cadence=Cadence.WEEKLY,
@@ -42,7 +42,7 @@ def relate_titles(run: Run[RelateTitlesParams]) -> None:
     signals = run.read(TITLE_SIGNALS)
     _judge(run, signals)
     known = strengths(signals, run.params.weights, until)
-    version = run.approved_or_none(ALS)
+    version = run.approved_or_none(RECOMMENDER)
     titles = latest(run.read(TITLES), ["title_id"], *SAID)
     factors = None
     if version is not None:

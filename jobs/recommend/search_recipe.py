@@ -1,6 +1,6 @@
 """Search for the setting of ALS that does best, and for that of a blend with it, on days before those of their gate.
 
-A row a kind for the day, which `train_als` takes up from then on. Runs when it is named:
+A row a kind for the day, which `train_recommender` takes up from then on. Runs when it is named:
 `cinelake run --only search_recipe`. Trials are runs of MLflow below that of the job; a search that was killed, or is
 given more trials, goes on from those that its inputs and its space have in common with it. A limit in minutes holds
 for each run of it, and makes what is chosen depend on how quick the machine is.
@@ -39,11 +39,13 @@ class SearchRecipeParams(JobParams):
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
     share: float = Field(0.1, gt=0, lt=1, description="share of the older signals in a block")
     blocks: int = Field(3, ge=1, le=9, description="how many blocks, one before the other")
-    gate_share: float = Field(0.1, gt=0, lt=1, description="as holdout_share of train_als")
-    gate_holdouts: int = Field(3, ge=1, le=9, description="as holdouts of train_als")
-    recipe: HybridRecipe = Field(HybridRecipe(), description="as of train_als; tried first")
-    weights: Weights = Field(Weights(), description="as of train_als; they say what is wanted")
-    learned: Weights = Field(LEARNED, description="as of train_als; tried first")
+    gate_share: float = Field(0.1, gt=0, lt=1, description="as holdout_share of train_recommender")
+    gate_holdouts: int = Field(3, ge=1, le=9, description="as holdouts of train_recommender")
+    recipe: HybridRecipe = Field(HybridRecipe(), description="as of train_recommender; tried first")
+    weights: Weights = Field(
+        Weights(), description="as of train_recommender; they say what is wanted"
+    )
+    learned: Weights = Field(LEARNED, description="as of train_recommender; tried first")
     space: Space = Space()
     seed: int = Field(42, description="of what is drawn")
 

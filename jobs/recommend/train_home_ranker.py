@@ -42,7 +42,7 @@ from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_RANKER, SHOWN_TILES, TITLE_EXPOSURES
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, TITLE_INDEX
+from cinelake.tables.recommend import PROFILE_INDEX, RECOMMENDER, TITLE_INDEX
 
 
 class TrainHomeRankerParams(JobParams):
@@ -58,7 +58,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
 
 
 @job(
-    reads=[*(Reading(table, lookback=ALL, lookahead=-1) for table in READ), ALS],
+    reads=[*(Reading(table, lookback=ALL, lookahead=-1) for table in READ), RECOMMENDER],
     writes=[HOME_RANKER],
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
@@ -130,7 +130,7 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
 
 def _setting(run: Run[TrainHomeRankerParams]) -> Setting[HybridRecipe]:
     """That of the approved model of lists, or as configured."""
-    version = run.approved_or_none(ALS)
+    version = run.approved_or_none(RECOMMENDER)
     setting = Setting(run.params.taste, run.params.weights)
     return setting.of_tags(version.tags) if version else setting
 

@@ -156,7 +156,7 @@ def test_the_dag_has_the_edges_of_the_plan_and_an_asset_a_table(
     assert edges == {edge for edge in expected if edge[1] in windowed}
     assert {before for before, after in found["edges"] if after == "all_landed"} == taking_in
     assert found["assets"]["build_titles"] == ["cinelake://lake/titles"]
-    assert found["pools"]["train_als"] == "cinelake_training"
+    assert found["pools"]["train_recommender"] == "cinelake_training"
     assert found["pools"]["build_titles"] == "cinelake"
     assert found["rules"] == ["none_failed"]
     assert (found["retries"], found["catchup"], found["cinelake"]) == ([4], True, False)

@@ -77,6 +77,6 @@ def test_every_kind_of_model_is_evaluated_on_a_folder(
     how = ["--protocol", "random", "--test", "0.25", "--json"]
     page = told(undisturbed[0], "evaluate", "movielens", str(folder), *how)
     models = json.loads(page.strip().splitlines()[-1])["models"]
-    assert models.keys() == {"als", "blend", "ease", "item_item", "mixture", "popular"}
+    assert models.keys() == {"als", "blend", "ease", "hybrid", "item_item", "mixture", "popular"}
     # The four tastes are there to be found, by few people.
     assert models["blend"]["ndcg_at_10"]["mean"] > models["popular"]["ndcg_at_10"]["mean"]

@@ -49,7 +49,7 @@ class Behind:
 
 
 def behind(tags: dict[str, str], frame: Callable[[str], DataFrame]) -> Behind:
-    """The model that a version of `als` is. Raises UnknownSetting where it is of another kind."""
+    """The model that a version of `recommender` is. Raises UnknownSetting where it is of another kind."""
     setting = Setting(HybridRecipe(), Weights()).of_tags(tags)
     return Behind(frame("titles").select("title_id", "factors"), setting.recipe, setting.weights)
 

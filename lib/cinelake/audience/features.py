@@ -174,7 +174,7 @@ def _directions(factors: pa.Array, rank: int) -> Matrix:
     if not np.isfinite(values).all():
         raise ValueError(
             "factors hold NaN or infinite numbers, from which no taste can be told; train the recommender again with "
-            "`cinelake run --only train_als`"
+            "`cinelake run --only train_recommender`"
         )
     length = np.linalg.norm(values, axis=1, keepdims=True)
     found[is_known] = values / np.where(length > 0, length, 1.0)

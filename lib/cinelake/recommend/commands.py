@@ -46,9 +46,9 @@ from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
-    ALS,
     PROFILE_INDEX,
     RECOMMENDATIONS,
+    RECOMMENDER,
     SIMILAR_TITLES,
     TITLE_INDEX,
 )
@@ -116,7 +116,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     def leaderboard() -> None:
         """Show how the newest training did against popularity, and what the gate said."""
         tracking = context().tracking
-        versions = tracking.versions(ALS)
+        versions = tracking.versions(RECOMMENDER)
         # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
         Console().print(board(tracking.report(versions[0])) if versions else NO_MODEL)
 

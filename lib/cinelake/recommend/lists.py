@@ -78,9 +78,10 @@ def lists_for_everyone(
 
     Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
-    `source` is `als` where the model knows a title that the profile liked, `picks` where it only knows some that were
-    picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at most,
-    that add most to a score; null where it is popular. `propensity` is that of places drawn at random (rerank.py).
+    `source` is `history` where the model knows a title that the profile liked, `picks` where it only knows some that
+    were picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at
+    most, that add most to a score; null where it is popular. `propensity` is that of places drawn at random
+    (rerank.py).
     Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
     """
     # Each is read by several branches of one plan; Spark lets go of them when the plan is gone.
@@ -106,7 +107,7 @@ def lists_for_everyone(
         described = _described(interactions, numbers, service.said)
         lists = rearranged(candidates, history, described, taste, service.until, n)
     source = history.select(
-        "profile_id", F.when(F.col("has_liked"), "als").otherwise("picks").alias("source")
+        "profile_id", F.when(F.col("has_liked"), "history").otherwise("picks").alias("source")
     )
     cold = approved.titles.select("title_id", "is_cold")
     personal = (

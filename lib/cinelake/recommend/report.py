@@ -14,7 +14,7 @@ from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.tracking.versions import ModelRun
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.recommend import ALS, RECOMMENDER_HEALTH
+from cinelake.tables.recommend import RECOMMENDER, RECOMMENDER_HEALTH
 
 # Measures that are drawn, by name, and what they are called.
 DRAWN = {
@@ -29,7 +29,7 @@ _SHOWN_VERSIONS = 10
 
 def sections(workspace: Workspace) -> Iterator[Section]:
     """The newest training, and the versions before it; and how lists fared on the newest day."""
-    versions = workspace.tracking.versions(ALS)
+    versions = workspace.tracking.versions(RECOMMENDER)
     if versions:
         runs = [workspace.tracking.report(each) for each in versions[:_SHOWN_VERSIONS]]
         yield recommender(runs, _newest_health(workspace.lake))

@@ -77,4 +77,4 @@ def _origin(listed: Sequence[dict[str, Any]]) -> str:
     if first["note"] == "popular":
         return f"Popular titles as of {first['as_of']}: no approved model knows this profile."
     basis = " from the titles picked at first" if first["note"] == "picks" else ""
-    return f"From ALS version {first['model_version']}{basis}, as of {first['as_of']}."
+    return f"From version {first['model_version']}{basis}, as of {first['as_of']}."

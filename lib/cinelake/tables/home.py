@@ -177,7 +177,7 @@ HOME_PAGES = Table(
             "The chance that the title had of its slot, where that was filled at random; else null",
         ),
         Column("artwork", StringType(), "Variant of the picture; null until one is chosen"),
-        Column("als_version", IntegerType(), "Version of the model als, where that is behind taste; else null"),
+        Column("recommender_version", IntegerType(), "Version of the model als, where that is behind taste; else null"),
         Column("ranker_version", IntegerType(), "Version of the model home_ranker; null without one"),
         Column("resume_version", IntegerType(), "Version of the model resume; null without one"),
     ),

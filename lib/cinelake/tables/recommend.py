@@ -139,7 +139,7 @@ RECIPES = Table(
 )
 
 # What a list is made from.
-SOURCES = ("als", "picks", "popular")
+SOURCES = ("history", "picks", "popular")
 
 RECOMMENDATIONS = Table(
     name="recommendations",
@@ -257,8 +257,8 @@ RECOMMENDER_HEALTH = health_table(
     "profiles",
 )
 
-ALS = Model(
-    name="als",
+RECOMMENDER = Model(
+    name="recommender",
     area="recommend",
     description="Factors of implicit-feedback ALS, and of classes of taste, on binary strengths. Predicts the best "
     "titles for a history of title ids, known profile or not; the factors of titles, and what terms of the catalogue "

@@ -29,7 +29,7 @@ from cinelake.tables.home import (
     STOPPING_POINTS,
     TITLE_EXPOSURES,
 )
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, SIMILAR_TITLES, TITLE_INDEX
+from cinelake.tables.recommend import PROFILE_INDEX, RECOMMENDER, SIMILAR_TITLES, TITLE_INDEX
 from cinelake.tables.tastes import TITLE_AUDIENCES
 
 JOBS = {
@@ -308,5 +308,7 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     assert {row.ranker_version for row in pages.select("ranker_version").distinct().collect()} == {
         1
     }
-    assert {row.als_version for row in pages.select("als_version").distinct().collect()} == {None}
-    assert ALS.name not in version.tags
+    assert {
+        row.recommender_version for row in pages.select("recommender_version").distinct().collect()
+    } == {None}
+    assert RECOMMENDER.name not in version.tags

@@ -30,10 +30,10 @@ from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES,
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
-    ALS,
     PROFILE_INDEX,
     RECIPES,
     RECOMMENDATIONS,
+    RECOMMENDER,
     SIMILAR_TITLES,
     TITLE_INDEX,
 )
@@ -145,12 +145,12 @@ class Service:
     warnings: Sequence[str] = ()
 
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
-        tracker = self.tracking.start("recommend", "train_als", Window.of_day(day), "run")
-        given: JobParams = JOBS["train_als"].params.model_validate(SMALL | params)
+        tracker = self.tracking.start("recommend", "train_recommender", Window.of_day(day), "run")
+        given: JobParams = JOBS["train_recommender"].params.model_validate(SMALL | params)
         nothing = self._untold(AVAILABILITY, PROFILES, ACCOUNTS, DEVICES, RECIPES)
         known = {TITLE_SIGNALS: self.signals, TITLES: self.titles}
         inputs = known | self.maps | nothing | self.searched
-        trained = rehearse(JOBS["train_als"], inputs, day, params=given, tracker=tracker)
+        trained = rehearse(JOBS["train_recommender"], inputs, day, params=given, tracker=tracker)
         self.warnings = trained.warnings
         tracker.finish()
         return tracker
@@ -176,7 +176,7 @@ class Service:
     ) -> DataFrame:
         """The day's lists by the newest approved version, as if one of its tags had never been written, or others."""
         tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
-        approved = self.tracking.newest_approved(ALS, day)
+        approved = self.tracking.newest_approved(RECOMMENDER, day)
         if approved:
             kept = {name: told for name, told in approved.tags.items() if name != without}
             approved = replace(approved, tags=kept | (said or {}))
@@ -185,7 +185,7 @@ class Service:
             {TITLE_SIGNALS: self.signals, **self._untold(*TOLD), TITLES: self.titles},
             day,
             params=JOBS["recommend_titles"].params.model_validate({"titles": 3}),
-            models={ALS.name: approved} if approved else {},
+            models={RECOMMENDER.name: approved} if approved else {},
             tracker=tracker,
         )
         return outputs[RECOMMENDATIONS]
@@ -230,20 +230,20 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
         patch.setattr(service.tracking.client, "update_model_version", killed)
         with pytest.raises(ConnectionAbortedError):
             service.train(recipe={"als": {"rank": 3}})
-    assert service.tracking.newest_approved(ALS, MONDAY) is None
+    assert service.tracking.newest_approved(RECOMMENDER, MONDAY) is None
 
     # Configured is another, but a search has chosen.
     service.train(recipe={"als": {"rank": 3}})
 
-    (version,) = service.tracking.versions(ALS)
+    (version,) = service.tracking.versions(RECOMMENDER)
     assert HybridRecipe.model_validate_json(version.tags["recipe"]).als.rank == 2
     assert Weights.model_validate_json(version.tags["weights"]).like_from == 4.5
     assert version.tags["recipe.from"] == "search of 2026-03-16: ndcg_at_4 0.5000 after 7 trials"
     assert version.approved
     assert version.trained_through == MONDAY
     assert "beats popularity" in version.reason
-    assert service.tracking.at_alias(ALS, CHALLENGER) == version
-    assert service.tracking.at_alias(ALS, CHAMPION) == version
+    assert service.tracking.at_alias(RECOMMENDER, CHALLENGER) == version
+    assert service.tracking.at_alias(RECOMMENDER, CHAMPION) == version
     report = service.tracking.report(version)
     assert report.metrics["challenger.ndcg_at_4"] > report.metrics["popular.ndcg_at_4"]
     pictures = service.tracking.client.list_artifacts(version.run_id)
@@ -256,10 +256,10 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
         row.source: row.n
         for row in lists.groupBy("source").agg(F.countDistinct("profile_id").alias("n")).collect()
     }
-    assert by_source == {"als": 24, "popular": 1}
+    assert by_source == {"history": 24, "popular": 1}
     seen = service.signals.select("profile_id", "title_id")
     assert lists.join(seen, on=["profile_id", "title_id"], how="left_semi").isEmpty()
-    assert {row.model_version for row in lists.where("source = 'als'").collect()} == {1}
+    assert {row.model_version for row in lists.where("source = 'history'").collect()} == {1}
     # What nobody has watched comes first for those whose taste it is.
     cold = lists.where("is_cold").select("profile_id", "title_id", "rank").collect()
     assert {(row.profile_id, row.rank) for row in cold if row.title_id == "t50"} >= {
@@ -308,7 +308,7 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     rivals = {"rivals": ["blend"]}
     trained = service.train(recipe=SEARCH["recipe"], hiding={"share": 0.2, "k": 4}, **rivals)
 
-    (version,) = service.tracking.versions(ALS)
+    (version,) = service.tracking.versions(RECOMMENDER)
     assert service.tracking.report(version).metrics["cold_titles.lift"] > 1
     assert (version.tags["recipe"], version.tags["weights"]) == (hybrid.recipe, hybrid.weights)
     tags = service.tracking.client.get_run(trained.mlflow_run_id).data.tags
@@ -364,9 +364,9 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
 
     # A version of before content was learnt from lists what was liked, and nothing else.
     lists = service.lists(without="content")
-    assert {row.is_cold for row in lists.where("source = 'als'").collect()} == {False}
+    assert {row.is_cold for row in lists.where("source = 'history'").collect()} == {False}
 
-    refused, champion, *_ = service.tracking.versions(ALS)
+    refused, champion, *_ = service.tracking.versions(RECOMMENDER)
     assert not refused.approved
     assert "is below the champion's recipe" in refused.reason
     (warning,) = service.warnings
@@ -374,8 +374,8 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     assert " from 1.0000, the training before, by more than 20%; " in warning
     metrics = service.tracking.report(refused).metrics
     assert metrics["challenger.ndcg_at_4.before"] == pytest.approx(1.0)
-    assert service.tracking.at_alias(ALS, CHAMPION) == champion
-    assert service.tracking.newest_approved(ALS, MONDAY + timedelta(days=7)) == champion
+    assert service.tracking.at_alias(RECOMMENDER, CHAMPION) == champion
+    assert service.tracking.newest_approved(RECOMMENDER, MONDAY + timedelta(days=7)) == champion
 
 
 @pytest.mark.thorough
@@ -384,18 +384,19 @@ def test_a_model_of_other_features_makes_no_lists_and_stops_no_training(
 ) -> None:
     service = Service(spark, tmp_path, _two_tastes(), CATALOGUE)
     service.train()
-    (old,) = service.tracking.versions(ALS)
+    (old,) = service.tracking.versions(RECOMMENDER)
     strange = '{"rank": 2, "depth": 3}'
 
     with pytest.raises(
-        ValueError, match=r"version 1 of model 'cinelake.recommend.als'.*depth.*train_als"
+        ValueError,
+        match=r"version 1 of model 'cinelake.recommend.recommender'.*depth.*train_recommender",
     ):
         service.lists(said={"recipe": strange})
 
     service.tracking.client.set_model_version_tag(old.name, str(old.version), "recipe", strange)
     service.train(MONDAY + timedelta(days=7))
 
-    new, _ = service.tracking.versions(ALS)
+    new, _ = service.tracking.versions(RECOMMENDER)
     assert new.approved
     assert "version 1, cannot be fitted anew" in new.reason
     assert "depth" in new.reason
@@ -410,7 +411,7 @@ def test_one_title_only_leaves_nothing_to_tell_models_apart_and_nothing_to_list(
 
     service.train()
 
-    (version,) = service.tracking.versions(ALS)
+    (version,) = service.tracking.versions(RECOMMENDER)
     assert not version.approved
     assert "nothing could be held out" in version.reason
     assert service.lists().isEmpty()
@@ -424,7 +425,7 @@ def test_where_nobody_liked_anything_no_model_is_made_and_lists_are_popular(
 
     tracker = service.train()
 
-    assert service.tracking.versions(ALS) == []
+    assert service.tracking.versions(RECOMMENDER) == []
     tags = service.tracking.client.get_run(tracker.mlflow_run_id).data.tags
     assert "lower `weights.wanted_from`" in tags["skipped"]
     lists = service.lists()
@@ -441,7 +442,7 @@ def test_a_single_profile_trains_a_model_that_nothing_speaks_for(
 
     service.train()
 
-    (version,) = service.tracking.versions(ALS)
+    (version,) = service.tracking.versions(RECOMMENDER)
     assert not version.approved
     assert "nothing could be held out" in version.reason
     assert service.lists().isEmpty()
@@ -455,7 +456,7 @@ def test_titles_are_related_as_of_the_day(service: Service) -> None:
     )
     titles = rows(service.spark, TITLES, *said)
     tracker = service.tracking.start("recommend", "relate_titles", Window.of_day(MONDAY), "run")
-    approved = service.tracking.newest_approved(ALS, MONDAY)
+    approved = service.tracking.newest_approved(RECOMMENDER, MONDAY)
     before = [
         (MONDAY - timedelta(days=7), one, 1, other, 1.0, 1.0, 1.0, 1.0, [])
         for one, other in (("t00", "t14"), ("t14", "t00"))
@@ -470,7 +471,7 @@ def test_titles_are_related_as_of_the_day(service: Service) -> None:
         inputs,
         MONDAY,
         params=JOBS["relate_titles"].params.model_validate({"titles": 4}),
-        models={ALS.name: approved} if approved else {},
+        models={RECOMMENDER.name: approved} if approved else {},
         tracker=tracker,
     )
     tracker.finish()

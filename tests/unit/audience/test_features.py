@@ -67,7 +67,7 @@ def test_factors_count_by_their_direction() -> None:
 
 @pytest.mark.parametrize("wrong", [[float("nan"), 1.0], [float("inf"), 1.0]])
 def test_a_factor_that_is_no_number_is_refused_with_what_to_do(wrong: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"NaN or infinite.*run --only train_als"):
+    with pytest.raises(ValueError, match=r"NaN or infinite.*run --only train_recommender"):
         vectors(batch([None, None], [[1.0, 0.0], wrong]), KNOWN, prior=2.0)
 
 

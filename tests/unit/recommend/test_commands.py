@@ -46,7 +46,7 @@ def _text(shown: RenderableType) -> str:
     return page.getvalue()
 
 
-def _listed(place: int, name: str | None, source: str = "als") -> dict[str, object]:
+def _listed(place: int, name: str | None, source: str = "history") -> dict[str, object]:
     return {
         "place": place,
         "title_id": str(place),
@@ -55,7 +55,7 @@ def _listed(place: int, name: str | None, source: str = "als") -> dict[str, obje
         "note": source,
         "as_of": TODAY,
         "model_version": 3,
-        "because": ["Ronin", "Up"] if source == "als" else [],
+        "because": ["Ronin", "Up"] if source == "history" else [],
     }
 
 
@@ -79,7 +79,7 @@ def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -
     assert "Ronin; Up" in rows[0]
     assert "Older" in rows[1]
     assert "title 2" in rows[1]
-    assert lines[-1] == "From ALS version 3, as of 2026-03-02."
+    assert lines[-1] == "From version 3, as of 2026-03-02."
 
 
 def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> None:
@@ -93,15 +93,15 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
         [
-            (date(2026, 3, 1), "42", 1, "old", "als", 1, []),
-            (TODAY, "42", 1, "heat", "als", 2, [("ronin", 0.5), ("up", 0.25)]),
-            (TODAY, "42", 2, "up", "als", 2, []),
-            (TODAY, "43", 1, "jaws", "als", 2, []),
+            (date(2026, 3, 1), "42", 1, "old", "history", 1, []),
+            (TODAY, "42", 1, "heat", "history", 2, [("ronin", 0.5), ("up", 0.25)]),
+            (TODAY, "42", 2, "up", "history", 2, []),
+            (TODAY, "43", 1, "jaws", "history", 2, []),
         ],
         LISTS,
     )
     expected = spark.createDataFrame(
-        [(1, "heat", "als", TODAY, 2, ["ronin", "up"])],
+        [(1, "heat", "history", TODAY, 2, ["ronin", "up"])],
         "place int, title_id string, note string, as_of date, model_version int, because array<string>",
     )
 
@@ -112,7 +112,10 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
 
 def test_what_may_no_longer_be_shown_is_on_no_list(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
-        [(TODAY, "42", rank, title, "als", 2, []) for rank, title in enumerate(("heat", "up"), 1)],
+        [
+            (TODAY, "42", rank, title, "history", 2, [])
+            for rank, title in enumerate(("heat", "up"), 1)
+        ],
         LISTS,
     )
     told = {"effective_date": TODAY, "effective_from": datetime(2026, 3, 2)}
@@ -157,7 +160,7 @@ def test_a_leaderboard_without_a_model_says_so_and_is_no_error() -> None:
 
 def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason() -> None:
     version = ModelVersion(
-        "cinelake.recommend.als",
+        "cinelake.recommend.recommender",
         3,
         "",
         TODAY,

@@ -31,7 +31,7 @@ def _watched(
 
 def _list(profile: str, day: date, *titles: str) -> list[dict[str, Any]]:
     return [
-        {"as_of": day, "profile_id": profile, "rank": rank, "title_id": title, "source": "als", "score": 1.0}
+        {"as_of": day, "profile_id": profile, "rank": rank, "title_id": title, "source": "history", "score": 1.0}
         for rank, title in enumerate(titles, start=1)
     ]  # fmt: skip
 

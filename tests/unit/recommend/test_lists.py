@@ -78,9 +78,9 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
 ) -> None:
     expected = spark.createDataFrame(
         [
-            ("ann", 1, "up", "als"),
-            ("ann", 2, "old", "als"),  # rated by nobody any more, yet in the model
-            ("bob", 1, "old", "als"),
+            ("ann", 1, "up", "history"),
+            ("ann", 2, "old", "history"),  # rated by nobody any more, yet in the model
+            ("bob", 1, "old", "history"),
             ("new", 1, "heat", "popular"),
             ("new", 2, "up", "popular"),
         ],
@@ -95,7 +95,7 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     # Of the two that Bob likes, heat adds more.
     assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
     assert because["new", "heat"] is None
-    cold = {(row.title_id, row.is_cold) for row in lists.collect() if row.source == "als"}
+    cold = {(row.title_id, row.is_cold) for row in lists.collect() if row.source == "history"}
     assert cold == {("up", False), ("old", True)}
     assert {row.is_cold for row in lists.collect() if row.source == "popular"} == {None}
 
@@ -160,7 +160,7 @@ def test_every_viewer_has_a_list_of_what_it_may_be_shown_from_its_picks_if_it_ha
     )
     expected = spark.createDataFrame(
         [
-            ("ann", 1, "up", "als"),
+            ("ann", 1, "up", "history"),
             ("eve", 1, "heat", "picks"),  # picked, but not seen
             ("eve", 2, "up", "picks"),
             ("kim", 1, "up", "popular"),

@@ -14,10 +14,10 @@ from cinelake.recommend.gate import CHALLENGER, POPULAR, Decision, Measured, Tol
 from cinelake.recommend.model_card import Data, Gap, Training, data_of, gap, model_card
 from cinelake.recommend.training import Comparison, Row
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS
+from cinelake.tables.recommend import RECOMMENDER
 
 TRAINING = Training(
-    ALS,
+    RECOMMENDER,
     date(2026, 3, 16),
     Data(date(2026, 1, 1), date(2026, 3, 15), 12_345, 600, 400),
     {"title_signals": 7, "titles": 3},

@@ -9,7 +9,9 @@ from cinelake.report.page import Cell, Grid
 from cinelake.runtime.tracking.versions import ModelRun, ModelVersion
 
 DAY = date(2026, 3, 16)
-VERSION = ModelVersion("cinelake.recommend.als", 3, "", DAY, "", {"gate": "passed", "gate.reason": "good"})  # fmt: skip
+VERSION = ModelVersion(
+    "cinelake.recommend.recommender", 3, "", DAY, "", {"gate": "passed", "gate.reason": "good"}
+)
 RUN = ModelRun(VERSION, {"challenger.ndcg_at_10": 0.3, "popular.ndcg_at_10": 0.1}, {})
 
 

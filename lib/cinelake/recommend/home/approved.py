@@ -21,7 +21,7 @@ from cinelake.recommend.service import Service
 from cinelake.recommend.strengths import Weights
 from cinelake.tables.contract import Model
 from cinelake.tables.home import HOME_RANKER, RESUME
-from cinelake.tables.recommend import ALS
+from cinelake.tables.recommend import RECOMMENDER
 
 
 class Version(Protocol):
@@ -42,7 +42,7 @@ V = TypeVar("V", bound=Version)
 class Models(Generic[V]):
     """Approved versions, and how their frames are read."""
 
-    als: V | None
+    recommender: V | None
     ranker: V | None
     resumes: V | None
     frame: Callable[[V, str], DataFrame]
@@ -50,8 +50,8 @@ class Models(Generic[V]):
     @property
     def versions(self) -> dict[str, int | None]:
         """Numbers by what they are for, null where there is none."""
-        als = self.als if self.behind_taste is self.als else None
-        named = {"als": als, "ranker": self.ranker, "resume": self.resumes}
+        of_lists = self.recommender if self.behind_taste is self.recommender else None
+        named = {"recommender": of_lists, "ranker": self.ranker, "resume": self.resumes}
         return {name: version.version if version else None for name, version in named.items()}
 
     @property
@@ -72,7 +72,7 @@ class Models(Generic[V]):
     @property
     def behind_taste(self) -> V | None:
         """The ranker comes with the model that it learned to weigh; without one, that of lists."""
-        return self.ranker if self.ranker and "content" in self.ranker.tags else self.als
+        return self.ranker if self.ranker and "content" in self.ranker.tags else self.recommender
 
     def weighing(self, settings: Settings) -> Settings:
         """A history is told as those were that the model behind taste has learned from."""
@@ -94,4 +94,4 @@ def approved(
     newest: Callable[[Model], V | None], frame: Callable[[V, str], DataFrame]
 ) -> Models[V]:
     """Of the newest approved versions."""
-    return Models(newest(ALS), newest(HOME_RANKER), newest(RESUME), frame)
+    return Models(newest(RECOMMENDER), newest(HOME_RANKER), newest(RESUME), frame)

@@ -22,6 +22,8 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
 
 @pytest.fixture
 def tracker(tracking: Tracking) -> Iterator[Tracker]:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-1", {"code_version": "abc"})
+    tracker = tracking.start(
+        "recommend", "train_recommender", MONDAY, "run-1", {"code_version": "abc"}
+    )
     yield tracker
     tracker.finish()

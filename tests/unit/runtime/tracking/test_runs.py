@@ -16,7 +16,9 @@ MONDAY = Window.of_day(date(2026, 3, 2))
 
 
 def test_a_run_carries_its_window_its_tables_and_what_was_logged(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-7", {"code_version": "abc"})
+    tracker = tracking.start(
+        "recommend", "train_recommender", MONDAY, "run-7", {"code_version": "abc"}
+    )
     tracker.log_params({"rank": 64})
     tracker.log_metrics({"ndcg_at_10": 0.25})
     tracker.set_tags({"input.ratings": 4, "output.recommendations": 9})
@@ -24,12 +26,12 @@ def test_a_run_carries_its_window_its_tables_and_what_was_logged(tracking: Track
     tracker.finish()
 
     run = tracking.client.get_run(tracker.mlflow_run_id)
-    assert run.info.run_name == "train_als 2026-03-02..2026-03-03"
+    assert run.info.run_name == "train_recommender 2026-03-02..2026-03-03"
     assert run.info.status == "FINISHED"
     assert run.data.params == {"rank": "64"}
     assert run.data.metrics == {"ndcg_at_10": 0.25}
     expected = {
-        "job": "train_als",
+        "job": "train_recommender",
         "run_id": "run-7",
         "window.start": "2026-03-02",
         "window.end": "2026-03-03",
@@ -65,7 +67,7 @@ def test_a_part_of_a_run_has_a_run_below_it_that_is_found_by_its_tag_once_it_has
 
 
 def test_a_run_that_logs_more_than_one_batch_holds_loses_nothing(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-8")
+    tracker = tracking.start("recommend", "train_recommender", MONDAY, "run-8")
     tracker.log_params({f"p{n}": n for n in range(250)})
     tracker.log_metrics({f"m{n}": n for n in range(1700)})
     tracker.set_tags({f"input.t{n}": n for n in range(250)} | {"long": "x" * 100_000})
@@ -79,7 +81,7 @@ def test_a_run_that_logs_more_than_one_batch_holds_loses_nothing(tracking: Track
 
 
 def test_a_failed_run_says_why_and_no_global_run_is_left_behind(tracking: Tracking) -> None:
-    tracker = tracking.start("recommend", "train_als", MONDAY, "run-9")
+    tracker = tracking.start("recommend", "train_recommender", MONDAY, "run-9")
     tracker.finish("FAILED", "ratings: the audit failed")
 
     run = tracking.client.get_run(tracker.mlflow_run_id)

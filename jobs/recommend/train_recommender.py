@@ -43,7 +43,7 @@ from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import ALS, PROFILE_INDEX, RECIPES, TITLE_INDEX
+from cinelake.tables.recommend import PROFILE_INDEX, RECIPES, RECOMMENDER, TITLE_INDEX
 
 # Trainings that a new one is compared with, and where it stands on a version if they were better.
 TRAININGS, FALL = 4, "fall"
@@ -51,7 +51,7 @@ TRAININGS, FALL = 4, "fall"
 SEARCH = "search_recipe"
 
 
-class TrainAlsParams(JobParams):
+class TrainRecommenderParams(JobParams):
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
     holdout_share: float = Field(0.1, gt=0, lt=1, description="share of the signals in a holdout")
     holdouts: int = Field(3, ge=1, le=9, description="how many holdouts, one before the other")
@@ -107,21 +107,23 @@ def _before(table: Table) -> Reading:
         # A search for the day saw nothing of it.
         history(RECIPES),
     ],
-    writes=[ALS],
-    params=TrainAlsParams,
+    writes=[RECOMMENDER],
+    params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
     version=4,
     remedies=[SEARCH],
 )
-def train_als(run: Run[TrainAlsParams]) -> None:
-    version = run.tracker.settled(ALS, run.inputs_fingerprint, lambda: _trained(run), NothingLiked)
+def train_recommender(run: Run[TrainRecommenderParams]) -> None:
+    version = run.tracker.settled(
+        RECOMMENDER, run.inputs_fingerprint, lambda: _trained(run), NothingLiked
+    )
     # It rides along, too: a rerun of a training says the same of it.
     if version is not None and FALL in version.tags:
         run.warn(version.tags[FALL], SEARCH if run.params.search_after_fall else None)
 
 
-def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
+def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
     """Measure, fit and register; the gate's decision rides along, so that a rerun need not measure again."""
     params, tracker = run.params, run.tracker
     people = viewers(*map(run.read, (PROFILES, ACCOUNTS, DEVICES)))
@@ -143,7 +145,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
     recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe}
     learned = dict.fromkeys((gate.CHALLENGER, "als", "blend"), setting.weights)
     incumbent = "there is no champion yet"
-    champion = tracker.tracking.newest_approved(ALS, run.end - timedelta(days=1))
+    champion = tracker.tracking.newest_approved(RECOMMENDER, run.end - timedelta(days=1))
     if champion is not None:
         incumbent = f"the champion, version {champion.version}, has the same recipe on older data"
         try:
@@ -178,7 +180,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
         if comparison.trade_off:
             tracker.log_figure(pictures.trade_off(comparison), "trade_off.png")
         through = run.end - timedelta(days=1)
-        training = Training(ALS, through, data_of(signals), run.input_versions, settings)
+        training = Training(RECOMMENDER, through, data_of(signals), run.input_versions, settings)
         card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
         proposal = proposed(passed=decision.passed, reason=decision.reason) | (
             {FALL: fall} if fall else {}
@@ -192,7 +194,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             fitted = recipe.fit(known)
             found = kept(fitted, known, params.content, titles, through)
             return tracker.register(
-                ALS,
+                RECOMMENDER,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
                 tags=proposal | card | setting.tags | {"recipe.from": origin, **found.tags},
@@ -200,7 +202,7 @@ def _trained(run: Run[TrainAlsParams]) -> ModelVersion:
             )
 
 
-def _shown(run: Run[TrainAlsParams]) -> Shown:
+def _shown(run: Run[TrainRecommenderParams]) -> Shown:
     """What keeps titles from profiles, as it was known before the day."""
     availability, profiles = run.read(AVAILABILITY), run.read(PROFILES)
     rules = in_force(run.params.limits, availability, profiles)
@@ -208,13 +210,15 @@ def _shown(run: Run[TrainAlsParams]) -> Shown:
     return Shown(ages if rules.age else None, windows(availability) if rules.market else None)
 
 
-def _fall(run: Run[TrainAlsParams], comparison: Comparison) -> str | None:
+def _fall(run: Run[TrainRecommenderParams], comparison: Comparison) -> str | None:
     """What to warn of if the trainings before were better."""
     own = comparison.measured("ndcg").get(gate.CHALLENGER)
     if own is None:
         return None
     tracking, metric = run.tracker.tracking, f"{gate.CHALLENGER}.{named('ndcg', comparison.k)}"
-    older = [v for v in tracking.versions(ALS) if v.trained_through < run.end - timedelta(days=1)]
+    older = [
+        v for v in tracking.versions(RECOMMENDER) if v.trained_through < run.end - timedelta(days=1)
+    ]
     told = [tracking.report(version).metrics.get(metric) for version in older[:TRAININGS]]
     before = [ndcg for ndcg in told if ndcg is not None]
     if before:
@@ -223,4 +227,4 @@ def _fall(run: Run[TrainAlsParams], comparison: Comparison) -> str | None:
 
 
 if __name__ == "__main__":
-    train_als.main()
+    train_recommender.main()
