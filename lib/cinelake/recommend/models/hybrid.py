@@ -31,7 +31,7 @@ class HybridRecipe(Recipe):
     als: AlsRecipe = AlsRecipe()
     mixture: MixtureRecipe = MixtureRecipe()
     share: float = Field(
-        0.5, ge=0, lt=1, description="what tastes count, ALS the rest; at 0, ALS stands alone"
+        0.7, ge=0, lt=1, description="what tastes count, ALS the rest; at 0, ALS stands alone"
     )
 
     @property
