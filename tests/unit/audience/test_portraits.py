@@ -60,6 +60,7 @@ def test_a_portrait_holds_what_speaks_for_a_cluster_and_nobody_outvotes_it(
     assert z["a", "heat"][1] == pytest.approx((17 / 22) / (5 / 22))
 
 
+@pytest.mark.thorough
 def test_popular_titles_of_a_cluster_are_shrunk_towards_the_populations(
     spark: SparkSession, members: DataFrame
 ) -> None:
@@ -80,6 +81,7 @@ def test_popular_titles_of_a_cluster_are_shrunk_towards_the_populations(
         assert rows[row.cluster_id].asDict() == pytest.approx(row.asDict())
 
 
+@pytest.mark.thorough
 def test_genres_of_a_cluster_are_the_mean_of_its_members(
     members: DataFrame, cells: DataFrame
 ) -> None:

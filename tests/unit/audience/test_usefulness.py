@@ -16,6 +16,7 @@ def genres(spark: SparkSession, *told: tuple[str, str]) -> DataFrame:
     return frame.selectExpr("*", "CAST(1 AS DECIMAL(26,6)) AS weight")
 
 
+@pytest.mark.thorough
 def test_clusters_that_foretell_genres_gain_and_those_of_chance_do_not(spark: SparkSession) -> None:
     crime, comedy = [f"c{n}" for n in range(5)], [f"k{n}" for n in range(5)]
     before = genres(spark, *((p, "Crime") for p in crime), *((p, "Comedy") for p in comedy))

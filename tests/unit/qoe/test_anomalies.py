@@ -45,6 +45,7 @@ def service(spark: SparkSession) -> DataFrame:
     return rolled(spark, 10, struck).localCheckpoint()
 
 
+@pytest.mark.thorough
 def test_a_fault_is_told_where_it_is_and_when(service: DataFrame) -> None:
     made = anomalies(
         service, day(9), day(10), USUAL, ALARMING, rows(service.sparkSession, QOE_MAINTENANCE)

@@ -106,6 +106,7 @@ def test_who_is_new_likes_what_those_alike_like(spark: SparkSession, fitted: Tas
     assert row.tastes == pytest.approx([*(alike @ fitted.classes.classes), 1.0], abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_without_markets_and_days_everything_is_taken_for_on_offer(interactions: DataFrame) -> None:
     plain = interactions.drop("market", "met_on")
     model = MixtureRecipe(classes=2, rank=1, iterations=1).fit(plain)

@@ -86,6 +86,7 @@ def comparison(spark: SparkSession) -> Comparison:
     )
 
 
+@pytest.mark.thorough
 def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Comparison) -> None:
     measured = comparison.measured("ndcg")
 
@@ -101,12 +102,14 @@ def test_a_model_of_tastes_beats_popularity_on_unseen_titles(comparison: Compari
     assert lead.low > 0
 
 
+@pytest.mark.thorough
 def test_what_could_not_be_predicted_is_counted(comparison: Comparison) -> None:
     assert comparison.cold == [
         {"fold": 1, "profiles": 25, "cold_profiles": 1, "titles": 25, "cold_titles": 1}
     ]
 
 
+@pytest.mark.thorough
 def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Comparison) -> None:
     metrics = comparison.metrics()
 
@@ -134,6 +137,7 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
     assert labels[0] in {POPULAR, CHAMPION}
 
 
+@pytest.mark.thorough
 def test_what_calibration_costs_is_measured_and_drawn(comparison: Comparison) -> None:
     rows = comparison.trade_off
     assert [row["calibration"] for row in rows] == [0.0, 0.2, 0.4, 0.6, 0.8, 0.95]

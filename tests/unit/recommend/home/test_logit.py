@@ -36,6 +36,7 @@ def test_the_odds_of_numbers_and_terms_are_found(spark: SparkSession) -> None:
     assert found.weights["horror in October"] == pytest.approx(math.log(6), abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_what_was_seldom_seen_says_little(spark: SparkSession) -> None:
     told = counts(spark, (0.0, [], 100, 1000), (0.0, ["often"], 400, 1000), (0.0, ["once"], 1, 1))
     found = fit(told, [], "came", Penalty(20.0), terms="terms", weight="n")
