@@ -67,6 +67,7 @@ def _watched(spark: SparkSession, tracker: RehearsalTracker) -> Rehearsed:
     )
 
 
+@pytest.mark.thorough
 def test_an_alarm_is_a_row_and_a_warning(spark: SparkSession) -> None:
     tracker = RehearsalTracker("recommend")
     out = _watched(spark, tracker)

@@ -70,6 +70,7 @@ def params(folder: Path) -> dict[str, Any]:
     return {"city_database": str(folder / "city.mmdb"), "asn_database": str(folder / "asn.mmdb")}
 
 
+@pytest.mark.thorough
 def test_what_records_lack_is_filled_where_it_fits_what_they_say(
     spark: SparkSession, folder: Path
 ) -> None:

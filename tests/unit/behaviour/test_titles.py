@@ -114,6 +114,7 @@ def test_what_is_told_of_a_title_makes_its_rows(made: list[tuple[Any, ...]], tit
     assert [row[1:] for row in made if row[0] == title] == HISTORIES[title][1]
 
 
+@pytest.mark.thorough
 def test_a_record_that_makes_no_row_is_accounted_for(spark: SparkSession) -> None:
     lines = told("e1", "1"), told("e2", "2"), told("e3", "3", name="Aliens"), told("e4", "4")
     rows, counts = bronze(spark, TITLES_SOURCE, (*lines, told("e5", "5"), told("e6", "6"))), Told()

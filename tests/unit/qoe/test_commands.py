@@ -128,6 +128,7 @@ def test_the_newest_row_of_an_incident_counts(spark: SparkSession) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_the_report_tells_of_each_day_and_divides_by_nothing(spark: SparkSession) -> None:
     slots = {"join_buckets": [0, 1, *[0] * 14], "bitrate_buckets": [0] * 12}
     whole = {"width": 1440, "cell": "all", "subset": "all", **slots}

@@ -42,6 +42,7 @@ def test_factors_solve_the_regularised_equations_of_each_profile(spark: SparkSes
         np.testing.assert_allclose(factor, np.linalg.solve(left, right), atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_there_are_no_more_factors_than_a_profile_has_likes(spark: SparkSession) -> None:
     many = [(p, t, 1.0) for p in range(3) for t in range(8 + p)] + [(0, 20, 0.0)]
     recipe = AlsRecipe(rank=64, iterations=1, blocks=2)

@@ -74,6 +74,7 @@ def test_a_title_has_the_sum_of_what_its_terms_were_found_to_add(spark: SparkSes
     np.testing.assert_allclose(found["heist"], [3.0, 0.0], atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_new_title_is_stretched_and_an_old_one_as_it_is_predicted(spark: SparkSession) -> None:
     # Of a mean square length of 25 / 2.
     known = spark.createDataFrame([("heist", [3.0, 0.0]), ("kiss", [0.0, 4.0])], FACTORS)

@@ -115,6 +115,7 @@ def test_a_title_is_new_that_had_no_signal_before_the_week(spark: SparkSession) 
     assert _values(spark, signals)["new_title_share"] == (0.5, 1)
 
 
+@pytest.mark.thorough
 def test_what_profiles_came_to_like_is_looked_for_at_the_top_of_yesterdays_lists(
     spark: SparkSession,
 ) -> None:

@@ -186,6 +186,7 @@ def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     assert ndcg["ranker"] > ndcg["without_circumstances"] > ndcg["fame"]
 
 
+@pytest.mark.thorough
 def test_what_made_a_page_is_learned_against_strangers_and_what_is_shown_in_vain_on_pages(
     spark: SparkSession,
 ) -> None:

@@ -19,6 +19,7 @@ from .conftest import START, Service, Watching
 SEED = Settings().seed
 
 
+@pytest.mark.thorough
 def test_two_places_in_a_day_are_no_proof_of_sharing(service: Service) -> None:
     rows, seed = service.plays.rows, service.settings.seed
     where = networks.describe(service.settings, rows.network, rows.pressed_at)
@@ -34,6 +35,7 @@ def test_two_places_in_a_day_are_no_proof_of_sharing(service: Service) -> None:
     assert shared - flagged, "and some sharing never shows so"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "cut", [("cdn",), ("isp",), ("region",), ("cdn", "region"), ("cdn", "isp")]
 )
@@ -135,6 +137,7 @@ def test_without_misuse_nobody_offends() -> None:
     assert truths.tables["confounders"].num_rows > 0
 
 
+@pytest.mark.thorough
 def test_popularity_is_far_from_what_true_tastes_would_get(service: Service) -> None:
     """nDCG@10 of titles first played in the last week, given three weeks; the ceiling is the true taste."""
     settings, rows = service.settings, service.plays.rows
