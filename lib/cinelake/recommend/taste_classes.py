@@ -82,13 +82,6 @@ class Classes:
         found: Matrix = self.classes @ self.titles.T + self.offsets
         return found
 
-    @property
-    def chances(self) -> Matrix:
-        """`(C, T)`: how likely a class is to choose each title where all are on offer."""
-        odds = np.exp(self.utilities)
-        found: Matrix = odds / odds.sum(axis=1, keepdims=True)
-        return found
-
     def better(self, sums: Sums) -> Classes:
         """A step uphill, from what the posteriors of these classes come to."""
         nearer = self._with_titles(sums)._with_classes(sums)

@@ -72,7 +72,7 @@ def test_a_fit_is_that_of_matrices_and_scores_are_expected_utilities(
     fitted: Tastes, interactions: DataFrame
 ) -> None:
     expected, posteriors = by_hand(interactions)
-    assert fitted.classes.chances == pytest.approx(expected.chances, rel=1e-9)
+    assert fitted.classes.utilities == pytest.approx(expected.utilities, rel=1e-9)
     utilities = posteriors @ expected.utilities
     assert scores(fitted, interactions) == pytest.approx(
         {

@@ -81,7 +81,8 @@ def test_tastes_are_found_again() -> None:
     chosen, market, taste = service(600)
     found = fitted(chosen[:500], market[:500], OFFERED, 15)
     posteriors = Evidence.of(found).posteriors(csr_array(chosen[500:]), market[500:])
-    chances = posteriors @ found.chances
+    odds = np.exp(found.utilities)
+    chances = posteriors @ (odds / odds.sum(axis=1, keepdims=True))
     odd = chances[:, 1::2].sum(axis=1)
     assert ((odd > 0.5) == (taste[500:] == 1)).mean() > 0.95
 
