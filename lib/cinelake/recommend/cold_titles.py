@@ -135,7 +135,7 @@ class ContentRecipe(BaseModel):
     def listable(
         self,
         known: DataFrame,
-        learnt: DataFrame | None,
+        learnt: DataFrame,
         titles: DataFrame,
         trained_through: date,
         new_length: float | None = None,
@@ -233,15 +233,15 @@ def listable_of(
     titles: DataFrame,
     trained_through: date,
 ) -> DataFrame:
-    """`ContentRecipe.listable` for a registered version: its tags, and its frames by name.
-
-    A version of before content was learnt from knows only the titles that somebody liked.
-    """
-    told, length = tags.get(CONTENT), tags.get(NEW_LENGTH)
-    recipe = ContentRecipe.model_validate_json(told) if told else ContentRecipe()
-    learnt = frame("content") if told else None
-    new_length = float(length) if length else None
-    return recipe.listable(frame("titles"), learnt, titles, trained_through, new_length)
+    """`ContentRecipe.listable` for a registered version: its tags, and its frames by name."""
+    recipe, length = ContentRecipe.model_validate_json(tags[CONTENT]), tags.get(NEW_LENGTH)
+    return recipe.listable(
+        frame("titles"),
+        frame("content"),
+        titles,
+        trained_through,
+        float(length) if length else None,
+    )
 
 
 def likes_of(strengths: DataFrame) -> DataFrame:
@@ -272,7 +272,7 @@ def factors_by_content(learnt: DataFrame, titles: DataFrame) -> DataFrame:
 
 def with_cold_titles(
     known: DataFrame,
-    learnt: DataFrame | None,
+    learnt: DataFrame,
     titles: DataFrame,
     *,
     is_new: Column,
@@ -282,11 +282,8 @@ def with_cold_titles(
     """`title_id, factors array<float>, is_cold, is_new`: what a model knows, and what the catalogue has besides.
 
     `is_new` is told by the columns of `titles`; where nothing says how long new titles are, they are as long as the
-    known ones, by their mean square. A title without a term of `learnt` is left out; so are all cold ones of
-    a model that learnt nothing of content.
+    known ones, by their mean square. A title without a term of `learnt` is left out.
     """
-    if learnt is None:
-        return _warm(known)
     predicted = unknown(known, learnt, titles, is_new)
     of_all = F.sqrt(F.avg(_square(F.col("factors"))))
     usual = known.agg((of_all if new_length is None else F.lit(new_length)).alias("_usual"))
@@ -313,17 +310,14 @@ def with_predicted(known: DataFrame, predicted: DataFrame) -> DataFrame:
         F.lit(True).alias("is_cold"),
         "is_new",
     )
-    return _warm(known).unionByName(cold)
-
-
-def _warm(known: DataFrame) -> DataFrame:
     no = F.lit(False)
-    return known.select(
+    warm = known.select(
         "title_id",
         F.col("factors").cast("array<float>"),
         no.alias("is_cold"),
         no.alias("is_new"),
     )
+    return warm.unionByName(cold)
 
 
 def _square(factors: Column) -> Column:

@@ -289,7 +289,10 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     params = job.params.model_validate(
         {
             "recipe": {"penalty": 1.0, "tiles_of_a_term": 5},
-            "taste": {"rank": 3, "reg_param": 0.05, "iterations": 5, "blocks": 2},
+            "taste": {
+                "als": {"rank": 3, "reg_param": 0.05, "iterations": 5, "blocks": 2},
+                "mixture": {"classes": 4, "rank": 1, "iterations": 2},
+            },
         }
     )
     for _ in range(2):
