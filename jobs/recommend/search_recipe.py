@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cinelake.persisted import persisted
 from cinelake.recommend import pictures
-from cinelake.recommend.blending import blended, side_by_side
+from cinelake.recommend.blending import blended, with_tastes
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.protocols import Split
@@ -86,7 +86,7 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
                     record=lambda name: tracker.child(name, {SEARCH: key}),
                     tell=run.tell,
                 )
-                hybrid, share = side_by_side(params.recipe, found, judged_on)
+                hybrid, share = with_tastes(params.recipe, found, judged_on)
                 blend, outcome = blended(BlendRecipe(), found.setting, judged_on)
         except NothingToSearchOn as nothing:
             tracker.set_tags({"skipped": nothing})

@@ -30,7 +30,7 @@ from unit.tables.rows import rows
 
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
-from cinelake.recommend.blending import blended, side_by_side
+from cinelake.recommend.blending import blended, with_tastes
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import ONE, SEVERAL
 from cinelake.recommend.fold_in import FoldedIn
@@ -255,7 +255,7 @@ def tuned(train: DataFrame) -> tuple[Setting[HybridRecipe], Setting[BlendRecipe]
             Setting(AlsRecipe(), LEARNED), Space(), blocks.judge, Budget(TRIALS), objective="ndcg",
             tell=lambda n, of, said: print(f"  {n}/{of} {said}"),
         )  # fmt: skip
-        hybrid, _ = side_by_side(HybridRecipe(), found, blocks)
+        hybrid, _ = with_tastes(HybridRecipe(), found, blocks)
         blend, _ = blended(BlendRecipe(), found.setting, blocks)
     print(f"  als {found.best.values}; share of tastes {hybrid.recipe.share}")
     print(f"  ease {blend.recipe.ease.penalty}, {blend.recipe.weights}")

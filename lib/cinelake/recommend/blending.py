@@ -24,7 +24,7 @@ MIXED = (0.3, 0.5, 0.7, 1.0)
 OF_TASTES = (0.0, 0.3, 0.5, 0.7)
 
 
-def side_by_side(
+def with_tastes(
     start: HybridRecipe, als: Found[AlsRecipe], blocks: Blocks
 ) -> tuple[Setting[HybridRecipe], Outcome]:
     """The best share of tastes beside the setting of ALS that a search found, and how it fared beside `start`, told of

@@ -18,23 +18,28 @@ from cinelake.recommend.taste_fold import TasteFold
 
 @dataclass(frozen=True)
 class HybridFold(Fold):
-    """The first `width` factors are those of ALS, which `ridge` folds in; `share` is what tastes count."""
+    """The first factors are those of ALS, which `ridge` folds in, the others tastes; `share` is what tastes count."""
 
     ridge: Ridge
-    width: int
     tastes: TasteFold
     share: float
 
     def among(self, titles: Matrix) -> HybridFolding:
-        first, others = titles[:, : self.width], titles[:, self.width :]
-        return HybridFolding(self, self.ridge.among(first), _covariance(first), _covariance(others))
+        width = titles.shape[1] - self.tastes.rank
+        first, others = titles[:, :width], titles[:, width:]
+        return HybridFolding(
+            self, width, self.ridge.among(first), _covariance(first), _covariance(others)
+        )
 
 
 @dataclass(frozen=True)
 class HybridFolding(Folding):
-    """`spread_of_als` and `spread_of_tastes` are the covariances of the titles' factors."""
+    """The first `width` factors are those of ALS; `spread_of_als` and `spread_of_tastes` are the covariances of the
+    titles' factors.
+    """
 
     fold: HybridFold
+    width: int
     als: RidgeFolding
     spread_of_als: Matrix
     spread_of_tastes: Matrix
@@ -44,7 +49,7 @@ class HybridFolding(Folding):
 
     def contributions(self, titles: Matrix, liked: Matrix, market: str | None) -> Matrix:
         """Of tastes, what is added to what everybody is offered."""
-        width = self.fold.width
+        width = self.width
         (of_als, _), (of_tastes, _) = self._parts(liked, market)
         by_als = self.als.contributions(titles[:, :width], liked[:, :width], market)
         by_tastes = self.fold.tastes.contributions(titles[:, width:], liked[:, width:], market)
@@ -52,7 +57,7 @@ class HybridFolding(Folding):
 
     def _parts(self, liked: Matrix, market: str | None) -> list[tuple[float, Matrix]]:
         """Of ALS and of tastes: what it counts in the score, and the profile's own factors."""
-        width, share = self.fold.width, self.fold.share
+        width, share = self.width, self.fold.share
         own = (
             self.als.factors(liked[:, :width], market),
             self.fold.tastes.factors(liked[:, width:], market),

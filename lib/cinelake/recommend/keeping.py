@@ -26,9 +26,8 @@ from cinelake.recommend.cold_titles import (
     unknown,
     with_predicted,
 )
-from cinelake.recommend.fold_in import Fold
 from cinelake.recommend.lists import Known
-from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe, fold_of, side_by_side
+from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe, side_by_side
 from cinelake.recommend.newness import Newness
 from cinelake.recommend.scoring import matrix
 from cinelake.recommend.search import Setting
@@ -110,26 +109,22 @@ def known_by(
     of_tastes = with_predicted(tastes, dated.withColumn("factors", moved))
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     listable = side_by_side(of_als, of_tastes).localCheckpoint()
-    return Known(listable, fold_kept(recipe, frame))
+    return Known(listable, recipe.fold(_tastes(frame)))
 
 
-def fold_kept(recipe: HybridRecipe, frame: Callable[[str], DataFrame]) -> Fold:
-    """How the model takes in profiles, from its frames."""
-    if not recipe.share:
-        return recipe.ridge
-    first = frame("titles").select(F.size("factors")).first()
+def _tastes(frame: Callable[[str], DataFrame]) -> TasteFold:
+    """How tastes take in profiles, from the frames of a version."""
     classes = frame("taste_classes").toArrow().sort_by("class")
     rows = frame("taste_markets").toArrow()
     named = rows.filter(rows.column("market").is_valid()).sort_by("market")
     elsewhere = rows.filter(rows.column("market").is_null())
     norms = pa.concat_tables([named, elsewhere]).column("norms").combine_chunks()
-    tastes = TasteFold(
+    return TasteFold(
         classes=matrix(classes.column("factors").combine_chunks(), None),
         prior=classes.column("prior").to_numpy(),
         norms=matrix(norms, None),
         markets=named.column("market").to_pylist(),
     )
-    return fold_of(recipe, tastes, first[0] if first else 0)
 
 
 def _as_frames(tastes: TasteFold, session_of: DataFrame) -> tuple[DataFrame, DataFrame]:

@@ -20,8 +20,8 @@ from cinelake.recommend.scoring import Matrix
 from cinelake.recommend.taste_classes import Classes, Evidence
 from cinelake.recommend.viewers import UNKNOWN
 
-# Points at which a path from no history to the whole is looked at.
-NODES = 16
+# Where a path from no history (−1) to the whole (1) is looked at, by Gauss and Legendre, and what each point counts.
+NODES = tuple(zip(*np.polynomial.legendre.leggauss(16), strict=True))
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class TasteFold(Fold, Folding):
     prior: Matrix
     norms: Matrix
     markets: Sequence[str]
+
+    @property
+    def rank(self) -> int:
+        """How many factors it makes."""
+        return int(self.classes.shape[1]) + 1
 
     @classmethod
     def of(cls, classes: Classes, markets: Sequence[str]) -> TasteFold:
@@ -54,12 +59,12 @@ class TasteFold(Fold, Folding):
         (Aumann and Shapley 1974; Sundararajan, Taly and Yan 2017), with Gauss and Legendre's nodes.
         """
         told = self._told(liked, market)
+        of_all = told.sum(axis=1)
         moved = np.zeros((self.classes.shape[1], len(liked)))
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)
-        for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-            shares = _shares(self.prior + node * told.sum(axis=1))
+        for node, weight in NODES:
+            shares = _shares(self.prior + (node + 1) / 2 * of_all)
             centred = self.classes - shares @ self.classes
-            moved += weight * centred.T @ (shares[:, None] * told)
+            moved += weight / 2 * centred.T @ (shares[:, None] * told)
         added: Matrix = titles[:, :-1] @ moved
         return added
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.persisted import persisted
-from cinelake.recommend.blending import blended, side_by_side
+from cinelake.recommend.blending import blended, with_tastes
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import Recipe, kinds
@@ -125,7 +125,7 @@ def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell
                 seed=protocol.seed,
                 tell=tell,
             )
-            hybrid, _ = side_by_side(HybridRecipe(als=start.recipe), found, blocks)
+            hybrid, _ = with_tastes(HybridRecipe(als=start.recipe), found, blocks)
             blend, _ = blended(BlendRecipe(), found.setting, blocks)
             return Tuned(found, hybrid.recipe, blend.recipe)
     except NothingToSearchOn as nothing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cinelake.recommend.blending import MIXED, OF_TASTES, PENALTIES, SHARES, blended, side_by_side
+from cinelake.recommend.blending import MIXED, OF_TASTES, PENALTIES, SHARES, blended, with_tastes
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
@@ -87,7 +87,7 @@ def test_tastes_count_what_did_best_beside_the_setting_that_was_found(
         return (0.4 if recipe.als.rank == 3 else 0.2) - abs(recipe.share - best) / 10
 
     start = HybridRecipe(als=AlsRecipe(rank=8), share=0.3)
-    setting, outcome = side_by_side(start, found(), Scripted((), 10, fares))
+    setting, outcome = with_tastes(start, found(), Scripted((), 10, fares))
 
     assert setting.recipe == HybridRecipe(als=AlsRecipe(rank=3), share=share)
     assert setting.weights.half_life_days == 30
@@ -102,7 +102,7 @@ def test_what_was_configured_stays_where_nothing_is_better() -> None:
         return 0.2 if recipe.als.rank == 3 else 0.3
 
     start = HybridRecipe(als=AlsRecipe(rank=8), share=0.3)
-    setting, outcome = side_by_side(start, found(), Scripted((), 10, fares))
+    setting, outcome = with_tastes(start, found(), Scripted((), 10, fares))
 
     assert setting == Setting(start, Weights())
     assert outcome.mean == outcome.configured_mean == 0.3

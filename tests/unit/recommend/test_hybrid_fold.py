@@ -29,7 +29,7 @@ OF_TASTES = np.column_stack([FOUND.titles, FOUND.offsets])
 TITLES_OF_BOTH = np.hstack([OF_ALS, OF_TASTES])
 RIDGE = Ridge(2.0, 0.1)
 TASTES = TasteFold.of(FOUND, ["JP", "US"])
-HYBRID = HybridFold(RIDGE, WIDTH, TASTES, share=0.3).among(TITLES_OF_BOTH)
+HYBRID = HybridFold(RIDGE, TASTES, share=0.3).among(TITLES_OF_BOTH)
 HISTORY = [3, 8, 21, 5, 17]
 
 
@@ -95,7 +95,7 @@ def test_reasons_of_both_sum_to_what_a_history_adds_to_the_score() -> None:
 def test_where_all_titles_are_the_same_to_one_of_them_the_other_decides() -> None:
     flat = np.hstack([np.zeros_like(OF_ALS), OF_TASTES])
 
-    found = HybridFold(RIDGE, WIDTH, TASTES, share=0.3).among(flat).factors(flat[HISTORY], "US")
+    found = HybridFold(RIDGE, TASTES, share=0.3).among(flat).factors(flat[HISTORY], "US")
 
     assert (found[:WIDTH] == 0).all()
     assert (found[WIDTH:] != 0).all()
@@ -111,6 +111,6 @@ def test_the_served_model_takes_in_a_history_as_lists_do(market: str | None) -> 
     served = FoldIn(io.BytesIO(packed)).factors_of(ids[HISTORY].tolist(), market)
 
     single: Matrix = TITLES_OF_BOTH.astype(np.float32).astype(np.float64)
-    kept = HybridFold(RIDGE, WIDTH, TASTES, share=0.3).among(single)
+    kept = HybridFold(RIDGE, TASTES, share=0.3).among(single)
     assert served is not None
     np.testing.assert_allclose(served, kept.factors(single[sorted(HISTORY)], market), rtol=1e-9)

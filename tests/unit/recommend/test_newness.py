@@ -41,7 +41,7 @@ def added(spark: SparkSession, newness: Newness, dates: list[date | None]) -> li
 
 
 def test_the_slope_is_that_of_known_titles_by_their_age(spark: SparkSession) -> None:
-    ages = {
+    ages: dict[str, int | None] = {
         "a": 0,
         "b": 5,
         "c": 9,
@@ -52,7 +52,7 @@ def test_the_slope_is_that_of_known_titles_by_their_age(spark: SparkSession) -> 
         "nobody": 3,
         "undated": None,
     }
-    newness = found(spark, ages)  # type: ignore[arg-type]
+    newness = found(spark, ages)
     assert newness.slope == pytest.approx(3.0)
 
     tomorrow, old, undated = added(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.recommend.fold_in import Fold, FoldedIn, Ridge
+from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.hybrid_fold import HybridFold
 from cinelake.recommend.model import NO_PARTS, Fits, Fitted, Recipe
 from cinelake.recommend.models.als import AlsRecipe, NamedFactors
@@ -43,6 +44,10 @@ class HybridRecipe(Recipe):
         """How ALS takes in a history."""
         return Ridge(self.als.alpha, self.als.reg_param)
 
+    def fold(self, tastes: TasteFold) -> HybridFold:
+        """How both take in a history."""
+        return HybridFold(self.ridge, tastes, self.share)
+
     def fit(self, interactions: DataFrame, parts: Mapping[str, Fitted] = NO_PARTS) -> Hybrid:
         """Parts that are not given are fitted now."""
         fits = Fits(interactions)
@@ -61,31 +66,19 @@ class Hybrid(Fitted):
     als: NamedFactors
     tastes: Tastes | None
 
-    @property
+    @cached_property
     def model(self) -> FoldedIn:
         """As lists are made with it."""
-        titles = self.als.of_titles
-        if self.tastes is not None:
-            titles = side_by_side(titles, self.tastes.titles)
-        return FoldedIn(titles, self.fold)
-
-    @property
-    def fold(self) -> Fold:
-        """How profiles are taken in."""
-        first = self.als.of_titles.select(F.size("factors")).first()
-        tastes = self.tastes.fold if self.tastes else None
-        return fold_of(self.recipe, tastes, first[0] if first else 0)
+        if self.tastes is None:
+            return FoldedIn(self.als.of_titles, self.recipe.ridge)
+        titles = side_by_side(self.als.of_titles, self.tastes.titles)
+        return FoldedIn(titles, self.recipe.fold(self.tastes.fold))
 
     def catalogue(self) -> Catalogue:
         return self.model.catalogue()
 
     def profiles(self, histories: DataFrame) -> DataFrame:
         return self.model.profiles(histories)
-
-
-def fold_of(recipe: HybridRecipe, tastes: TasteFold | None, width: int) -> Fold:
-    """Where ALS has so many factors; alone where there are no tastes."""
-    return HybridFold(recipe.ridge, width, tastes, recipe.share) if tastes else recipe.ridge
 
 
 def side_by_side(of_als: DataFrame, of_tastes: DataFrame) -> DataFrame:
