@@ -110,7 +110,7 @@ def folded(people: Audience, approved: Approved | None) -> tuple[DataFrame, Fold
         return people.profiles, None
     listed = approved.titles.join(people.numbers, on="title_id", how="inner")
     model = FoldedIn(listed, approved.fold, of_fit=listed.where(~F.col("is_cold")))
-    factors = model.profiles(people.profiles.select("profile_id", "liked")).select(
+    factors = model.profiles(people.profiles.select("profile_id", "liked", "market")).select(
         "profile_id", "factors"
     )
     return people.profiles.join(factors, on="profile_id", how="left"), model
