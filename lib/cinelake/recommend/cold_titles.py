@@ -294,10 +294,14 @@ def with_cold_titles(
     return with_predicted(known, stretched)
 
 
-def unknown(known: DataFrame, learnt: DataFrame, titles: DataFrame, is_new: Column) -> DataFrame:
-    """`title_id, factors array<double>, is_new` of titles that are not `known`, as content predicts."""
+def unknown(
+    known: DataFrame, learnt: DataFrame, titles: DataFrame, is_new: Column, *more: Column
+) -> DataFrame:
+    """`title_id, factors array<double>, is_new` of titles that are not `known`, as content predicts, and what `more`
+    tells by the columns of `titles`.
+    """
     others = titles.join(known, on="title_id", how="left_anti")
-    said = others.select("title_id", F.coalesce(is_new, F.lit(False)).alias("is_new"))
+    said = others.select("title_id", F.coalesce(is_new, F.lit(False)).alias("is_new"), *more)
     return factors_by_content(learnt, others).join(said, on="title_id", how="inner")
 
 

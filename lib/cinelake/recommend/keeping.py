@@ -99,14 +99,13 @@ def known_by(
         Newness.model_validate_json(tags[NEWNESS]),
     )
     tastes = frame("tastes")
-    cold = unknown(tastes, frame("taste_content"), titles, content.is_new(trained_through))
-    dated = cold.join(titles.select("title_id", "release_date"), on="title_id", how="inner")
-    length = F.size("factors")
+    is_new, added = content.is_new(trained_through), newness.added(trained_through).alias("_added")
+    cold = unknown(tastes, frame("taste_content"), titles, is_new, added)
+    offset = F.size("factors") - 1
     moved = F.transform(
-        "factors",
-        lambda x, at: x + F.when(at == length - 1, newness.added(trained_through)).otherwise(0.0),
+        "factors", lambda x, at: x + F.when(at == offset, F.col("_added")).otherwise(0.0)
     )
-    of_tastes = with_predicted(tastes, dated.withColumn("factors", moved))
+    of_tastes = with_predicted(tastes, cold.withColumn("factors", moved))
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     listable = side_by_side(of_als, of_tastes).localCheckpoint()
     return Known(listable, recipe.fold(_tastes(frame)))

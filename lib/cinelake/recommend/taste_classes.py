@@ -146,9 +146,14 @@ class Evidence:
         """
         length = np.diff(histories.indptr)[:, None]
         told = histories @ self.utilities - length * self.norms[market] + self.prior
-        odds = np.exp(told - told.max(axis=1, keepdims=True))
-        found: Matrix = odds / odds.sum(axis=1, keepdims=True)
-        return found
+        return shares(told)
+
+
+def shares(logits: Matrix) -> Matrix:
+    """What sums to one along the last axis, in the proportions of `exp(logits)`."""
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    found: Matrix = odds / odds.sum(axis=-1, keepdims=True)
+    return found
 
 
 def _step(curvature: Matrix, slope: Matrix, longest: float) -> Matrix:

@@ -17,7 +17,7 @@ import numpy as np
 
 from cinelake.recommend.fold_in import Fold, Folding
 from cinelake.recommend.scoring import Matrix
-from cinelake.recommend.taste_classes import Classes, Evidence
+from cinelake.recommend.taste_classes import Classes, Evidence, shares
 from cinelake.recommend.viewers import UNKNOWN
 
 # Where a path from no history (−1) to the whole (1) is looked at, by Gauss and Legendre, and what each point counts.
@@ -52,7 +52,7 @@ class TasteFold(Fold, Folding):
 
     def factors(self, liked: Matrix, market: str | None) -> Matrix:
         told = self._told(liked, market).sum(axis=1)
-        return np.append(_shares(self.prior + told) @ self.classes, 1.0)
+        return np.append(shares(self.prior + told) @ self.classes, 1.0)
 
     def contributions(self, titles: Matrix, liked: Matrix, market: str | None) -> Matrix:
         """What histories add to what everybody is offered, by the integral along the way from no history to the whole
@@ -62,9 +62,9 @@ class TasteFold(Fold, Folding):
         of_all = told.sum(axis=1)
         moved = np.zeros((self.classes.shape[1], len(liked)))
         for node, weight in NODES:
-            shares = _shares(self.prior + (node + 1) / 2 * of_all)
-            centred = self.classes - shares @ self.classes
-            moved += weight / 2 * centred.T @ (shares[:, None] * told)
+            likely = shares(self.prior + (node + 1) / 2 * of_all)
+            centred = self.classes - likely @ self.classes
+            moved += weight / 2 * centred.T @ (likely[:, None] * told)
         added: Matrix = titles[:, :-1] @ moved
         return added
 
@@ -77,9 +77,3 @@ class TasteFold(Fold, Folding):
     def _place(self, market: str | None) -> int:
         name = UNKNOWN if market is None else market
         return self.markets.index(name) if name in self.markets else -1
-
-
-def _shares(logits: Matrix) -> Matrix:
-    odds = np.exp(logits - logits.max())
-    found: Matrix = odds / odds.sum()
-    return found
