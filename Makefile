@@ -40,7 +40,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites setup jars run test thorough lint format types bench soak bundle airflow lock lock-airflow clean
+.PHONY: help prerequisites setup jars run test thorough lint format types bench soak scale bundle airflow lock lock-airflow clean
 
 help: ## Show this list
 	@echo "Cinelake. Targets:"
@@ -95,6 +95,9 @@ bench: prerequisites $(READY) ## Measure costs as ratios, against bare Delta and
 
 soak: prerequisites $(READY) ## Kill runs at random moments, race them, and compare (many minutes)
 	@$(BIN)/pytest tests/soak -s --timeout=0 $(ARGS)
+
+scale: prerequisites $(READY) ## Measure the pipeline at 1, 3 and 10 times a service, and write docs/scale.md (an hour)
+	@$(BIN)/python scripts/scale.py $(ARGS)
 
 bundle: prerequisites $(READY) ## Make dist/cinelake-VERSION/ for spark-submit: jobs, conf, cinelake.zip, locks of jars
 	@$(BIN)/python scripts/bundle.py
