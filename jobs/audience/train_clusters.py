@@ -54,6 +54,7 @@ class TrainClustersParams(JobParams):
     params=TrainClustersParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    version=2,
 )
 def train_clusters(run: Run[TrainClustersParams]) -> None:
     run.tracker.settled(
@@ -122,7 +123,7 @@ def _chosen(
     params, until = run.params, run.end - timedelta(days=1)
     cut = until - timedelta(days=params.clusters.days_held_out)
     earlier = model and fitted_before(
-        model, run.read(TITLE_SIGNALS), run.read(PROFILE_INDEX), run.read(TITLE_INDEX), cut
+        model, *map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), cells.people(told.before(cut)), cut
     )
     before = Day.at(told, cut, params.features, earlier)
     # No title fades within the few days that judge.
@@ -148,7 +149,9 @@ def _behind(run: Run[TrainClustersParams]) -> Behind | None:
             dict(version.tags), lambda name: run.tracker.tracking.read_frame(version, name)
         )
     except UnknownSetting as unknown:
-        run.tracker.set_tags({"without_factors": f"version {version.version} of als: {unknown}"})
+        run.tracker.set_tags(
+            {"without_factors": f"version {version.version} of {RECOMMENDER.name}: {unknown}"}
+        )
         return None
 
 

@@ -40,7 +40,7 @@ from cinelake.audience.assigning import members_of
 from cinelake.audience.cells import ASPECTS, Told
 from cinelake.audience.choice import ClusterRecipe
 from cinelake.audience.clustering import Population, Vectors, axes_of
-from cinelake.audience.factors import Behind
+from cinelake.audience.factors import Behind, fitted
 from cinelake.audience.features import FeatureRecipe, Vocabulary, mapped, told_of
 from cinelake.audience.identity import Fate
 from cinelake.audience.mixture import round_ones
@@ -51,7 +51,6 @@ from cinelake.recommend import evaluation
 from cinelake.recommend.also_watched import also_watched
 from cinelake.recommend.fold_in import FoldedIn
 from cinelake.recommend.lists import histories
-from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import indexed, interactions
@@ -197,16 +196,16 @@ def told_by(
     )  # fmt: skip
 
 
-def als(world: World, until: date) -> Behind:
-    """The recommender's model on the days before."""
+def model_of(world: World, until: date) -> Behind:
+    """The recommender's tastes on the days before."""
     signals = world.told.title_signals
     maps = []
     for name in ("profile_id", "title_id"):
         idx = F.row_number().over(Window.orderBy(name)) - 1
         maps.append(signals.select(name).distinct().select(name, idx.alias("idx")))
-    with persisted(interactions(indexed(signals, *maps), Weights(), until)) as known:
-        titles = AlsRecipe().fit(known).of_titles.select("title_id", "factors").localCheckpoint()
-    return Behind(titles, HybridRecipe(), Weights())
+    people = told_cells.people(world.told)
+    with persisted(interactions(indexed(signals, *maps, people), Weights(), until)) as known:
+        return fitted(HybridRecipe(), Weights(), known)
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ class Clustered:
 
 def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> Clustered:
     cut = until - timedelta(days=clusters.days_held_out)
-    earlier, model = als(world, cut), als(world, until)
+    earlier, model = model_of(world, cut), model_of(world, until)
     before = Day.at(world.told, cut, FEATURES, earlier)
     lately = world.told.title_signals.where(
         (F.col("signal_date") >= F.lit(cut)) & (F.col("signal_date") < F.lit(until))
@@ -351,7 +350,7 @@ def test_clusters_tell_light_profiles_more_than_what_is_popular(
     lists["popular"] = also_watched(
         everyone.join(light, on="profile_id", how="left_semi"), of_all, K, seen
     )
-    model = als(world, LAST_WEEK)
+    model = model_of(world, LAST_WEEK)
     numbers = model.titles.select(
         "title_id", (F.row_number().over(Window.orderBy("title_id")) - 1).alias("title_idx")
     )
@@ -363,9 +362,9 @@ def test_clusters_tell_light_profiles_more_than_what_is_popular(
     )
     folded = FoldedIn(
         model.titles.join(numbers, on="title_id", how="inner"),
-        model.recipe.ridge,
+        model.fold,
     )
-    lists["als"] = folded.lists(history, K)
+    lists["tastes"] = folded.lists(history, K)
     print()
     means = {}
     for name, own in lists.items():

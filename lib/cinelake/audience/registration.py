@@ -40,7 +40,7 @@ def registrable(
     names = {name: own.known.names for name, own in populations.items()}
     held = frames(populations, spark)
     if model is not None:
-        held["titles"] = model.titles
+        held |= model.frames
     first = next(iter(populations))
     return {
         "python_model": Path(serving.__file__),

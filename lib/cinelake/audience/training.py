@@ -49,12 +49,11 @@ class Day:
     def at(cls, told: Told, until: date, recipe: FeatureRecipe, model: Behind | None) -> Day:
         """Of the days before `until`."""
         past = told.before(until)
-        with_factors = recipe.weights.get("factors") and model is not None
-        return cls(
-            told_cells.cells(past, until, recipe.half_life_days),
-            told_cells.people(past),
-            model.of(past.title_signals, until) if with_factors and model else None,
-        )
+        people = told_cells.people(past)
+        factors = None
+        if recipe.weights.get("factors") and model is not None:
+            factors = model.of_profiles(past.title_signals, people, until)
+        return cls(told_cells.cells(past, until, recipe.half_life_days), people, factors)
 
 
 def choose(

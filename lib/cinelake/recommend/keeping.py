@@ -28,6 +28,7 @@ from cinelake.recommend.cold_titles import (
 )
 from cinelake.recommend.lists import Known
 from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe, side_by_side
+from cinelake.recommend.models.mixture import Tastes
 from cinelake.recommend.newness import Newness
 from cinelake.recommend.scoring import matrix
 from cinelake.recommend.search import Setting
@@ -36,6 +37,8 @@ from cinelake.recommend.taste_fold import TasteFold
 
 # Tag of a version: what being new adds to titles.
 NEWNESS = "content.newness"
+# Frames that tell of tastes, that of titles first.
+TASTES = ("tastes", "taste_classes", "taste_markets")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def kept(
     }
     if fitted.tastes is None:
         return Kept(frames, learnt.tags, learnt.penalty)
-    tastes, likes = fitted.tastes.titles.select("title_id", "factors"), likes_of(known)
+    of_tastes, likes = taste_frames(fitted.tastes, known), likes_of(known)
+    tastes = of_tastes[TASTES[0]]
     terms = content.fit(tastes, likes, titles).terms
     newness = Newness.found(
         tastes.join(likes, on="title_id", how="inner"),
@@ -69,13 +73,7 @@ def kept(
         half_known=content.half_known,
         days=content.fades_in_days,
     )
-    classes, markets = _as_frames(fitted.tastes.fold, known)
-    more = {
-        "tastes": tastes,
-        "taste_content": terms,
-        "taste_classes": classes,
-        "taste_markets": markets,
-    }
+    more = {**of_tastes, "taste_content": terms}
     tags = {**learnt.tags, NEWNESS: newness.model_dump_json()}
     return Kept(frames | more, tags, learnt.penalty)
 
@@ -108,13 +106,14 @@ def known_by(
     of_tastes = with_predicted(tastes, cold.withColumn("factors", moved))
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     listable = side_by_side(of_als, of_tastes).localCheckpoint()
-    return Known(listable, recipe.fold(_tastes(frame)))
+    return Known(listable, recipe.fold(taste_fold(frame)))
 
 
-def _tastes(frame: Callable[[str], DataFrame]) -> TasteFold:
+def taste_fold(frame: Callable[[str], DataFrame]) -> TasteFold:
     """How tastes take in profiles, from the frames of a version."""
-    classes = frame("taste_classes").toArrow().sort_by("class")
-    rows = frame("taste_markets").toArrow()
+    _, of_classes, of_markets = TASTES
+    classes = frame(of_classes).toArrow().sort_by("class")
+    rows = frame(of_markets).toArrow()
     named = rows.filter(rows.column("market").is_valid()).sort_by("market")
     elsewhere = rows.filter(rows.column("market").is_null())
     norms = pa.concat_tables([named, elsewhere]).column("norms").combine_chunks()
@@ -126,7 +125,9 @@ def _tastes(frame: Callable[[str], DataFrame]) -> TasteFold:
     )
 
 
-def _as_frames(tastes: TasteFold, session_of: DataFrame) -> tuple[DataFrame, DataFrame]:
+def taste_frames(fitted: Tastes, session_of: DataFrame) -> dict[str, DataFrame]:
+    """Those of `TASTES`, of a fit, in the session of another frame."""
+    tastes = fitted.fold
     classes = pa.table(
         {
             "class": pa.array(np.arange(len(tastes.prior), dtype=np.int32)),
@@ -141,4 +142,9 @@ def _as_frames(tastes: TasteFold, session_of: DataFrame) -> tuple[DataFrame, Dat
         }
     )
     spark = session_of.sparkSession
-    return spark.createDataFrame(classes), spark.createDataFrame(markets)
+    frames = (
+        fitted.titles.select("title_id", "factors"),
+        spark.createDataFrame(classes),
+        spark.createDataFrame(markets),
+    )
+    return dict(zip(TASTES, frames, strict=True))
