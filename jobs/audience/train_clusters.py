@@ -123,7 +123,10 @@ def _chosen(
     params, until = run.params, run.end - timedelta(days=1)
     cut = until - timedelta(days=params.clusters.days_held_out)
     earlier = model and fitted_before(
-        model, *map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), cells.people(told.before(cut)), cut
+        model,
+        *map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)),
+        cells.people(told.before(cut)),
+        cut,
     )
     before = Day.at(told, cut, params.features, earlier)
     # No title fades within the few days that judge.

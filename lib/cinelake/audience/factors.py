@@ -43,7 +43,9 @@ class Behind:
     fold: Fold
 
     @classmethod
-    def of(cls, setting: Setting[HybridRecipe], frame: Callable[[str], DataFrame], titles_in: str) -> Behind:
+    def of(
+        cls, setting: Setting[HybridRecipe], frame: Callable[[str], DataFrame], titles_in: str
+    ) -> Behind:
         """From the frames of a version."""
         recipe, weights = setting.recipe, setting.weights
         if titles_in == ALS:
