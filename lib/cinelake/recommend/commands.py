@@ -37,13 +37,14 @@ from cinelake.recommend.scoreboard import scoreboard
 from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.terminal import alike, popularity, side_by_side
+from cinelake.recommend.viewers import viewers
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.progress import steps
 from cinelake.runtime.tracking.versions import ModelRun
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.behaviour import TITLES
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
     PROFILE_INDEX,
@@ -236,7 +237,11 @@ def _evaluated(lake: Lake, how: Protocol, notices: Console) -> Evaluation:
     from cinelake.recommend.training import indexed
     from cinelake.recommend.trial import evaluated
 
-    told = indexed(*(lake.read(table) for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)))
+    # Who is where, for what is on offer differs by market; a data set of ratings tells of nobody.
+    described = (PROFILES, ACCOUNTS, DEVICES)
+    people = viewers(*map(lake.read, described)) if all(map(lake.exists, described)) else None
+    signals, profiles, titles = map(lake.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX))
+    told = indexed(signals, profiles, titles, people)
     with steps(notices, "tuning") as tell:
         return evaluated(told, lake.read(TITLES), how, tell)
 
