@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table as Lines
+from rich.padding import Padding
 from rich.text import Text
 
-# Of a list of cases, here and in the report.
+# Of a list of cases in the report.
 HEADINGS = (
     "case",
     "kind",
@@ -24,26 +24,26 @@ HEADINGS = (
 
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Cases, one a line."""
-    lines = Lines(box=None, pad_edge=False)
-    for name in HEADINGS:
-        lines.add_column(
-            name, justify="right" if name in ("chance", "days", "hours at stake") else "left"
-        )
+    """Cases, a paragraph each: a table of so many columns takes a wider terminal than people have."""
+    lines: list[RenderableType] = []
     for row in rows:
-        because = "; ".join(each["text"] for each in row["reasons"][:2])
-        lines.add_row(
-            row["case_id"],
-            row["kind"],
-            row["severity"],
-            f"{row['probability']:.0%}",
-            str(row["opened_on"]),
-            str(row["signal_days"]),
-            f"{row['stake_ms'] / 3_600_000:.1f}",
-            row["suggested_action"],
-            Text(because),
-        )
-    return lines
+        days = row["signal_days"]
+        lines += [
+            Text.assemble(
+                (row["case_id"], "bold"),
+                f"  {row['kind']}, {row['severity']}, {row['probability']:.0%} likely, since {row['opened_on']}, ",
+                f"{days} {'day' if days == 1 else 'days'} with a signal",
+            ),
+            *(
+                Padding(Text(said), (0, 0, 0, 4))
+                for said in (
+                    f"{row['stake_ms'] / 3_600_000:.1f} hours at stake; suggested: "
+                    + row["suggested_action"].replace("_", " "),
+                    "; ".join(each["text"] for each in row["reasons"][:2]),
+                )
+            ),
+        ]
+    return Group(*lines)
 
 
 def as_file(

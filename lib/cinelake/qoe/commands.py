@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import functions as F
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -61,7 +62,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         if not goes_on:
             console.print(Text("No incident goes on." if found else "There has been no incident."))
         if found:
-            console.print(as_table(found))
+            console.print(as_list(found))
 
     @app.command()
     def incident(
@@ -98,29 +99,27 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         console.print(Text(f"picture: {target}"))
 
 
-def as_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Incidents as a terminal shows them."""
-    table = Table()
-    for name in ("incident", "state", "since (UTC)"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("hours", justify="right")
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
-    table.add_column("sessions", justify="right")
-    table.add_column("minutes lost", justify="right")
+def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Incidents, a paragraph each: a table of so many columns takes a wider terminal than people have."""
+    lines: list[RenderableType] = []
     for row in rows:
         hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
-        table.add_row(
-            row["incident_id"],
-            row["state"],
-            f"{row['opened_at']:%Y-%m-%d %H:%M}",
-            f"{hours:.0f}",
-            METRIC_NAMES[row["metric"]],
-            where(row),
-            f"{row['affected_sessions']:,.0f}",
-            f"{row['lost_minutes']:,.0f}",
-        )
-    return table  # fmt: skip
+        lines += [
+            Text.assemble(
+                (row["incident_id"], "bold"),
+                f"  {row['state']}, since {row['opened_at']:%Y-%m-%d %H:%M} UTC, ",
+                f"{hours:.0f} {'hour' if hours == 1 else 'hours'}",
+            ),
+            *(
+                Padding(Text(said), (0, 0, 0, 4))
+                for said in (
+                    f"{METRIC_NAMES[row['metric']]}: {where(row)}",
+                    f"{row['affected_sessions']:,.0f} sessions affected, "
+                    f"{row['lost_minutes']:,.0f} viewer minutes lost",
+                )
+            ),
+        ]
+    return Group(*lines)
 
 
 def where(row: Mapping[str, Any]) -> str:

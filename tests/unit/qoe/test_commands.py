@@ -12,7 +12,7 @@ from rich.console import Console
 from unit.qoe.rollup_rows import rolled
 from unit.tables.rows import rows
 
-from cinelake.qoe.commands import as_advice, as_table, as_text
+from cinelake.qoe.commands import as_advice, as_list, as_text
 from cinelake.qoe.pictures import picture
 from cinelake.qoe.report import by_day, incidents, quality
 from cinelake.qoe.shown import advised, around, latest, newest
@@ -46,18 +46,26 @@ def incident(**more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
-def said(shown: Any) -> str:
-    console = Console(file=io.StringIO(), width=180)
+def said(shown: Any, width: int = 180) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(shown)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
 
 def test_an_incident_is_told_in_words() -> None:
-    table = said(as_table([incident(), incident(causes=[], state="open")]))
-    assert "cdn=drift|region=Bavaria  " in table
-    # Where no cause is told apart, the cell with most evidence is a guess.
-    assert "cdn=drift|region=Bavaria?" in table
+    listed = said(
+        as_list([incident(), incident(causes=[], state="open", last_alarm_at=AT)]), width=80
+    )
+    assert listed.splitlines() == [
+        "9259502988b4  closed, since 2026-03-11 10:00 UTC, 2 hours",
+        "    sessions that stalled for long in an hour: cdn=drift|region=Bavaria         ",
+        "    40 sessions affected, 27 viewer minutes lost                                ",
+        "9259502988b4  open, since 2026-03-11 10:00 UTC, 1 hour",
+        # Where no cause is told apart, the cell with most evidence is a guess.
+        "    sessions that stalled for long in an hour: cdn=drift|region=Bavaria?        ",
+        "    40 sessions affected, 27 viewer minutes lost                                ",
+    ]
     text = said(as_text(incident()))
     for wanted in (
         "40 sessions affected",
