@@ -130,18 +130,12 @@ def where(row: Mapping[str, Any]) -> str:
 
 def as_text(row: Mapping[str, Any]) -> RenderableType:
     """One incident with its candidates for the cause."""
-    table = Table(title="where the fault lies", title_justify="left")
-    for name in (
-        "",
-        "combination",
-        "bad",
-        "of",
-        "usually",
-        "times usual",
-        "times its siblings",
-        "explains",
-    ):
-        table.add_column(name, justify="left" if name in {"", "combination"} else "right")
+    table = Table(title="where the fault lies", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    # The one column that must not be cut.
+    table.add_column("combination", overflow="fold", min_width=28)
+    for name in ("bad", "of", "usually", "× usual", "× siblings", "explains"):
+        table.add_column(name, justify="right")
     for cause in row["causes"]:
         table.add_row(
             "→" if cause["is_blamed"] else "",
@@ -163,22 +157,24 @@ def as_advice(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """What would have helped, best first."""
     if not rows:
         return Text("no advice: the struck had no alternative that anybody else had")
-    table = Table(title="what would have helped (advice; nothing is applied)", title_justify="left")
-    for name in ("change", "verdict", "alike by"):
-        table.add_column(name, overflow="fold")
-    for name in ("struck", "have their like", "lost min", "saved min", "at least", "load"):
-        table.add_column(name, justify="right")
+    lines: list[RenderableType] = [Text("what would have helped (advice; nothing is applied)")]
     for row in rows:
-        least = row["least_saved_minutes"]
-        table.add_row(
-            change(row),
-            row["verdict"].replace("_", " "),
-            row["alike_by"],
-            f"{row['struck']:,}",
-            f"{row['overlap']:.0%}",
-            f"{row['lost_minutes']:,.0f}",
-            f"{row['saved_minutes']:,.0f}",
-            "" if least is None else f"{least:,.0f}",
-            "" if row["load"] is None else f"{row['load']:.1f}",
-        )
-    return table
+        least, load = row["least_saved_minutes"], row["load"]
+        saved = f"{row['saved_minutes']:,.0f} of {row['lost_minutes']:,.0f} lost minutes saved"
+        alike = f"{row['overlap']:.0%} of {row['struck']:,} sessions struck have their like by {row['alike_by']}"
+        lines += [
+            Text.assemble((change(row), "bold"), f": {row['verdict'].replace('_', ' ')}"),
+            *(
+                Padding(Text(said), (0, 0, 0, 4))
+                for said in (
+                    saved + ("" if least is None else f", {least:,.0f} at least"),
+                    alike
+                    + (
+                        ""
+                        if load is None
+                        else f"; it would have carried {load:.1f} struck sessions to each of its own"
+                    ),
+                )
+            ),
+        ]
+    return Group(*lines)
