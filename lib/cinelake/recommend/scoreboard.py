@@ -19,9 +19,9 @@ LABELS = {
     "coverage": "coverage",
     "gini": "Gini",
     "popularity": "popularity",
-    "novelty": "novelty (bits)",
+    "novelty": "novelty, bits",
     "diversity": "diversity",
-    "miscalibration": "miscalibration (nats)",
+    "miscalibration": "miscalibration",
     "serendipity": "serendipity",
 }
 
@@ -30,14 +30,15 @@ def scoreboard(
     metrics: Mapping[str, float], models: Sequence[str], k: int, deciding: str = "ndcg"
 ) -> RenderableType:
     """Metrics named `als.ndcg_at_10`, and `.low` and `.high` of the deciding one."""
-    grid = Grid()
-    grid.add_column(f"@{k}")
+    # Without lines, six kinds of models fit into eighty columns.
+    grid = Grid(box=None, pad_edge=False)
+    grid.add_column(f"@{k}", no_wrap=True)
     for model in models:
         grid.add_column(model, justify="right")
     for measure, label in LABELS.items():
         found = [metrics.get(f"{model}.{measure}_at_{k}") for model in models]
         if any(value is not None for value in found):
-            grid.add_row(label, *("" if value is None else f"{value:.4g}" for value in found))
+            grid.add_row(label, *map(_told, found))
     lines = []
     for model in models:
         name = f"{model}.{deciding}_at_{k}"
@@ -46,3 +47,9 @@ def scoreboard(
             lines.append(Text(f"  {model}: {metrics[name]:.4f} [{low:.4f}, {high:.4f}]"))
     heading = [Text(f"{LABELS[deciding]}@{k} with 95 % intervals")] if lines else []
     return Group(grid, *heading, *lines)
+
+
+def _told(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
