@@ -167,25 +167,21 @@ def closing(console: Console, summary: Summary) -> None:
 
 
 def _balance_table(balances: list[Balance]) -> RichTable:
-    table = RichTable(box=None, pad_edge=False)
-    table.add_column("from")
-    table.add_column("to")
-    for name in ("given", "kept"):
-        table.add_column(name, justify="right")
-    table.add_column("turned away")
-    table.add_column("missing", justify="right")
+    """A row a table and source, in two columns: more do not fit a narrow terminal with names of this length."""
+    table = RichTable(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for balance in balances:
         reasons = [f"{count:,} {reason}" for reason, count in balance.reasons]
         shown = ", ".join(reasons[:SHOWN_REASONS])
         more = f", {len(reasons) - SHOWN_REASONS} more reasons" * (len(reasons) > SHOWN_REASONS)
-        table.add_row(
-            balance.source,
-            balance.table,
-            f"{balance.given:,}",
-            f"{balance.kept:,}",
-            f"[yellow]{escape(shown + more)}[/yellow]",
-            f"[bold red]{balance.missing:,}[/]" if balance.missing else "0",
-        )
+        kept = "all" if balance.kept == balance.given else f"{balance.kept:,}"
+        said = f"{balance.given:,} from {escape(balance.source)}, {kept} kept"
+        if reasons:
+            said += f"; [yellow]{escape(shown + more)}[/yellow]"
+        if balance.missing:
+            said += f"; [bold red]{balance.missing:,} missing[/]"
+        table.add_row(balance.table, said)
     return table
 
 
