@@ -52,8 +52,18 @@ def run(project: Path, *command: str) -> str:
     return done.stdout
 
 
-def cinelake_says(project: Path, *arguments: str) -> str:
-    return run(project, "-c", "from cinelake.runtime.cli import main; main()", *arguments)
+# Several commands in one process, for its start is most of what they cost.
+CINELAKE = """
+import sys
+from cinelake.runtime.cli import main
+for words in sys.argv[1:]:
+    sys.argv[1:] = words.split()
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+    print("\f", end="", flush=True)
+"""
 
 
 def lines_of(text: str) -> list[str]:
@@ -83,6 +93,14 @@ def project(before: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) 
     return project
 
 
+@pytest.fixture(scope="module")
+def said(project: Path) -> dict[str, str]:
+    """What commands say, in the copy."""
+    commands = ("plan", "tables rating_days", "--help")
+    texts = run(project, "-c", CINELAKE, *commands).split("\f")
+    return dict(zip(commands, texts[:-1], strict=True))
+
+
 @pytest.fixture
 def extended(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In this process, too, the package has the files that were added to the copy; afterwards no longer."""
@@ -108,8 +126,8 @@ def test_the_steps_only_add_files(before: dict[str, bytes], project: Path) -> No
     assert sorted(after.keys() - before.keys()) == sorted(added)
 
 
-def test_the_plan_shows_the_new_job_in_its_place(project: Path) -> None:
-    planned = lines_of(cinelake_says(project, "plan"))
+def test_the_plan_shows_the_new_job_in_its_place(said: dict[str, str]) -> None:
+    planned = lines_of(said["plan"])
     for document in (README, CONTRIBUTING):
         [shown] = PLAN.findall(document)
         promised = lines_of(shown)
@@ -117,8 +135,8 @@ def test_the_plan_shows_the_new_job_in_its_place(project: Path) -> None:
     assert any(line.startswith("engagement/count_ratings ") for line in promised)
 
 
-def test_the_new_table_is_documented(project: Path) -> None:
-    page = lines_of(cinelake_says(project, "tables", "rating_days"))
+def test_the_new_table_is_documented(said: dict[str, str]) -> None:
+    page = lines_of(said["tables rating_days"])
     assert "written by count_ratings" in page
     assert "one row per title and day on which it was rated" in page
 
@@ -145,12 +163,12 @@ def test_the_new_files_keep_the_rules_of_the_house(project: Path) -> None:
     run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", architecture, "-k", "keeps")
 
 
-def test_the_commands_and_targets_in_the_documents_exist(project: Path) -> None:
+def test_the_commands_and_targets_in_the_documents_exist(said: dict[str, str]) -> None:
     text = README + CONTRIBUTING
     code = "\n".join(
         [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)]
     )
-    commands = re.findall(r"^ {2}(\w+) {2,}\S", cinelake_says(project, "--help"), re.M)
+    commands = re.findall(r"^ {2}(\w+) {2,}\S", said["--help"], re.M)
     named = re.findall(r"\bcinelake(?: --\w+ \S+)* ([a-z]+)\b", code)
     assert {"plan", "run", "config"} <= set(named) <= set(commands)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
