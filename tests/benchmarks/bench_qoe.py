@@ -207,7 +207,9 @@ def drain(frame: DataFrame) -> None:
 
 
 @pytest.mark.timeout(3600)
-def test_cells_cost_little_more_than_a_query_by_hand(spark: SparkSession, tmp_path: Path) -> None:
+def test_cells_cost_little_more_than_a_query_by_hand(
+    spark: SparkSession, tmp_path: Path, duck: duckdb.DuckDBPyConnection
+) -> None:
     path, some = tmp_path / "sessions", tmp_path / "some"
     write_sessions(spark, path, SESSIONS)
     write_sessions(spark, some, SESSIONS // 40)
@@ -221,10 +223,6 @@ def test_cells_cost_little_more_than_a_query_by_hand(spark: SparkSession, tmp_pa
     assert flat.exceptAll(expected).isEmpty()
     assert expected.exceptAll(flat).isEmpty()
 
-    duck = duckdb.connect()
-    duck.execute(
-        f"SET threads = 2; SET TimeZone = 'UTC'; SET temp_directory = '{tmp_path / 'duck'}'"
-    )
     query = by_hand(f"read_parquet('{path}/*.parquet')", "unnest(slices)")
     mine, rival, duckling = in_turn(
         lambda: drain(ours(spark, path)),

@@ -83,7 +83,7 @@ def drain(frame: DataFrame) -> None:
 
 @pytest.mark.timeout(3600)
 def test_sessions_cost_little_more_than_a_query_by_hand(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
     path = tmp_path / "beats"
     write_beats(spark, path, BEATS)
@@ -100,8 +100,6 @@ def test_sessions_cost_little_more_than_a_query_by_hand(
     assert found.exceptAll(expected).isEmpty()
     assert expected.exceptAll(found).isEmpty()
 
-    duck = duckdb.connect()
-    duck.execute(f"SET threads = 2; SET temp_directory = '{tmp_path / 'duck'}'")
     query = BY_HAND.format(beats=f"read_parquet('{path}/*.parquet')")
 
     def in_duckdb() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
@@ -37,6 +38,19 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture
+def duck(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB with Spark's share of the machine: two threads, 6 GB, and the disk for what is more."""
+    folder = tmp_path / "duck"
+    folder.mkdir()
+    with duckdb.connect(
+        str(folder / "found.db"),
+        config={"threads": 2, "memory_limit": "6GB", "temp_directory": str(folder / "spilled")},
+    ) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
 
 
 @dataclass(frozen=True)
