@@ -3,8 +3,8 @@
 PYTHON ?= python3.11
 # A MovieLens folder (ml-latest-small, ml-latest, ml-25m, ml-32m, ml-1m, ml-100k); without one, a service is simulated.
 DATA ?=
-# The simulated service of `make run`: how many accounts, for how many days.
-ACCOUNTS ?= 40
+# The simulated service of `make run`: how many accounts, for how many days. Of much fewer nobody learns any taste.
+ACCOUNTS ?= 120
 DAYS ?= 14
 ifeq ($(strip $(DATA)),)
 # One lake per data set, so that two of them never mix.

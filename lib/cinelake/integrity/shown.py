@@ -32,7 +32,7 @@ def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text.assemble(
                 (row["case_id"], "bold"),
                 f"  {row['kind']}, {row['severity']}, {row['probability']:.0%} likely, since {row['opened_on']}, ",
-                f"{days} {'day' if days == 1 else 'days'} with a signal",
+                f"{days} {'day' if days == 1 else 'days'}",
             ),
             *(
                 Padding(Text(said), (0, 0, 0, 4))
