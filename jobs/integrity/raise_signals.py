@@ -41,6 +41,7 @@ class RaiseSignalsParams(JobParams):
     ],
     writes=[INTEGRITY_SIGNALS],
     params=RaiseSignalsParams,
+    version=2,
 )
 def raise_signals(run: Run[RaiseSignalsParams]) -> None:
     read = run.tracker.tracking.read_frame

@@ -31,6 +31,10 @@ def numbers(**told: Column) -> Column:
     ).alias("features")
 
 
+def _so_many(count: Column, of: str) -> Column:
+    return F.format_string(f"%d {of}%s", count, F.when(count == 1, "").otherwise("s"))
+
+
 def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
     """Parties apart from a home on days on which they streamed, for sharing and takeover alike (`kind` is null)."""
     home = parties.where("is_home").select(
@@ -45,17 +49,21 @@ def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
     strays = with_experience(strays, shipped_experience())
     beside = strays.join(home, on=["account_id", "as_of"], how="left")
     own = F.format_string(
-        "%d devices of its own in %s, %s, on %d networks: %d days since %s, %.1f hours",
-        F.size("devices"),
+        "%s of its own in %s, %s, on %s: %s since %s, %.1f hours",
+        _so_many(F.size("devices"), "device"),
         "region",
         "country",
-        "networks",
-        "days",
+        _so_many(F.col("networks"), "network"),
+        _so_many(F.col("days"), "day"),
         F.col("first_on").cast("string"),
         F.col("played_ms") / HOUR_MS,
     )
     others = F.format_string(
-        "the home: %d devices in %s, %s, %d days", "_devices", "_region", "_country", "_days"
+        "the home: %s in %s, %s, %s",
+        _so_many(F.col("_devices"), "device"),
+        "_region",
+        "_country",
+        _so_many(F.col("_days"), "day"),
     )
     who = F.concat(
         F.lit("profiles "),

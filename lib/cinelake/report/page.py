@@ -20,6 +20,8 @@ INK, QUIET, WARM, COLD = "#1f2933", "#b8c4ce", "#d1495b", "#2e6f9e"
 # One hue from light to dark for amounts; two hues around white for what is above and below the usual.
 AMOUNTS, AROUND_ONE = "YlGnBu", "RdBu_r"
 
+# A day, which is not to be broken at its hyphens.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --soft: #f4f6f8; --line: #dde3e9; --dim: #5f6c7a; --warn: #a15c00;
   --bad: #b3261e; --good: #1a7f45; --accent: #2e6f9e; }
@@ -44,6 +46,7 @@ figcaption { color: var(--dim); font-size: .9rem; margin-top: .3rem; max-width: 
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .32rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
+td.date { white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 ul { margin: 0 0 1.2rem; padding-left: 1.2rem; max-width: 52rem; } li { margin-bottom: .35rem; }
 h3 { margin: 1.2rem 0 .2rem; font-size: 1.05rem; } h4 { margin: .5rem 0 .2rem; font-size: .88rem; color: var(--dim); }
@@ -210,7 +213,8 @@ def _tile(name: str, group: str) -> str:
 
 def _cell(value: str | int | float | Cell | None, is_number: bool) -> str:
     cell = value if isinstance(value, Cell) else Cell(_shown(value))
-    classes = " ".join(filter(None, ["number" if is_number else "", cell.tone]))
+    kind = "number" if is_number else "date" if _DATE.fullmatch(cell.text) else ""
+    classes = " ".join(filter(None, [kind, cell.tone]))
     return f'<td class="{classes}">{escape(cell.text)}</td>'
 
 

@@ -269,7 +269,7 @@ def test_reasons_and_evidence_are_told_in_words(made: dict[Table, DataFrame]) ->
     )
     assert row["account_id"] == "taken"
     assert all(each["text"] and each["weight"] > 0 for each in row["reasons"])
-    assert "1 devices of its own in Texas, US" in row["evidence"][0]
+    assert "1 device of its own in Texas, US, on 1 network: " in row["evidence"][0]
 
 
 def test_stuffing_is_a_burst_and_marks_the_accounts_that_it_tried(

@@ -47,9 +47,11 @@ def test_what_is_shown_is_text_and_no_markup() -> None:
 
 
 def test_numbers_stand_to_the_right_with_marks_and_nothing_is_empty() -> None:
-    html = Grid(["n", "x", "what"], [[1234567, 0.5, Cell("bad", "bad")], [None, 12.34, "b"]]).html()
+    html = Grid(
+        ["n", "x", "what"], [[1234567, 0.5, Cell("bad", "bad")], [None, 12.34, "2026-01-05"]]
+    ).html()
     cells = re.findall(r'<td class="([^"]*)">([^<]*)</td>', html)
     assert cells == [
         ("number", "1,234,567"), ("number", "0.50"), ("bad", "bad"),
-        ("number", ""), ("number", "12.3"), ("", "b"),
+        ("number", ""), ("number", "12.3"), ("date", "2026-01-05"),
     ]  # fmt: skip
