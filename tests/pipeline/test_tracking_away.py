@@ -167,6 +167,7 @@ def test_a_run_that_had_begun_goes_on_where_it_was(service: Service, server: Ser
     figure.subplots().plot([1, 2])
 
     tracker.log_metrics({"after": 2.0}, step=3)
+    tracker.log_inputs({"plays": ("/lake/plays", 3)})
     tracker.log_text("a page", "pages/page.html")
     tracker.log_figure(figure, "pictures/line.png")
     tracker.finish()
@@ -179,6 +180,9 @@ def test_a_run_that_had_begun_goes_on_where_it_was(service: Service, server: Ser
     run = client.get_run(tracker.mlflow_run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"before": 1.0, "after": 2.0}
+    assert [(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs] == [
+        ("plays", "3")
+    ]
     assert [m.step for m in client.get_metric_history(run.info.run_id, "after")] == [3]
     listed = [client.list_artifacts(run.info.run_id, name) for name in ("pages", "pictures")]
     there = [item.path for found in listed for item in found]
@@ -226,8 +230,9 @@ def test_old_runs_go_to_the_bin_but_none_that_a_model_came_from(
 
 def test_what_is_kept_comes_back_as_it_was() -> None:
     run = Kept(
-        "r:1", "toy", "sum", 5, metrics=[("a", 1.0, 5, 0)], texts={"t": "é"}, tags={"x": "y"}
-    )
+        "r:1", "toy", "sum", 5, metrics=[("a", 1.0, 5, 0)], inputs={"plays": ("/lake/plays", 3)},
+        texts={"t": "é"}, tags={"x": "y"},
+    )  # fmt: skip
     run.add_picture("p.png", b"\x89PNG")
     again = Kept.from_json(run.to_json())
     assert again == run

@@ -88,7 +88,7 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
 
 def _tracked(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> Outcome:
     tracker = context.tracking.start(
-        job.area, job.name, None, run_id, {"code_version": __version__}
+        job.area, job.name, None, run_id, {"code_version": __version__}, description=job.description
     )
     tracker.log_metrics(outcome.metrics)
     tracker.finish()

@@ -110,7 +110,12 @@ def _compute(
     pinned = {name: version for name, version in versions.items() if version is not None}
     run_id = new_run_id()
     tracker = context.tracking.start(
-        job.area, job.name, window, run_id, {"code_version": __version__}
+        job.area,
+        job.name,
+        window,
+        run_id,
+        {"code_version": __version__},
+        description=job.description,
     )
     spark = context.lake.spark
     try:
@@ -132,6 +137,13 @@ def _compute(
         {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
         | {f"output.{name}": str(v) for name, v in entry.output_versions.items()}
         | ({"warnings": "\n".join(entry.warnings)} if entry.warnings else {})
+    )
+    tracker.log_inputs(
+        {
+            table.name: (context.lake.location(table), entry.input_versions[table.name])
+            for table in tables
+            if table.name in entry.input_versions
+        }
     )
     outcome = Outcome(
         job.name,

@@ -29,8 +29,8 @@ class Files(Protocol):
 class Kept:
     """One run as it would have been logged; times are in milliseconds since 1970.
 
-    `mlflow_run_id` is there where the run had been opened before MLflow went away. `artefacts` are texts, and
-    pictures in base 64, by name.
+    `mlflow_run_id` is there where the run had been opened before MLflow went away. `inputs` are places and versions of
+    tables by name; texts, and pictures in base 64, stand by their names, too.
     """
 
     run_id: str
@@ -43,6 +43,7 @@ class Kept:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+    inputs: dict[str, tuple[str, int]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
 
@@ -58,6 +59,9 @@ class Kept:
     @classmethod
     def from_json(cls, text: str) -> Kept:
         found = cls(**json.loads(text))
+        found.inputs = {
+            name: (str(at), int(version)) for name, (at, version) in found.inputs.items()
+        }
         found.metrics = [(str(k), float(v), int(ms), int(step)) for k, v, ms, step in found.metrics]
         return found
 

@@ -34,12 +34,21 @@ class Tracking(Registry):
         window: Window | None,
         run_id: str,
         tags: Mapping[str, str] | None = None,
+        *,
+        description: str = "",
     ) -> Tracker:
         """Open the MLflow run of one job run; `run_id` is the lake's own id of the run.
 
-        Ingest jobs have no window.
+        Ingest jobs have no window. `description` says what the job does.
         """
-        own = {"job": job, "run_id": run_id}
+        own = {
+            "job": job,
+            "run_id": run_id,
+            "mlflow.source.name": f"jobs/{area}/{job}.py",
+            "mlflow.source.type": "JOB",
+        }
+        if description:
+            own["mlflow.note.content"] = description
         if window is not None:
             own |= {
                 "window.start": window.start.isoformat(),

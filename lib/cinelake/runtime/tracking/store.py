@@ -29,6 +29,10 @@ WRONG_REQUESTS = frozenset(
 DOWN_SECONDS = 60.0
 
 
+# MLflow shows an experiment as one of agents and prompts unless it is told otherwise.
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+
+
 class TrackingError(RuntimeError):
     """MLflow cannot do what was asked; the message says which setting or name to look at."""
 
@@ -116,7 +120,11 @@ class Store:
             if found is None:
                 location = f"{self.artifact_root}/{area}" if self.artifact_root else None
                 try:
-                    return str(self.client.create_experiment(area, artifact_location=location))
+                    return str(
+                        self.client.create_experiment(
+                            area, artifact_location=location, tags=TRAINING
+                        )
+                    )
                 except MlflowException as raced:
                     if raced.error_code != "RESOURCE_ALREADY_EXISTS":
                         raise
@@ -127,6 +135,8 @@ class Store:
             # still exist.
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
+            for name in TRAINING.keys() - found.tags.keys():
+                self.client.set_experiment_tag(found.experiment_id, name, TRAINING[name])
             return str(found.experiment_id)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import islice
@@ -29,6 +30,7 @@ from cinelake.tables.contract import Model
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from mlflow.entities import DatasetInput
     from mlflow.models import ModelSignature
 
 # MLflow's own mark of a run that is part of another.
@@ -65,6 +67,7 @@ class Tracker:
         self._params: dict[str, str] = {}
         self._metrics: list[tuple[str, float, int, int]] = []
         self._tags: dict[str, str] = {}
+        self._inputs: dict[str, tuple[str, int]] = {}
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self._params |= shortened(params)
@@ -76,6 +79,10 @@ class Tracker:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         self._tags |= shortened(tags)
+
+    def log_inputs(self, tables: Mapping[str, tuple[str, int]]) -> None:
+        """Log the tables that were read, by name: where they are, and their versions."""
+        self._inputs |= tables
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a matplotlib figure; `name` ends in .png or .svg and may hold folders."""
@@ -101,12 +108,13 @@ class Tracker:
     def flush(self) -> None:
         """Send what is buffered: one call, or a few where MLflow's limits force it."""
         if self._sent(self._send_batches):
-            self._params, self._tags, self._metrics = {}, {}, []
+            self._params, self._tags, self._metrics, self._inputs = {}, {}, [], {}
 
     def take_up(self, kept: Kept) -> None:
         """Log what was kept of a run, as far as it goes in batches."""
         self._params |= kept.params
         self._metrics += kept.metrics
+        self._inputs |= kept.inputs
         self._tags |= {
             key: value for key, value in kept.tags.items() if not key.startswith("mlflow.")
         }
@@ -140,6 +148,9 @@ class Tracker:
             if not any(batch):
                 break
             self.tracking.client.log_batch(self.mlflow_run_id, *batch, synchronous=True)
+        if self._inputs:
+            read = [_dataset(name, *where) for name, where in self._inputs.items()]
+            self.tracking.client.log_inputs(self.mlflow_run_id, datasets=read)
 
     def finish(self, status: str = "FINISHED", error: str | None = None) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
@@ -154,6 +165,7 @@ class Tracker:
         self._kept.status, self._kept.ended_ms = status, now_ms()
         self._kept.params |= self._params
         self._kept.metrics += self._metrics
+        self._kept.inputs |= self._inputs
         self._kept.tags |= self._tags
         self.tracking.buffer.keep(self._kept)
 
@@ -282,3 +294,12 @@ class Tracker:
         version = registration.create_version(self.tracking, model, logged)
         self.registered.append(version)
         return version
+
+
+def _dataset(name: str, location: str, version: int) -> DatasetInput:
+    """A version of a Delta table, as `mlflow.data.get_source` reads it."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    # Made by hand, for MLflow's own leaves version 0 away, and takes no path with a scheme.
+    source = json.dumps({"path": location, "delta_table_version": version})
+    return DatasetInput(Dataset(name, str(version), "delta_table", source))

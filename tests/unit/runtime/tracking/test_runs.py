@@ -46,6 +46,27 @@ def test_a_run_carries_its_window_its_tables_and_what_was_logged(tracking: Track
     assert tracking.client.get_experiment(run.info.experiment_id).name == "recommend"
 
 
+def test_a_run_shows_where_it_comes_from_and_the_tables_it_read_as_data_sets(
+    tracking: Tracking,
+) -> None:
+    tracker = tracking.start(
+        "recommend", "train_recommender", MONDAY, "run-6", description="Train the recommender."
+    )
+    tracker.log_inputs({"ratings": ("/lake/ratings", 4), "titles": ("/lake/titles", 0)})
+    tracker.finish()
+
+    run = tracking.client.get_run(tracker.mlflow_run_id)
+    assert run.data.tags["mlflow.note.content"] == "Train the recommender."
+    assert run.data.tags["mlflow.source.name"] == "jobs/recommend/train_recommender.py"
+    [ratings, titles] = sorted(run.inputs.dataset_inputs, key=lambda each: each.dataset.name)
+    assert (ratings.dataset.name, ratings.dataset.digest) == ("ratings", "4")
+    source = mlflow.data.get_source(titles.dataset)
+    assert (source.path, source.delta_table_version) == ("/lake/titles", 0)
+    # The page of runs opens on training, not on what MLflow has for agents.
+    experiment = tracking.client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
 def test_a_part_of_a_run_has_a_run_below_it_that_is_found_by_its_tag_once_it_has_ended(
     tracking: Tracking, tracker: Tracker
 ) -> None:
