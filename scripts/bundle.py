@@ -5,7 +5,7 @@
     run_cinelake.py   the command `cinelake`, for spark-submit
     cinelake.zip      the package, for --py-files (which takes no wheel)
     plan.json         the graph of jobs, for schedulers
-    jars.lock         Delta's jars with their checksums, and kafka.lock those for topics
+    jars.lock         Delta's jars with their checksums; kafka.lock those for topics, s3.lock for S3
     requirements.lock what the Python of driver and workers must have installed
     SHA256SUMS        of all these
     LICENSE
@@ -63,8 +63,8 @@ def build(out: Path, planned: str) -> Path:
     for folder in ("jobs", "conf"):
         for path in travelling(ROOT / folder):
             copy(path, target / path.relative_to(ROOT))
-    copy(PACKAGE / "runtime" / "jars.lock", target / "jars.lock")
-    copy(PACKAGE / "runtime" / "kafka.lock", target / "kafka.lock")
+    for lock in ("jars.lock", "kafka.lock", "s3.lock"):
+        copy(PACKAGE / "runtime" / lock, target / lock)
     for name in LOOSE_FILES:
         copy(ROOT / name, target / name)
     copy(BUNDLED / "run_cinelake.py", target / "run_cinelake.py")

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Service:
-    """A lake, and the command run on it."""
+    """A lake, and the command run on it, with settings and surroundings of its own."""
 
     root: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, *words: str, **settings: str) -> subprocess.Popen[str]:
         """Start `cinelake` in a process group of its own."""
@@ -70,12 +73,14 @@ class Service:
             "spark.shuffle_partitions": "2",
             # What is killed and raced is the same whatever Java makes of the queries, and so it is often.
             "spark.few_rows": "true",
-        } | settings
+            **self.settings,
+            **settings,
+        }
         overrides = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("cinelake")), *overrides, *words],
             cwd=PROJECT,
-            env=os.environ | ONE_SECRET,
+            env={**os.environ, **ONE_SECRET, **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,24 +111,28 @@ class Service:
 
     def content(self, spark: SparkSession) -> dict[str, list[str]]:
         """The rows of every table that jobs write, and what is quarantined, in a form to compare."""
-        lake = Lake(spark, str(self.root))
-        tables = [t for t in all_tables().values() if t.kind is Kind.MANAGED and lake.exists(t)]
-        found = {table.name: rows(lake, table) for table in tables}
-        published = (
-            lake.read(JOB_RUNS)
-            .where("status = 'succeeded'")
-            .select(F.col("run_id").alias("publication"))
+        return content(Lake(spark, str(self.root)))
+
+
+def content(lake: Lake) -> dict[str, list[str]]:
+    """The rows of every table that jobs write, and what is quarantined, in a form to compare."""
+    tables = [t for t in all_tables().values() if t.kind is Kind.MANAGED and lake.exists(t)]
+    found = {table.name: rows(lake, table) for table in tables}
+    published = (
+        lake.read(JOB_RUNS)
+        .where("status = 'succeeded'")
+        .select(F.col("run_id").alias("publication"))
+    )
+    counted = (
+        lake.read(QUARANTINE).join(published, "publication", "left_semi")
+        if lake.exists(QUARANTINE)
+        else None
+    )
+    if counted is not None:
+        found["quarantine"] = sorted(
+            map(str, counted.select("target", "reasons", "file", "line", "raw").collect())
         )
-        counted = (
-            lake.read(QUARANTINE).join(published, "publication", "left_semi")
-            if lake.exists(QUARANTINE)
-            else None
-        )
-        if counted is not None:
-            found["quarantine"] = sorted(
-                map(str, counted.select("target", "reasons", "file", "line", "raw").collect())
-            )
-        return found
+    return found
 
 
 def rows(lake: Lake, table: Table) -> list[str]:

@@ -55,11 +55,15 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
             return Outcome(job.name, status, None, seconds=time.monotonic() - started)
         awaited = Awaited(seen, inlet.count_since(seen, known) if seen else 0)
         batches = _Batches(context, job, inlet, awaited)
-        query = context.lake.stream(inlet.lines(), inlet.checkpoint, trigger, batches.take)
-        try:
-            query.awaitTermination()
-        finally:
-            query.stop()
+        with context.lake.alone_at(f"source-{job.source.name}") as waited:
+            if waited:
+                # What the other has taken in is in its entries, and no longer to come.
+                context.reread()
+            query = context.lake.stream(inlet.lines(), inlet.checkpoint, trigger, batches.take)
+            try:
+                query.awaitTermination()
+            finally:
+                query.stop()
     # As in `runner.compute`: a source that fails stops what builds on it and nothing else.
     except Exception as error:  # noqa: BLE001
         cause = (batches and batches.error) or error

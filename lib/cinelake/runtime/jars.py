@@ -1,9 +1,10 @@
 """The jars that Spark does not ship: pinned, fetched once, checked.
 
-Delta's, which every session needs, are pinned in `jars.lock`, and Kafka's in `kafka.lock`, for sessions that read
-topics. A lock's jars are fetched together, once, through Spark's own Ivy (so its mirrors and settings apply), checked
-against their SHA-256, and from then on put on the class path from the cache. Resolving them anew in every session,
-as `spark.jars.packages` does, costs more than 5 s a start.
+Delta's, which every session needs, are pinned in `jars.lock`, Kafka's in `kafka.lock`, for sessions that read
+topics, and those for S3 in `s3.lock`, for sessions whose lake or landing area is there. A lock's jars are fetched
+together, once, through Spark's own Ivy (so its mirrors and settings apply), checked against their SHA-256, and from
+then on put on the class path from the cache. Resolving them anew in every session, as `spark.jars.packages` does, costs
+more than 5 s a start.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class Lock:
 _HERE = resources.files(__package__)
 DELTA = Lock.read("Delta", _HERE / "jars.lock")
 KAFKA = Lock.read("Kafka", _HERE / "kafka.lock")
+S3 = Lock.read("S3", _HERE / "s3.lock")
 
 
 def _fetch(lock: Lock, directory: Path, conf: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -35,6 +35,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from cinelake.runtime.commits import Commit, CommitLog, Note
 from cinelake.runtime.drift import Layout, drift
 from cinelake.runtime.storage import Storage
+from cinelake.runtime.turns import turn
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column
 from cinelake.tables.system import QUARANTINE
@@ -77,7 +78,8 @@ class Lake:
     """Tables of one root folder or one catalog schema, in one Spark session.
 
     Jobs that run side by side share it. They take turns at a table, which spares Delta the conflicts that it would
-    retry, and at the session's settings, which are everybody's.
+    retry, and at the session's settings, which are everybody's. On S3, where Delta knows of one driver only, drivers
+    take turns, too.
     """
 
     def __init__(
@@ -86,8 +88,12 @@ class Lake:
         root: str,
         schema: str | None = None,
         landing: str | None = None,
+        patience: timedelta = timedelta(0),
     ) -> None:
-        """`landing` is where records land, by default `landing` in the root."""
+        """`landing` is where records land, by default `landing` in the root.
+
+        `patience` is how long to wait for another driver that reads in the same source.
+        """
         if schema is not None and not CATALOG_NAME.fullmatch(schema):
             raise LakeError(
                 f"lake.catalog = {schema!r} is not a schema name such as `main.cinelake`"
@@ -101,6 +107,10 @@ class Lake:
         self._checked: set[str] = set()
         self._versions: dict[str, int] = {}
         self._turns: dict[str, RLock] = {}
+        self._among_drivers = self.storage.takes_conditions(self.root)
+        self._patience = patience
+        # The tables at which it is this driver's turn: what is done to one in steps is one turn.
+        self._held: set[str] = set()
         self._session_turn = RLock()
 
     # ---- where tables are
@@ -136,6 +146,8 @@ class Lake:
 
         Raises DriftError where they differ by more than new nullable columns.
         """
+        if table.name in self._checked:
+            return
         with self._turn(table):
             if table.name in self._checked:
                 return
@@ -159,9 +171,10 @@ class Lake:
         if not self.exists(table):
             return
         location = self.location(table)
-        if self.schema is not None:
-            self.spark.sql(f"DROP TABLE IF EXISTS {self.identifier(table)}")
-        self.storage.remove(location)
+        with self._turn(table):
+            if self.schema is not None:
+                self.spark.sql(f"DROP TABLE IF EXISTS {self.identifier(table)}")
+            self.storage.remove(location)
         self._locations.pop(table.name, None)
         self._checked.discard(table.name)
         self._versions.pop(table.name, None)
@@ -494,9 +507,34 @@ class Lake:
                     return Receipt(commit.version, commit.rows_written, commit.rows_deleted)
             return Receipt(None, 0)
 
-    def _turn(self, table: Table) -> RLock:
+    @contextmanager
+    def alone_at(self, name: str) -> Iterator[bool]:
+        """Keep other drivers from reading in what `name` tells of, for as long as the block takes.
+
+        Gives whether one did so before.
+
+        Raises LakeBusy where one does, and will not end within our patience. A lock keeps them out of a local lake as a
+        whole, and of other stores Spark sees itself that two share a checkpoint.
+        """
+        if not self._among_drivers:
+            yield False
+            return
+        with turn(self.storage, f"{self.root}/turns/{name}", self._patience) as waited:
+            yield waited
+
+    @contextmanager
+    def _turn(self, table: Table) -> Iterator[None]:
         # In one step: two that come first at the same time would get a lock each from a defaultdict.
-        return self._turns.setdefault(table.name, RLock())
+        with self._turns.setdefault(table.name, RLock()):
+            if not self._among_drivers or table.name in self._held:
+                yield
+                return
+            self._held.add(table.name)
+            try:
+                with turn(self.storage, f"{self.root}/turns/{table.name}"):
+                    yield
+            finally:
+                self._held.discard(table.name)
 
     def _save(self, table: Table, writer: Any, note: Note) -> None:
         # New nullable columns of the contract appear by themselves; `create` has refused all other drift.

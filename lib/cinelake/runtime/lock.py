@@ -1,7 +1,7 @@
 """One writer at a time on a lake in a local folder, where Delta's commits are not safe among processes.
 
-The operating system drops the lock with its process, so a killed run leaves none behind. Object stores need no
-such lock: there the log store arbitrates.
+The operating system drops the lock with its process, so a killed run leaves none behind. On S3 drivers take turns
+instead (turns.py); on other stores Delta's log store arbitrates.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from cinelake.runtime.lake import LakeError
+from cinelake.runtime.turns import LakeBusy
 
 POLL_SECONDS = 0.2
-
-
-class LakeBusy(RuntimeError):
-    """Another process is writing to the lake."""
 
 
 @contextmanager

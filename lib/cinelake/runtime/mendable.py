@@ -9,10 +9,10 @@ def mendable() -> tuple[type[BaseException], ...]:
     from cinelake.runtime.graph import GraphError
     from cinelake.runtime.job import JobError
     from cinelake.runtime.lake import LakeError
-    from cinelake.runtime.lock import LakeBusy
     from cinelake.runtime.machine import SessionError
     from cinelake.runtime.settings import ConfigError
     from cinelake.runtime.tracking.store import TrackingError
+    from cinelake.runtime.turns import LakeBusy, TurnLost
     from cinelake.sources.importer import ImportFailed
     from cinelake.tables.contract import ContractError
 
@@ -27,4 +27,5 @@ def mendable() -> tuple[type[BaseException], ...]:
         LakeError,
         SessionError,
         TrackingError,
+        TurnLost,
     )

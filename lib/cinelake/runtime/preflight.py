@@ -33,6 +33,7 @@ from cinelake.runtime.settings import is_local, local_path
 from cinelake.runtime.storage import Storage
 
 CONNECT_SECONDS = 5.0
+DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 # What Python workers import; of another version they may fail, or compute something else.
 PACKAGES = ("numpy", "pandas", "pyarrow", "scipy")
 SEEN = "host string, python string, sees boolean, packages string"
@@ -80,6 +81,49 @@ def require_write_access(storage: Storage, root: str) -> None:
             f"the lake {root} cannot be written to: {first_line(error)}; give the user of this command write access "
             "there (for an object store: credentials in the environment or from the instance), or correct lake.root"
         ) from error
+
+
+def require_conditions(storage: Storage, root: str) -> None:
+    """Raises LakeError where a store that should let one of many writers make a file lets several (turns.py)."""
+    if not storage.takes_conditions(root):
+        return
+    probe = f"{root.rstrip('/')}/.cinelake-turn-{uuid.uuid4().hex}"
+    try:
+        made = [storage.put_new(probe, f"{n}") for n in range(2)]
+    except Py4JError as error:
+        raise LakeError(_no_conditions(root, first_line(error))) from error
+    finally:
+        storage.remove(probe)
+    if made != [True, False]:
+        raise LakeError(_no_conditions(root, "a second writer made the same file"))
+
+
+def _no_conditions(root: str, why: str) -> str:
+    return (
+        f"the store of {root} does not keep to conditional writes ({why}), by which drivers take turns; use one that "
+        "does (Amazon S3 and MinIO do), or set spark.conf.spark.hadoop.fs.s3a.create.conditional.enabled to false and "
+        "see to it that one run at a time writes to the lake"
+    )
+
+
+def require_catalog(spark: SparkSession, schema: str) -> None:
+    """Raises LakeError where the catalog of `schema`, SCHEMA or CATALOG.SCHEMA, ends with the session."""
+    catalog, _, _ = schema.rpartition(".")
+    if catalog in ("", "spark_catalog"):
+        kept = spark.conf.get("spark.sql.catalogImplementation", None) == "hive"
+        others = spark.conf.get("spark.sql.catalog.spark_catalog", None) != DELTA_CATALOG
+        if not kept and not others:
+            raise LakeError(
+                f"lake.catalog = {schema!r} names a schema in a catalog that ends with this session, and its tables "
+                "would not be found again; set spark.conf.spark.sql.catalogImplementation to hive, with the metastore "
+                "to use (spark.hadoop.hive.metastore.uris, or spark.hadoop.javax.jdo.option.ConnectionURL for one of "
+                "its own), or leave lake.catalog away: tables are then found by path"
+            )
+    elif spark.conf.get(f"spark.sql.catalog.{catalog}", None) is None:
+        raise LakeError(
+            f"lake.catalog = {schema!r} is in a catalog that this session does not know; set "
+            f"spark.conf.spark.sql.catalog.{catalog} to its class, with what it needs, or correct the name"
+        )
 
 
 def require_executors(spark: SparkSession, root: str, wait: timedelta) -> None:

@@ -22,9 +22,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.class_archive import class_archive
-from cinelake.runtime.jars import DELTA, KAFKA, Lock
+from cinelake.runtime.jars import DELTA, KAFKA, S3, Lock
 from cinelake.runtime.machine import SessionError, first_line, log_settings, require_java, scratch
 from cinelake.runtime.preflight import (
+    DELTA_CATALOG,
     require_delta_version,
     require_master,
     require_spark_version,
@@ -33,7 +34,7 @@ from cinelake.runtime.settings import Settings
 
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 KAFKA_SOURCE = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
-DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+S3_FILES = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 # Masters whose executors are the driver's own process.
 IN_ONE_PROCESS = re.compile(r"local(\[.*\])?")
@@ -229,9 +230,12 @@ def create(conf: Mapping[str, str]) -> SparkSession:
 
 def needed_jars(settings: Settings) -> dict[Lock, str]:
     """The jars that a session needs beside Spark's, each lot with a class that is there when they are."""
-    if not settings.ingest.kafka.topics:
-        return {DELTA: DELTA_EXTENSION}
-    return {DELTA: DELTA_EXTENSION, KAFKA: KAFKA_SOURCE}
+    needed = {DELTA: DELTA_EXTENSION}
+    if settings.ingest.kafka.topics:
+        needed[KAFKA] = KAFKA_SOURCE
+    if any(place.startswith("s3a://") for place in (settings.lake.root, settings.landing)):
+        needed[S3] = S3_FILES
+    return needed
 
 
 def _missing_jars(settings: Settings, given: SparkConf, jvm: Any) -> dict[str, str]:

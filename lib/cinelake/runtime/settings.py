@@ -32,6 +32,17 @@ _MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.ASCII)
 # The names that Spark itself redacts in its logs and pages (spark.redaction.regex).
 _SECRET_NAME = re.compile(r"(?i)secret\.|secret$|password|token|access[.]?key")
 
+# What object stores take for credentials. Whoever may read conf files, or the list of processes, would have them.
+_CREDENTIALS = re.compile(
+    r"(?i).*\bfs\.(s3a\.(.+\.)?(access\.key|secret\.key|session\.token)"
+    r"|azure\.(account\.key|sas|account\.oauth2\.client\.secret)\b.*"
+    r"|gs\..*private\.key(\.id)?)"
+)
+_ELSEWHERE = (
+    "give them by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for S3), by the machine's role, or by a "
+    "store of Hadoop's that spark.hadoop.hadoop.security.credential.provider.path names"
+)
+
 
 class ConfigError(ValueError):
     """A setting cannot be used; the message names the setting, where it stands, and what would do."""
@@ -46,6 +57,16 @@ def _jvm_memory(value: str) -> str:
 Memory = Annotated[str, AfterValidator(_jvm_memory)]
 
 
+def _without_credentials(location: str) -> str:
+    # CONTAINER@ACCOUNT, as Azure writes it, holds none.
+    if ":" in location.partition("://")[2].rpartition("@")[0].partition("/")[0]:
+        raise ValueError(f"it holds credentials in plain sight; {_ELSEWHERE}")
+    return location
+
+
+Location = Annotated[str, AfterValidator(_without_credentials)]
+
+
 class Section(BaseModel):
     """A table of the conf files; a key that it does not list is an error."""
 
@@ -57,8 +78,10 @@ class Section(BaseModel):
 class LakeSettings(Section):
     """Where the tables are."""
 
-    root: str = Field(description="Directory or object-store prefix that holds the whole lake.")
-    landing: str | None = Field(
+    root: Location = Field(
+        description="Directory or object-store prefix that holds the whole lake."
+    )
+    landing: Location | None = Field(
         None, description="Where records land; without one, `landing` in the lake's root."
     )
     catalog: str | None = Field(
@@ -99,6 +122,14 @@ class SparkSettings(Section):
     conf: dict[str, str] = Field(
         default_factory=dict, description="Any other Spark setting, by its full name."
     )
+
+    @field_validator("conf")
+    @classmethod
+    def _no_credentials(cls, conf: dict[str, str]) -> dict[str, str]:
+        for name in conf:
+            if _CREDENTIALS.fullmatch(name):
+                raise ValueError(f"{name} holds credentials in plain sight; {_ELSEWHERE}")
+        return conf
 
 
 class MlflowSettings(Section):
@@ -291,14 +322,15 @@ class Settings(BaseSettings):
 
 def is_local(location: str) -> bool:
     """Whether `location` is a path or a `file:` URI."""
-    return "://" not in location or location.startswith("file://")
+    return "://" not in location or location.startswith("file:")
 
 
 def local_path(location: str) -> Path:
     """The path of a local location; raises ConfigError for any other."""
     if not is_local(location):
         raise ConfigError(f"{location} is not on a local file system")
-    return Path(location.removeprefix("file://"))
+    # Java writes file:/a/path where others write file:///a/path.
+    return Path(location.removeprefix("file:").removeprefix("//"))
 
 
 def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:

@@ -1,13 +1,32 @@
-"""Files of the lake that are not tables: Delta's log, staging, checkpoints; on any Hadoop file system."""
+"""Files of the lake that are not tables: Delta's log, staging, checkpoints; on any Hadoop file system.
+
+What is written is whole or not there. On a file system that is so because a file gets its name when it is complete;
+on an object store because an object appears when its writer closes it, and to rename one there is to copy it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.settings import is_local, local_path
+
+# Where an object appears when it is complete, and not before.
+WHOLE_ON_CLOSE = {"s3", "s3a", "gs"}
+# What Java raises where a file is not as its writer took it to be: it is there, or is not what it was.
+MOVED_ON = (
+    "org.apache.hadoop.fs.FileAlreadyExistsException",
+    "org.apache.hadoop.fs.s3a.RemoteFileChangedException",
+)
+# Hadoop's names for what its writer takes a file to be: not there, or of this tag (`If-None-Match`, `If-Match`).
+IF_NEW = "fs.option.create.conditional.overwrite"
+IF_TAGGED = "fs.option.create.conditional.overwrite.etag"
+# Whether one may say so at all; stores that do not keep to it need it switched off.
+CONDITIONAL = "fs.s3a.create.conditional.enabled"
 
 
 class Storage:
@@ -112,16 +131,57 @@ class Storage:
             local_path(unfinished).write_text(text, encoding="utf-8")
             self.move(unfinished, path)
             return
-        stream = self._system(path).create(self._path(unfinished), True)
-        try:
-            stream.write(bytearray(text.encode()))
-        finally:
-            stream.close()
+        if urlsplit(path).scheme in WHOLE_ON_CLOSE:
+            self._filled(self._system(path).create(self._path(path), True), text)
+            return
+        self._filled(self._system(path).create(self._path(unfinished), True), text)
         self.move(unfinished, path)
+
+    def takes_conditions(self, path: str) -> bool:
+        """Whether a file at `path` can be written on the condition that it is new, or unchanged: on S3, unless
+        `fs.s3a.create.conditional.enabled` says otherwise.
+        """
+        return urlsplit(path).scheme == "s3a" and bool(self._conf.getBoolean(CONDITIONAL, True))
+
+    def put_new(self, path: str, text: str) -> bool:
+        """Write a small file where there is none; False where there is one. Of many at once, one succeeds."""
+        builder = self._system(path).createFile(self._path(path)).recursive().overwrite(False)
+        if self.takes_conditions(path):
+            builder = builder.must(IF_NEW, "true")
+        return self._written(builder, text)
+
+    def put_over(self, path: str, text: str, tag: str) -> bool:
+        """Write a small file over the one that has this tag; False where that is not there any more."""
+        builder = self._system(path).createFile(self._path(path)).recursive().overwrite(True)
+        return self._written(builder.must(IF_TAGGED, tag), text)
+
+    def tag(self, path: str) -> str | None:
+        """What the store calls this very content of the file; None where there is none."""
+        try:
+            return str(self._system(path).getFileStatus(self._path(path)).getETag())
+        except Py4JJavaError as error:
+            if str(error.java_exception.getClass().getName()) == "java.io.FileNotFoundException":
+                return None
+            raise
 
     def remove(self, path: str) -> None:
         """Delete a file or a folder with all in it; nothing happens when it is not there."""
         self._system(path).delete(self._path(path), True)
+
+    def _written(self, builder: Any, text: str) -> bool:
+        try:
+            self._filled(builder.build(), text)
+        except Py4JJavaError as error:
+            if str(error.java_exception.getClass().getName()) in MOVED_ON:
+                return False
+            raise
+        return True
+
+    def _filled(self, stream: Any, text: str) -> None:
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
 
     def _system(self, path: str) -> Any:
         return self._path(path).getFileSystem(self._conf)

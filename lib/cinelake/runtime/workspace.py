@@ -22,7 +22,12 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.pipeline import Pipeline
-from cinelake.runtime.preflight import require_executors, require_write_access
+from cinelake.runtime.preflight import (
+    require_catalog,
+    require_conditions,
+    require_executors,
+    require_write_access,
+)
 from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
 from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.tracking.buffer import Buffer
@@ -47,7 +52,9 @@ class Workspace:
     @cached_property
     def lake(self) -> Lake:
         lake = self.settings.lake
-        return Lake(self.spark, lake.root, lake.catalog, self.settings.landing)
+        if lake.catalog is not None:
+            require_catalog(self.spark, lake.catalog)
+        return Lake(self.spark, lake.root, lake.catalog, self.settings.landing, lake.lock_wait)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -130,6 +137,7 @@ class Workspace:
         """
         if not self.settings.lake_is_local:
             require_write_access(self.lake.storage, self.settings.lake.root)
+            require_conditions(self.lake.storage, self.settings.lake.root)
             self._require_executors()
             yield
             return

@@ -210,14 +210,14 @@ def test_names_that_are_kafkas_to_give_keep_their_dots(conf: Path) -> None:
 
 def test_secrets_never_show(conf: Path) -> None:
     settings = load_settings(
-        overrides=["spark.conf.spark.hadoop.fs.s3a.secret.key=hunter2", "jobs.x.api_token=hunter2"],
+        overrides=["spark.conf.spark.ssl.keyPassword=hunter2", "jobs.x.api_token=hunter2"],
         env={"CINELAKE_SECRETS__MLFLOW_TOKEN": "hunter2"},
         conf_dir=conf,
     )
     assert settings.secrets.mlflow_token == SecretStr("hunter2")
     shown = {origin.key: origin.value for origin in settings.origins()}
     assert shown["secrets.mlflow_token"] == "********"
-    assert shown["spark.conf.spark.hadoop.fs.s3a.secret.key"] == "********"
+    assert shown["spark.conf.spark.ssl.keyPassword"] == "********"
     assert "hunter2" not in repr(shown) + repr(settings.secrets)
 
 
@@ -227,6 +227,38 @@ def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
         load_settings(env={}, conf_dir=conf)
     assert "hunter2" not in str(refused.value)
     assert "secrets.mlflow_token" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "spark.conf.spark.hadoop.fs.s3a.secret.key=hunter2",
+        "spark.conf.spark.hadoop.fs.s3a.bucket.films.access.key=hunter2",
+        "spark.conf.spark.hadoop.fs.azure.account.key.films.dfs.core.windows.net=hunter2",
+        "spark.conf.spark.hadoop.fs.gs.auth.service.account.private.key=hunter2",
+        "lake.root=s3a://user:hunter2@bucket/lake",
+        "lake.landing=s3a://user:hunter2@bucket",
+    ],
+)
+def test_credentials_of_a_store_are_refused_with_the_place_where_they_belong(
+    conf: Path, named: str
+) -> None:
+    with pytest.raises(ConfigError, match="plain sight; give them by the environment") as refused:
+        load_settings(env={}, overrides=[named], conf_dir=conf)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "spark.conf.spark.hadoop.fs.s3a.aws.credentials.provider=org.x.Provider",
+        "spark.conf.spark.hadoop.fs.s3a.endpoint=http://127.0.0.1:9000",
+        "lake.root=abfss://container@account.dfs.core.windows.net/lake",
+    ],
+)
+def test_what_only_says_where_credentials_are_is_no_secret(conf: Path, named: str) -> None:
+    shown = {o.value for o in load_settings(env={}, overrides=[named], conf_dir=conf).origins()}
+    assert named.partition("=")[2] in shown
 
 
 def test_the_conf_directory_is_found_from_below_the_project(

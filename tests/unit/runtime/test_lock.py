@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime.lock import LakeBusy, lake_lock
+from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.turns import LakeBusy
 
 HOLD = """
 import signal, sys

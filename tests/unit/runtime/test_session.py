@@ -26,6 +26,22 @@ def test_settings_of_a_cluster_do_not_point_into_this_machine(tmp_path: Path) ->
     assert "spark.sql.shuffle.partitions" not in conf
 
 
+@pytest.mark.parametrize(
+    ("root", "landing", "lots"),
+    [
+        ("/data/lake", None, ["Delta"]),
+        ("hdfs:///lake", None, ["Delta"]),
+        ("s3a://films/lake", None, ["Delta", "S3"]),
+        ("/data/lake", "s3a://deliveries", ["Delta", "S3"]),
+    ],
+)
+def test_jars_for_s3_come_with_a_lake_or_a_landing_area_that_is_there(
+    root: str, landing: str | None, lots: list[str]
+) -> None:
+    settings = Settings.model_validate({"lake": {"root": root, "landing": landing}})
+    assert [lock.whose for lock in session.needed_jars(settings)] == lots
+
+
 def test_the_session_knows_delta_and_lives_in_utc(spark: SparkSession) -> None:
     assert spark.conf.get("spark.sql.extensions") == session.DELTA_EXTENSION
     stamp = spark.sql("SELECT timestamp'2024-03-01 00:00:00Z' AS t").first()

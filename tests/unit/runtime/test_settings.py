@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cinelake.runtime.settings import ConfigError, Settings
+from cinelake.runtime.settings import ConfigError, Settings, is_local, local_path
 
 
 def settings_of(root: object, **mlflow: str) -> Settings:
@@ -30,3 +30,10 @@ def test_without_a_server_mlflow_lives_beside_the_lake(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_afterwards(settings: Settings) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         settings.lake.root = "elsewhere"
+
+
+def test_a_path_as_java_writes_it_is_local(tmp_path: Path) -> None:
+    for location in (f"{tmp_path}", f"file:{tmp_path}", f"file://{tmp_path}"):
+        assert is_local(location)
+        assert local_path(location) == tmp_path
+    assert not is_local("s3a://bucket/lake")

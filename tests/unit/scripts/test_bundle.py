@@ -35,7 +35,8 @@ def test_two_builds_have_the_same_bytes(bundled: Path, tmp_path: Path) -> None:
 
 def test_the_bundle_holds_what_a_cluster_needs(bundled: Path) -> None:
     names = set(contents(bundled))
-    assert {"cinelake.zip", "jars.lock", "kafka.lock", "requirements.lock", "LICENSE"} <= names
+    assert {"cinelake.zip", "requirements.lock", "LICENSE"} <= names
+    assert {"jars.lock", "kafka.lock", "s3.lock"} <= names
     assert {"README.md", "run_cinelake.py", "plan.json", "SHA256SUMS"} <= names
     assert {"conf/base.toml", "conf/cluster.toml", "conf/kubernetes/Dockerfile"} <= names
     systems = ("local", "standalone", "yarn", "kubernetes")

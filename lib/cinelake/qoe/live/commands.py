@@ -70,10 +70,11 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
-    """Keep a second watch out of a lake in a local folder; raises LakeBusy."""
+    """Keep a second watch out of the lake; raises LakeBusy."""
     lake = workspace.settings.lake
     if not workspace.settings.lake_is_local:
-        yield
+        with workspace.lake.alone_at(CHECKPOINT.replace("/", "-")):
+            yield
         return
     with lake_lock(local_path(lake.root) / CHECKPOINT, lake.lock_wait):
         yield

@@ -1,0 +1,69 @@
+"""Tables by name in Spark's embedded metastore (Derby), kept between commands: those of a lake by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from soak.conftest import Service, content
+
+from cinelake.runtime.lake import Lake
+from cinelake.tables.contract import Table
+
+SCHEMA = "films"
+JOBS = ["run", "--until", "index_ids"]
+AT_REST = {"up to date", "nothing landed"}
+
+
+class InWarehouse(Lake):
+    """The tables of a schema by their folders in the warehouse: the metastore is of one session at a time."""
+
+    def _path(self, table: Table) -> str:
+        return f"{self.root}/warehouse/{SCHEMA}.db/{table.name}"
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Service:
+    metastore = f"jdbc:derby:;databaseName={tmp_path / 'metastore'};create=true"
+    settings = {
+        "lake.catalog": SCHEMA,
+        "spark.conf.spark.sql.catalogImplementation": "hive",
+        "spark.conf.spark.hadoop.javax.jdo.option.ConnectionURL": metastore,
+    }
+    return Service(tmp_path / "lake", settings)
+
+
+def test_tables_by_name_are_those_by_path_in_every_later_session(
+    spark: SparkSession, folder: Path, named: Service, tmp_path: Path
+) -> None:
+    by_path = Service(tmp_path / "by-path" / "lake")
+    by_path.run("ingest", "movielens", str(folder), "then", *JOBS)
+    expected = by_path.content(spark)
+    assert {name for name, rows in expected.items() if rows} >= {"ratings", "profile_index"}
+    named.copy_landing(by_path)
+
+    # A session a step: what one has made the next finds by its name.
+    named.run("run", "--until", "build_ratings")
+    named.run(*JOBS)
+    again = named.run(*JOBS)
+    assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
+    assert not (named.root / "tables").exists()
+    found = content(InWarehouse(spark, str(named.root)))
+    differing = [name for name in expected | found if expected.get(name) != found.get(name)]
+    print(f"{len(expected)} tables: {differing or 'equal'}", flush=True)
+    assert not differing
+
+    # Whole, and made anew by name: dropped in the metastore, and its files with it.
+    process = named.command("fsck", "then", "rebuild", "ratings", "then", *JOBS)
+    out, err = process.communicate(timeout=1800)
+    assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
+    assert content(InWarehouse(spark, str(named.root))) == expected
+
+
+def test_a_catalog_that_ends_with_the_session_is_refused(named: Service) -> None:
+    process = named.command("run", **{"spark.conf.spark.sql.catalogImplementation": "in-memory"})
+    _, complaint = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "names a schema in a catalog that ends with this session" in complaint
+    assert not (named.root / "warehouse").exists()

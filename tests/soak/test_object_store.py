@@ -1,0 +1,135 @@
+"""A lake on S3: the tables of a lake in a folder, two drivers at once, a driver killed, and credentials nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from soak.conftest import Service
+from soak.object_store import ObjectStore, object_store
+
+# Streams append, `insert_missing` merges, all others replace; none needs a model.
+SOME_JOBS = ["run", "--until", "index_ids"]
+FILLED = {"bronze_ratings", "ratings", "titles", "title_signals", "profile_index"}
+AT_REST = {"up to date", "nothing landed"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def in_a_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    service = Service(tmp_path_factory.mktemp("in-a-folder") / "lake")
+    service.run("ingest", "movielens", str(folder), "then", *SOME_JOBS)
+    return service
+
+
+@pytest.fixture(scope="module")
+def expected(spark: SparkSession, in_a_folder: Service) -> dict[str, list[str]]:
+    found = in_a_folder.content(spark)
+    assert {name for name, rows in found.items() if rows} >= FILLED, sorted(found)
+    return found
+
+
+def differing(expected: dict[str, list[str]], found: dict[str, list[str]]) -> list[str]:
+    print(f"{len(expected)} tables, {sum(map(len, expected.values()))} rows", flush=True)
+    return [name for name in expected | found if expected.get(name) != found.get(name)]
+
+
+def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials(
+    spark: SparkSession,
+    store: ObjectStore,
+    in_a_folder: Service,
+    expected: dict[str, list[str]],
+    tmp_path: Path,
+) -> None:
+    service = store.service("alike", tmp_path)
+    service.land(in_a_folder)
+    events = tmp_path / "events"
+    events.mkdir()
+    told = {
+        "spark.conf.spark.eventLog.enabled": "true",
+        "spark.conf.spark.eventLog.dir": str(events),
+        # A file of the session's own words, whatever the level.
+        "spark.conf.spark.log.level": "INFO",
+    }
+    process = service.command("config", "then", *SOME_JOBS, "then", "fsck", **told)
+    out, err = process.communicate(timeout=1800)
+    assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
+    service.fetch()
+    assert not differing(expected, service.content(spark))
+    assert service.paths("turns") == []
+    assert service.paths("staging") == []
+
+    again = service.run(*SOME_JOBS)
+    assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
+
+    assert "s3a.endpoint" in out
+    (tmp_path / "said.txt").write_text(out + err)
+    looked_at = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert any(p.is_relative_to(events) and p.stat().st_size > 10_000 for p in looked_at)
+    assert any(p.name.endswith("0.json") and "_delta_log" in str(p) for p in looked_at)
+    secrets = [text.encode() for text in (store.key, store.secret)]
+    telling = [p for p in looked_at if any(text in p.read_bytes() for text in secrets)]
+    assert telling == []
+
+
+def test_two_drivers_at_once_end_in_the_rows_of_one(
+    spark: SparkSession,
+    store: ObjectStore,
+    in_a_folder: Service,
+    expected: dict[str, list[str]],
+    tmp_path: Path,
+) -> None:
+    service = store.service("raced", tmp_path)
+    service.land(in_a_folder)
+    patience = {"lake.lock_wait": "10m"}
+    both = [service.command(*SOME_JOBS, **patience) for _ in range(2)]
+    ended = [process.communicate(timeout=1800) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    statuses = [json.loads(out.strip().splitlines()[-1])["jobs"] for out, _ in ended]
+    print([sorted({job["status"] for job in jobs.values()}) for jobs in statuses], flush=True)
+    again = service.run(*SOME_JOBS)
+    service.fetch()
+    assert not differing(expected, service.content(spark))
+    assert service.paths("turns") == []
+    rest = service.run(*SOME_JOBS)
+    assert {job["status"] for job in rest["jobs"].values()} == AT_REST, (again, rest)
+
+
+def test_a_driver_that_was_killed_with_turns_in_its_hands_holds_up_the_next_for_a_minute(
+    spark: SparkSession,
+    store: ObjectStore,
+    in_a_folder: Service,
+    expected: dict[str, list[str]],
+    tmp_path: Path,
+) -> None:
+    service = store.service("killed", tmp_path)
+    service.land(in_a_folder)
+    process = service.command(*SOME_JOBS)
+    # Killed when a stream is at it and when tables are made.
+    until = time.monotonic() + 300
+    while not [name for name in service.paths("turns") if not name.startswith("source-")]:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    left = service.paths("turns")
+    print(f"left: {left}", flush=True)
+    assert left
+
+    # The turn at a source is waited for, too, for longer than it takes to be thought gone.
+    service.run(*SOME_JOBS, **{"lake.lock_wait": "5m"})
+    service.fetch()
+    assert not differing(expected, service.content(spark))
+    assert service.paths("turns") == []
