@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from soak.conftest import Service, content
+from soak.conftest import SOME_JOBS, Service, content, differing
 
 from cinelake.runtime.lake import Lake
 from cinelake.tables.contract import Table
 
 SCHEMA = "films"
-JOBS = ["run", "--until", "index_ids"]
-AT_REST = {"up to date", "nothing landed"}
 
 
 class InWarehouse(Lake):
@@ -35,30 +33,22 @@ def named(tmp_path: Path) -> Service:
 
 
 def test_tables_by_name_are_those_by_path_in_every_later_session(
-    spark: SparkSession, folder: Path, named: Service, tmp_path: Path
+    spark: SparkSession, some: Service, expected: dict[str, list[str]], named: Service
 ) -> None:
-    by_path = Service(tmp_path / "by-path" / "lake")
-    by_path.run("ingest", "movielens", str(folder), "then", *JOBS)
-    expected = by_path.content(spark)
-    assert {name for name, rows in expected.items() if rows} >= {"ratings", "profile_index"}
-    named.copy_landing(by_path)
+    named.copy_landing(some)
 
     # A session a step: what one has made the next finds by its name.
     named.run("run", "--until", "build_ratings")
-    named.run(*JOBS)
-    again = named.run(*JOBS)
-    assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
+    named.run(*SOME_JOBS)
+    assert named.at_rest()
     assert not (named.root / "tables").exists()
-    found = content(InWarehouse(spark, str(named.root)))
-    differing = [name for name in expected | found if expected.get(name) != found.get(name)]
-    print(f"{len(expected)} tables: {differing or 'equal'}", flush=True)
-    assert not differing
+    assert not differing(expected, content(InWarehouse(spark, str(named.root))))
 
     # Whole, and made anew by name: dropped in the metastore, and its files with it.
-    process = named.command("fsck", "then", "rebuild", "ratings", "then", *JOBS)
+    process = named.command("fsck", "then", "rebuild", "ratings", "then", *SOME_JOBS)
     out, err = process.communicate(timeout=1800)
     assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
-    assert content(InWarehouse(spark, str(named.root))) == expected
+    assert not differing(expected, content(InWarehouse(spark, str(named.root))))
 
 
 def test_a_catalog_that_ends_with_the_session_is_refused(named: Service) -> None:

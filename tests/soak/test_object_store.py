@@ -11,13 +11,8 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from soak.conftest import Service
+from soak.conftest import SOME_JOBS, Service, differing
 from soak.object_store import ObjectStore, object_store
-
-# Streams append, `insert_missing` merges, all others replace; none needs a model.
-SOME_JOBS = ["run", "--until", "index_ids"]
-FILLED = {"bronze_ratings", "ratings", "titles", "title_signals", "profile_index"}
-AT_REST = {"up to date", "nothing landed"}
 
 
 @pytest.fixture(scope="module")
@@ -26,34 +21,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def in_a_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    service = Service(tmp_path_factory.mktemp("in-a-folder") / "lake")
-    service.run("ingest", "movielens", str(folder), "then", *SOME_JOBS)
-    return service
-
-
-@pytest.fixture(scope="module")
-def expected(spark: SparkSession, in_a_folder: Service) -> dict[str, list[str]]:
-    found = in_a_folder.content(spark)
-    assert {name for name, rows in found.items() if rows} >= FILLED, sorted(found)
-    return found
-
-
-def differing(expected: dict[str, list[str]], found: dict[str, list[str]]) -> list[str]:
-    print(f"{len(expected)} tables, {sum(map(len, expected.values()))} rows", flush=True)
-    return [name for name in expected | found if expected.get(name) != found.get(name)]
-
-
-def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials(
+def test_a_lake_on_s3_has_the_tables_of_one_some_and_tells_no_credentials(
     spark: SparkSession,
     store: ObjectStore,
-    in_a_folder: Service,
+    some: Service,
     expected: dict[str, list[str]],
     tmp_path: Path,
 ) -> None:
     service = store.service("alike", tmp_path)
-    service.land(in_a_folder)
+    service.land(some)
     events = tmp_path / "events"
     events.mkdir()
     told = {
@@ -70,8 +46,7 @@ def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials
     assert service.paths("turns") == []
     assert service.paths("staging") == []
 
-    again = service.run(*SOME_JOBS)
-    assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
+    assert service.at_rest()
 
     assert "s3a.endpoint" in out
     (tmp_path / "said.txt").write_text(out + err)
@@ -86,35 +61,35 @@ def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials
 def test_two_drivers_at_once_end_in_the_rows_of_one(
     spark: SparkSession,
     store: ObjectStore,
-    in_a_folder: Service,
+    some: Service,
     expected: dict[str, list[str]],
     tmp_path: Path,
 ) -> None:
     service = store.service("raced", tmp_path)
-    service.land(in_a_folder)
+    service.land(some)
     patience = {"lake.lock_wait": "10m"}
     both = [service.command(*SOME_JOBS, **patience) for _ in range(2)]
     ended = [process.communicate(timeout=1800) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     statuses = [json.loads(out.strip().splitlines()[-1])["jobs"] for out, _ in ended]
     print([sorted({job["status"] for job in jobs.values()}) for jobs in statuses], flush=True)
-    again = service.run(*SOME_JOBS)
+    # What one computed while the other was still taking in is stale now.
+    service.run(*SOME_JOBS)
     service.fetch()
     assert not differing(expected, service.content(spark))
     assert service.paths("turns") == []
-    rest = service.run(*SOME_JOBS)
-    assert {job["status"] for job in rest["jobs"].values()} == AT_REST, (again, rest)
+    assert service.at_rest()
 
 
 def test_a_driver_that_was_killed_with_turns_in_its_hands_holds_up_the_next_for_a_minute(
     spark: SparkSession,
     store: ObjectStore,
-    in_a_folder: Service,
+    some: Service,
     expected: dict[str, list[str]],
     tmp_path: Path,
 ) -> None:
     service = store.service("killed", tmp_path)
-    service.land(in_a_folder)
+    service.land(some)
     process = service.command(*SOME_JOBS)
     # Killed when a stream is at it and when tables are made.
     until = time.monotonic() + 300

@@ -12,11 +12,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+
 from cinelake.runtime.storage import Storage
 from cinelake.tables.contract import Partition, Table
 from cinelake.tables.ddl import partition_column
 
 EXPIRED = "expired from the log"
+
+
+class LogDamaged(RuntimeError):
+    """A commit of a table cannot be read to its end; the message names its file."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +136,34 @@ class CommitLog:
     def between(self, after: int, through: int) -> Iterator[Commit]:
         """The commits `after < version <= through`, oldest first.
 
-        One whose file has expired from the log is given as `EXPIRED`: it may have changed anything.
+        One whose file has expired from the log is given as `EXPIRED`: it may have changed anything. Raises
+        LogDamaged at one that was cut off.
         """
         for version in range(after + 1, through + 1):
-            text = self._storage.text(self._file(version))
-            yield (
-                _commit(version, text)
-                if text is not None
-                else Commit(version, EXPIRED, None, {}, ({},))
-            )
+            try:
+                text = self._storage.text(self._file(version))
+                yield (
+                    _commit(version, text)
+                    if text is not None
+                    else Commit(version, EXPIRED, None, {}, ({},))
+                )
+            # Hadoop may keep a checksum beside a file on a local disk.
+            except (ValueError, Py4JJavaError) as error:
+                if isinstance(error, Py4JJavaError) and "ChecksumException" not in str(error):
+                    raise
+                raise LogDamaged(
+                    f"{self._file(version)} cannot be read to its end: it was cut off, as by a full disk or a machine "
+                    "that stopped; `cinelake fsck` says what else is not whole, and what to do"
+                ) from error
+
+    def require_whole(self, version: int) -> None:
+        """Raises LogDamaged where a commit was cut off.
+
+        Delta fails at one that ends in the middle, and takes one that is empty for a commit of nothing: what it held
+        is then missing without a word.
+        """
+        for _ in self.between(version - 1, version):
+            pass
 
     def _numbers(self) -> list[int]:
         names = [name for name in self._storage.names(self._folder) if name.endswith(".json")]
@@ -150,6 +175,8 @@ class CommitLog:
 
 def _commit(version: int, text: str) -> Commit:
     actions = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if not actions:
+        raise ValueError("a commit says something, at least of itself")
     info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
     files = tuple(a.get("add") or a["remove"] for a in actions if "add" in a or "remove" in a)
     return Commit(

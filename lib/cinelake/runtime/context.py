@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from datetime import UTC, date, datetime
 from threading import RLock
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
 from cinelake import __version__
@@ -20,6 +21,8 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.contract import Model
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -42,6 +45,13 @@ class Context:
         """Write an entry into the ledger and take it into account."""
         with self.lock:
             self.books.apply(self.ledger.record(entry, transaction))
+
+    def enter_if_possible(self, entry: Entry) -> None:
+        """Enter that something failed; a lake that takes no entry, as on a full disk, is no reason to lose that."""
+        try:
+            self.enter(entry)
+        except (Py4JError, PySparkException, OSError) as error:
+            log.warning("the failure of %s could not be entered: %s", entry.job, said(error))
 
     def reread(self) -> None:
         """Take into account what others have entered."""

@@ -134,8 +134,10 @@ def _files(lake: Lake, table: Table) -> Iterator[Finding]:
 
 
 def _version(lake: Lake, books: Books, table: Table, *, readable: bool) -> Iterator[Finding]:
+    if not readable:
+        return
     known, newest = books.versions.get(table.name), lake.version(table)
-    if readable and known is not None and newest is not None and known > newest:
+    if known is not None and newest is not None and known > newest:
         yield Finding(
             table.name,
             f"the ledger knows of version {known}, and the newest is {newest}: somebody put an older copy in place",

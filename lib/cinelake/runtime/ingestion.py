@@ -50,6 +50,8 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
     batches: _Batches | None = None
     try:
         seen, known = inlet.extent(), context.books.landing_seen.get(job.name)
+        if seen is None:
+            inlet.refuse_absence(known)
         if "availableNow" in trigger and seen in (None, known):
             status = "nothing landed" if seen is None else "up to date"
             return Outcome(job.name, status, None, seconds=time.monotonic() - started)
@@ -68,7 +70,8 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
     except Exception as error:  # noqa: BLE001
         cause = (batches and batches.error) or error
         seconds = round(time.monotonic() - started, 3)
-        context.enter(new_entry(job.name, "ingest", "failed", seconds=seconds, error=said(cause)))
+        entry = new_entry(job.name, "ingest", "failed", seconds=seconds, error=said(cause))
+        context.enter_if_possible(entry)
         return Outcome(job.name, "failed", None, seconds=seconds, error=cause)
     seconds = round(time.monotonic() - started, 3)
     if not awaited.all_in:

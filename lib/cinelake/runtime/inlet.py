@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from cinelake.runtime.bad_files import batch_files
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.landing import finish_interrupted
 from cinelake.runtime.settings import is_local, local_path
 
@@ -37,6 +37,10 @@ class Inlet(ABC):
     @abstractmethod
     def extent(self) -> str | None:
         """What has arrived so far, `count:details`; None where nothing can have."""
+
+    def refuse_absence(self, known: str | None) -> None:
+        """Raises LakeError where it is no wonder that nothing has arrived: what held the `known` extent is gone."""
+        del known
 
     @abstractmethod
     def count_since(self, extent: str, known: str | None) -> int:
@@ -73,6 +77,14 @@ class Folder(Inlet):
             finish_interrupted(local_path(self.lake.landing))
         storage = self.lake.storage
         return storage.extent(self.path) if storage.exists(self.path) else None
+
+    def refuse_absence(self, known: str | None) -> None:
+        landing = self.lake.landing
+        if known is not None and not self.lake.storage.exists(landing):
+            raise LakeError(
+                f"the landing area {landing} is not there, and {self.source} came in from it before; mount it "
+                "again, or correct lake.landing"
+            )
 
     def count_since(self, extent: str, known: str | None) -> int:
         # What another kind of inlet has given counts something else.

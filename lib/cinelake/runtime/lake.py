@@ -182,13 +182,18 @@ class Lake:
     # ---- versions and commits
 
     def version(self, table: Table, at_least: int | None = None) -> int | None:
-        """The newest version, or None for a table that does not exist."""
+        """The newest version, or None for a table that does not exist.
+
+        Raises LogDamaged where its commit was cut off.
+        """
         if not self.exists(table):
             return None
         known = max(
             (v for v in (self._versions.get(table.name), at_least) if v is not None), default=None
         )
         newest = self._log(table).newest_version(known)
+        if newest != self._versions.get(table.name):
+            self._log(table).require_whole(newest)
         self._versions[table.name] = newest
         return newest
 

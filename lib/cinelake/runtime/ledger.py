@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cinelake.runtime.books import Books, DayEntry, Entry
-from cinelake.runtime.commits import Note
+from cinelake.runtime.commits import LogDamaged, Note
 from cinelake.runtime.conservation import Balance
 from cinelake.runtime.digest import Digest
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.usage import Usage
 from cinelake.tables.system import JOB_RUNS
 
@@ -30,8 +30,17 @@ class Ledger:
         return Books(self.entries())
 
     def entries(self) -> list[Entry]:
-        """Every entry, oldest first."""
-        self._read_version = self._lake.version(JOB_RUNS) or 0
+        """Every entry, oldest first.
+
+        Raises LakeError where the newest commit was cut off: nothing else would be as it seems.
+        """
+        try:
+            self._read_version = self._lake.version(JOB_RUNS) or 0
+        except LogDamaged as damaged:
+            raise LakeError(
+                f"the ledger {JOB_RUNS.name} is damaged: {damaged}. Where that is its newest commit, remove the "
+                "file: what was done at that time is then found stale, and is done again"
+            ) from damaged
         rows = self._lake.read(JOB_RUNS).toArrow().to_pylist()
         rows.sort(key=lambda row: (row["sequence"], row["started_at"], row["run_id"]))
         return [_entry(row) for row in rows]

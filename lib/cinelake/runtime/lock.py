@@ -6,6 +6,7 @@ instead (turns.py); on other stores Delta's log store arbitrates.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -34,26 +35,16 @@ def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         opened = path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise LakeError(
-            f"the lake {root} cannot be written to: {error.strerror} ({error.filename}); give the user of this "
-            "command write access there, or set lake.root to another place"
-        ) from error
+        raise _unwritable(root, error) from error
     with opened as file:
         try:
             locked(file, wait.total_seconds())
         except BlockingIOError:
             raise LakeBusy(_refusal(path)) from None
-        file.truncate(0)
-        file.write(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "command": " ".join(sys.argv),
-                    "since": f"{datetime.now(UTC):%F %T} UTC",
-                }
-            )
-        )
-        file.flush()
+        try:
+            _sign(file)
+        except OSError as error:
+            raise _unwritable(root, error) from error
         try:
             yield
         finally:
@@ -72,6 +63,23 @@ def locked(file: IO[str], wait_seconds: float) -> None:
             time.sleep(POLL_SECONDS)
         else:
             return
+
+
+def _sign(file: IO[str]) -> None:
+    file.truncate(0)
+    who = {"pid": os.getpid(), "command": " ".join(sys.argv)}
+    file.write(json.dumps(who | {"since": f"{datetime.now(UTC):%F %T} UTC"}))
+    file.flush()
+
+
+def _unwritable(root: Path, error: OSError) -> LakeError:
+    remedy = "give the user of this command write access there"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "make room there, and run it again"
+    return LakeError(
+        f"the lake {root} cannot be written to: {error.strerror} ({error.filename or 'lake.lock'}); {remedy}, or set "
+        "lake.root to another place"
+    )
 
 
 def _refusal(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 def mendable() -> tuple[type[BaseException], ...]:
     """For an `except` clause of a command."""
+    from cinelake.runtime.commits import LogDamaged
     from cinelake.runtime.deliveries import DeliveryRefused
     from cinelake.runtime.graph import GraphError
     from cinelake.runtime.job import JobError
@@ -25,6 +26,7 @@ def mendable() -> tuple[type[BaseException], ...]:
         JobError,
         LakeBusy,
         LakeError,
+        LogDamaged,
         SessionError,
         TrackingError,
         TurnLost,

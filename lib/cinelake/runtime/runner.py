@@ -252,11 +252,13 @@ def _ended(
 ) -> Outcome:
     seconds = round(time.monotonic() - started, 3)
     text = said(error) if error else None
-    context.enter(
-        new_entry(
-            job.name, "job", status, start=window.start, end=window.end, seconds=seconds, error=text
-        )
+    entry = new_entry(
+        job.name, "job", status, start=window.start, end=window.end, seconds=seconds, error=text
     )
+    if status == "failed":
+        context.enter_if_possible(entry)
+    else:
+        context.enter(entry)
     return Outcome(job.name, status, window, seconds=seconds, error=error)
 
 

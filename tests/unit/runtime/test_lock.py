@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from cinelake.runtime import lock
+from cinelake.runtime.lake import LakeError
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.turns import LakeBusy
 
 HOLD = """
 import signal, sys
 from pathlib import Path
+from cinelake.runtime import lock
+from cinelake.runtime.lake import LakeError
 from cinelake.runtime.lock import lake_lock
 with lake_lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -59,3 +65,17 @@ def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
     for _ in range(2):
         with lake_lock(tmp_path):
             pass
+
+
+def test_a_full_disk_is_said_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(lock, "_sign", full)
+    with (
+        pytest.raises(LakeError, match=r"No space left on device .*make room there"),
+        lake_lock(tmp_path),
+    ):
+        raise AssertionError("on a full disk")

@@ -20,8 +20,10 @@ def test_a_file_is_made_once_and_never_half(spark: SparkSession, tmp_path: Path)
     assert storage.put_new(path, "first")
     assert not storage.put_new(path, "second")
     assert storage.text(path) == "first"
-    storage.put(path, "third")
-    assert storage.text(path) == "third"
+    for text in ("third", "fourth"):
+        storage.put(f"{tmp_path}/check", text)
+        assert storage.text(f"{tmp_path}/check") == text
+    assert storage.names(f"{tmp_path}") == ["check", "turns"]
     assert [name for name in storage.names(f"{tmp_path}/turns") if name[0] != "."] == ["ratings"]
 
 

@@ -1,0 +1,26 @@
+"""A landing area that is gone is told from one where nothing has landed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cinelake.runtime.inlet import Folder
+from cinelake.runtime.lake import LakeError
+
+
+def test_a_landing_area_that_is_gone_is_no_source_at_which_nothing_lands(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    storage = SimpleNamespace(exists=lambda path: Path(path).exists())
+    lake: Any = SimpleNamespace(root=str(tmp_path), landing=str(landing), storage=storage)
+    ratings = Folder(lake, "ratings", 10)
+    # A new lake, to which nobody has delivered yet.
+    ratings.refuse_absence(None)
+    with pytest.raises(LakeError, match="landing is not there, and ratings came in from it before"):
+        ratings.refuse_absence("3:1200")
+    # A source that is delivered no more, in an area that is there.
+    landing.mkdir()
+    ratings.refuse_absence("3:1200")
