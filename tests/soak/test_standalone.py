@@ -5,22 +5,28 @@ where something is missing.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 from soak.cluster import Cluster, standalone
-from soak.conftest import Service
+from soak.conftest import AT_REST, SOME_JOBS, Service, differing
 
 import bundle as bundling
 from cinelake.runtime.jars import DELTA
 
+KILLS = 3
 # Says where the package comes from, on the driver and in the Python workers of all executors.
 WHENCE = """
 import json, os, time
@@ -126,6 +132,59 @@ def test_jobs_one_by_one_make_the_tables_of_a_local_run(
     expected, found = reference.content(spark), service.content(spark)
     for name in ("titles", "title_genres"):
         assert found[name] == expected[name]
+
+
+def test_executors_that_are_killed_in_mid_stage_cost_time_and_no_row(
+    spark: SparkSession,
+    some: Service,
+    expected: dict[str, list[str]],
+    cluster: Cluster,
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path / "lake")
+    service.copy_landing(some)
+    words = ["run_cinelake.py", *settings(service.root), *SOME_JOBS]
+    with ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(cluster.submit, bundle, words, at=tmp_path)
+        killed = kill_executors(cluster.log.parent, service.root, submitted)
+        done = summary(submitted.result())
+    print(f"{killed} executors killed", flush=True)
+    assert killed == KILLS
+    assert done["status"] == "succeeded"
+    assert not differing(expected, service.content(spark))
+    again = summary(cluster.submit(bundle, words, at=tmp_path))
+    assert {job["status"] for job in again["jobs"].values()} <= AT_REST
+
+
+def kill_executors(home: Path, root: Path, submitted: Future[Any]) -> int:
+    """Kill an executor of the cluster whose files are in `home` each time that more tables have come into being."""
+    killed, seen = 0, 0
+    while killed < KILLS and not submitted.done():
+        tables = len(list(root.glob("tables/*/*")))
+        running = executors(home)
+        # Some while after a table was begun, a stage is at work.
+        if tables > seen and running:
+            time.sleep(1)
+            with suppress(ProcessLookupError):
+                os.kill(running[killed % len(running)], signal.SIGKILL)
+                killed, seen = killed + 1, tables + 1
+        time.sleep(0.2)
+    return killed
+
+
+def executors(home: Path) -> list[int]:
+    """The processes of executors, which work in folders of their workers."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes()
+            if (
+                b"CoarseGrainedExecutorBackend" in words
+                and home in (process / "cwd").resolve().parents
+            ):
+                found.append(int(process.name))
+    return sorted(found)
 
 
 def test_what_is_wrong_is_said_before_any_table_is_touched(

@@ -52,7 +52,7 @@ def _archive(jars: Sequence[Path]) -> Path | None:
         with locked("classes"):
             if not path.exists() and not refusal.exists():
                 _forget_unused(path.parent)
-                _make_archive(path, refusal)
+                _make_archive(path, refusal, jars)
     if not path.exists():
         return None
     # The time of the last use, by which the unused ones are told.
@@ -68,7 +68,7 @@ def _forget_unused(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _make_archive(path: Path, refusal: Path) -> None:
+def _make_archive(path: Path, refusal: Path, jars: Sequence[Path]) -> None:
     """Run a small piece of typical work in a JVM that writes down at its end which classes it loaded."""
     log.warning(
         "making an archive of Java classes so that later sessions start faster (once, about 30 s)"
@@ -77,7 +77,13 @@ def _make_archive(path: Path, refusal: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.jsa")
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "cinelake.runtime.class_rehearsal", str(partial)],
+            [
+                sys.executable,
+                "-m",
+                "cinelake.runtime.class_rehearsal",
+                str(partial),
+                *map(str, jars),
+            ],
             capture_output=True,
             text=True,
             timeout=600,

@@ -1,6 +1,7 @@
 """The process that makes a class archive: a small piece of typical work in a JVM that notes which classes it loads.
 
-Run by `class_archive`, as a module with the path of the archive to make.
+Run by `class_archive`, as a module with the path of the archive to make and those of the jars before Spark's own: an
+archive fits no other class path.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.jars import DELTA
 from cinelake.runtime.session import create, java_options, when_started_by_us
 from cinelake.runtime.settings import Settings
 
 
-def make_archive(archive: Path) -> None:
+def make_archive(archive: Path, jars: Sequence[str]) -> None:
     """Load the classes that most sessions load: a Delta table written, replaced, merged into and read."""
-    jars = DELTA.resolve()
     lake = Path(tempfile.mkdtemp(prefix="cinelake-rehearsal-"))
     settings = Settings.model_validate(
         {
@@ -36,7 +36,7 @@ def make_archive(archive: Path) -> None:
         }
     )
     conf = when_started_by_us(settings, None)
-    conf["spark.driver.extraClassPath"] = os.pathsep.join(map(str, jars))
+    conf["spark.driver.extraClassPath"] = os.pathsep.join(jars)
     conf["spark.driver.extraJavaOptions"] = shlex.join(
         [*java_options(settings, None), f"-XX:ArchiveClassesAtExit={archive}"]
     )
@@ -69,4 +69,4 @@ def _typical_work(spark: SparkSession, path: str) -> None:
 
 
 if __name__ == "__main__":
-    make_archive(Path(sys.argv[1]))
+    make_archive(Path(sys.argv[1]), sys.argv[2:])

@@ -62,7 +62,10 @@ def test_archives_that_nobody_uses_any_more_are_deleted(
     os.utime(old, (0, 0))
 
     def making(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        Path(command[-1]).touch()
+        # The class path that it is for comes after it.
+        *_, archive, first = command
+        assert first == str(jars[0])
+        Path(archive).touch()
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(class_archive.subprocess, "run", making)
