@@ -123,6 +123,14 @@ class SparkSettings(Section):
         default_factory=dict, description="Any other Spark setting, by its full name."
     )
 
+    @field_validator("conf", mode="before")
+    @classmethod
+    def _as_spark_writes(cls, conf: Any) -> Any:
+        """Yes and no, which TOML has values for, as Spark has them; pydantic does so with numbers."""
+        if not isinstance(conf, dict):
+            return conf
+        return {k: str(v).lower() if isinstance(v, bool) else v for k, v in conf.items()}
+
     @field_validator("conf")
     @classmethod
     def _no_credentials(cls, conf: dict[str, str]) -> dict[str, str]:

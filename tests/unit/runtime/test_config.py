@@ -253,6 +253,7 @@ def test_credentials_of_a_store_are_refused_with_the_place_where_they_belong(
     [
         "spark.conf.spark.hadoop.fs.s3a.aws.credentials.provider=org.x.Provider",
         "spark.conf.spark.hadoop.fs.s3a.endpoint=http://127.0.0.1:9000",
+        "spark.conf.spark.hadoop.fs.s3a.path.style.access=true",
         "lake.root=abfss://container@account.dfs.core.windows.net/lake",
     ],
 )
