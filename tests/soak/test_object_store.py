@@ -21,7 +21,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
         yield running
 
 
-def test_a_lake_on_s3_has_the_tables_of_one_some_and_tells_no_credentials(
+def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials(
     spark: SparkSession,
     store: ObjectStore,
     some: Service,
@@ -35,7 +35,8 @@ def test_a_lake_on_s3_has_the_tables_of_one_some_and_tells_no_credentials(
     told = {
         "spark.conf.spark.eventLog.enabled": "true",
         "spark.conf.spark.eventLog.dir": str(events),
-        # A file of the session's own words, whatever the level.
+        "spark.conf.spark.eventLog.compress": "false",
+        # All that Spark and Hadoop have to say.
         "spark.conf.spark.log.level": "INFO",
     }
     process = service.command("config", "then", *SOME_JOBS, "then", "fsck", **told)
