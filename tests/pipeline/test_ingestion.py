@@ -118,6 +118,19 @@ def test_a_batch_that_dies_half_way_is_taken_once_by_the_next_run(
     assert Ledger(ratings.lake).books().rows("bronze_ratings", date.min, date.max) == 1
 
 
+@pytest.mark.thorough
+def test_half_a_note_of_the_first_batch_is_no_reason_never_to_begin(ratings: Service) -> None:
+    land(ratings, "one", line("a"))
+    # What a full disk, or a kill at that moment, leaves of it.
+    half = ratings.root / "checkpoints" / "ratings" / "offsets" / ".0.8d6f.tmp"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    (report,) = ratings.run().reports
+    assert report.error is None
+    assert events(ratings) == ["a"]
+    assert not half.exists()
+
+
 def _nothing():  # type: ignore[no-untyped-def]
     from contextlib import nullcontext
 

@@ -288,6 +288,10 @@ class Lake:
 
         `mode` is Spark's output mode: with `update`, groups of which something has changed.
         """
+        begun = self.storage.names(f"{checkpoint}/offsets")
+        if begun and not any(name.isdigit() for name in begun):
+            # Who is killed, or out of disk, at the first note of a stream leaves half of one, over which none begins.
+            self.storage.remove(f"{checkpoint}/offsets")
         return (
             lines.writeStream.option("checkpointLocation", checkpoint)
             .outputMode(mode)
