@@ -179,7 +179,10 @@ def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 @pytest.fixture(scope="session")
 def some(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """A lake in a folder on which some jobs have run in peace."""
+    """A lake in a folder on which some jobs have run in peace; SOME names the folder of one from before."""
+    kept = os.environ.get("SOME")
+    if kept is not None:
+        return Service(Path(kept) / "lake")
     service = Service(tmp_path_factory.mktemp("some") / "lake")
     service.run("ingest", "movielens", str(folder), "then", *SOME_JOBS)
     return service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -48,8 +48,10 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         tables = sorted(all_tables().values(), key=lambda table: table.name)
         found = list(findings(workspace.context(), tables, thorough=thorough))
         for finding in found:
-            notices.print(f"{finding.where}: {finding.what}", style="red", markup=False, highlight=False)  # fmt: skip
-            notices.print(f"  {finding.remedy}", markup=False, highlight=False)
+            # Whole lines, for a remedy is a command to be copied.
+            as_it_is: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+            notices.print(f"{finding.where}: {finding.what}", style="red", **as_it_is)
+            notices.print(f"  {finding.remedy}", **as_it_is)
         there = sum(workspace.lake.exists(table) for table in tables)
         typer.echo(
             f"{there} tables, {len(found)} findings" if found else f"{there} tables, all whole"
