@@ -87,9 +87,12 @@ def test_a_full_disk_is_said_and_room_is_all_that_it_takes(
     assert len(full) >= 2
     for name in full:
         assert codes[name] == 1
-        said = (told / f"{name}.out").read_text() + (told / f"{name}.err").read_text()
-        assert re.search("No space left on device|disk is full", said), said[-3000:]
-        assert "Traceback" not in said, said[-3000:]
+        out, err = ((told / f"{name}.{kind}").read_text() for kind in ("out", "err"))
+        assert "Traceback" not in err, err[-3000:]
+        jobs = json.loads(out.strip().splitlines()[-1])["jobs"].values()
+        errors = [job["error"] for job in jobs if job["status"] == "failed"]
+        assert errors
+        assert all(re.search("No space left|disk is full", error) for error in errors), errors
     healed = Service(told / "lake")
     assert not differing(expected, healed.content(spark))
     assert healed.at_rest()

@@ -24,6 +24,17 @@ from cinelake.tables.contract import Model
 
 log = logging.getLogger(__name__)
 
+# What the operating system says; causes of another kind may quote rows.
+OF_THE_MACHINE = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Input/output error",
+    "Stale file handle",
+    "Too many open files",
+    "Connection refused",
+)
+
 
 @dataclass
 class Context:
@@ -73,7 +84,10 @@ def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) ->
 
 
 def said(error: BaseException) -> str:
-    """What an error says, fit for ledgers and logs: Spark's own errors end where they begin to quote rows."""
+    """What an error says, fit for ledgers and logs: Spark's own errors end where they begin to quote rows.
+
+    What the machine lacked is said with them, however deep it stands among the causes.
+    """
     if isinstance(error, Py4JJavaError):
         java: Any = error.java_exception
         # Spark says so of whatever went wrong in a thread of its own.
@@ -84,7 +98,9 @@ def said(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     else:
         return f"{type(error).__name__}: {error}"[:2000]
-    return text.strip().splitlines()[0][:500]
+    first = text.strip().splitlines()[0][:500]
+    lacked = next((reason for reason in OF_THE_MACHINE if reason in str(error)), None)
+    return first if lacked is None or lacked in first else f"{lacked}: {first}"
 
 
 def new_run_id() -> str:
