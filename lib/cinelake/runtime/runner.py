@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -125,7 +126,9 @@ def _compute(
             job.function(run)
         run.refuse_missing_outputs()
     except BaseException as error:
-        tracker.finish("FAILED", said(error))
+        # On a full disk nothing can be kept for MLflow, either; what counts is why the job failed.
+        with suppress(OSError):
+            tracker.finish("FAILED", said(error))
         raise
     run.warnings += away(tracker)
     usage = usage_of(spark, run_id)
