@@ -107,11 +107,11 @@ def test_a_batch_that_dies_half_way_is_taken_once_by_the_next_run(
     land(ratings, "one", line("a"), "{ torn")
     place = (Publisher, "_audit") if moment == "before bronze" else (Ledger, "record")
     died = OSError("the machine is gone")
-    with (
-        patch.object(*place, side_effect=died),
-        pytest.raises(OSError, match="gone") if moment == "after bronze" else _nothing(),
-    ):
-        ratings.run()
+    with patch.object(*place, side_effect=died):
+        # That it failed cannot always be entered, and is said all the same.
+        (report,) = ratings.run().reports
+    assert report.status == "failed"
+    assert "the machine is gone" in (report.error or "")
     assert ratings.run().succeeded
     assert events(ratings) == ["a"]
     assert ratings.lake.read(QUARANTINE).count() == 1
@@ -129,12 +129,6 @@ def test_half_a_note_of_the_first_batch_is_no_reason_never_to_begin(ratings: Ser
     assert report.error is None
     assert events(ratings) == ["a"]
     assert not half.exists()
-
-
-def _nothing():  # type: ignore[no-untyped-def]
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 @pytest.mark.thorough
