@@ -68,8 +68,9 @@ class Candidates:
 
     @property
     def chances(self) -> Matrix:
-        found: Matrix = 1 / (1 + np.exp(-self.odds))
-        return np.where(self.titles >= 0, found, 0.0)
+        """Float32; of no title they mean nothing."""
+        found: Matrix = 1 / (1 + np.exp(-self.odds.astype(np.float32)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def compose(
     pages = np.full((profiles, grid.rows), -1)
     slots = np.full((profiles, grid.rows, grid.titles), -1)
     kernels.composed(
-        given.titles,
+        given.titles.astype(np.int32, copy=False),
         given.chances,
         (offers.kinds, offers.least, offers.most, offers.always),
         tastes,

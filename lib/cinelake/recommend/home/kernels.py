@@ -1,64 +1,17 @@
-"""The loops of pages, compiled (Numba): what is taken next depends on all that was taken before.
+"""The loops of composition (compose.py): what is taken next depends on all that was taken before.
 
-All work in place, profile by profile, on arrays of a tile of profiles (making.py). They are compiled for the types they
-are called with when they are first called, and kept on disk beside this file where it is on one.
+All work in place, profile by profile, on arrays of a tile of profiles (making.py): titles are int32, chances float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar, cast
-
 import numpy as np
-from numba import njit
 
+from cinelake.recommend.home.compiled import compiled
 from cinelake.recommend.scoring import Matrix
 
-F = TypeVar("F", bound=Callable[..., object])
-# A file inside an archive, as `--py-files cinelake.zip` has it, has no place beside it.
-KEPT = Path(__file__).is_file()
-
-
-def compiled(loop: F) -> F:
-    """The same function, compiled when it is first called."""
-    return cast(F, njit(loop, cache=KEPT, nogil=True))
-
-
-@compiled
-def filled(best: Matrix, first: Matrix, shelves: Matrix, titles: Matrix) -> None:
-    """Put the titles of each profile `(profiles, best)` into the rows of `titles (profiles, rows, width)`, in order.
-
-    Title `t` belongs to the rows `shelves[first[t]:first[t + 1]]`. What is left of a row stays as it is.
-    """
-    profiles, rows, width = titles.shape
-    count = np.zeros(rows, np.int64)
-    for profile in range(profiles):
-        count[:] = 0
-        for title in best[profile]:
-            if title < 0:
-                break
-            for at in range(first[title], first[title + 1]):
-                row = shelves[at]
-                if count[row] < width:
-                    titles[profile, row, count[row]] = title
-                    count[row] += 1
-
-
-@compiled
-def ordered(worth: Matrix, order: Matrix) -> None:
-    """Put into `order` the cells of each row by their worth `(profiles, rows, width)`, the best first; equals as they
-    came. Rows come nearly in order, so each cell finds its place among those before it.
-    """
-    profiles, rows, width = worth.shape
-    for profile in range(profiles):
-        for row in range(rows):
-            for cell in range(width):
-                value, place = worth[profile, row, cell], cell
-                while place > 0 and worth[profile, row, order[profile, row, place - 1]] < value:
-                    order[profile, row, place] = order[profile, row, place - 1]
-                    place -= 1
-                order[profile, row, place] = cell
+# Less than any difference between rows that matters, and more than sums are off by rounding.
+_ROUNDING = 1e-12
 
 
 @compiled
@@ -80,70 +33,115 @@ def composed(
     has one; `genres` are those of title `t` at `[first[t]:first[t + 1]]`, `first, genre, share`.
     """
     profiles, rows, _ = titles.shape
-    kinds, least, most, always = offered
+    kinds, least, most, _ = offered
     theta, phi = looked_at
     places, cells = slots.shape[1], slots.shape[2]
     # The number of the place, counted over all profiles, at which a title was used last.
     used = np.zeros(len(genres[0]) - 1, np.int64)
     worth, more = np.zeros(rows), np.zeros((rows, tastes.shape[1]))
-    count, waits = np.zeros(rows, np.int64), np.zeros(len(most), np.bool_)
+    count, reach = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    bound, slope = np.zeros(rows), np.zeros(tastes.shape[1])
+    covered, waits = np.zeros(tastes.shape[1]), np.zeros(len(most), np.bool_)
+    is_stale, is_out, left = np.ones(rows, np.bool_), np.zeros(rows, np.bool_), most.copy()
+    may_stand = np.zeros(rows, np.bool_)
     for profile in range(profiles):
-        begin, covered, left = profile * places, np.zeros(tastes.shape[1]), most.copy()
-        is_stale, is_taken = np.ones(rows, np.bool_), np.zeros(rows, np.bool_)
+        begin = profile * places
+        covered[:], left[:], is_stale[:], is_out[:] = 0.0, most, True, False
+        own = titles[profile], chances[profile]
         for place in range(places):
-            _refreshed(
-                (titles[profile], chances[profile]),
-                (is_taken, is_stale),
-                (used, begin, phi, cells),
-                genres,
-                (worth, count, more),
-            )
-            may_stand = ~is_taken & (left[kinds] > 0) & (count >= least)
-            waits[:] = False
-            waits[kinds[may_stand]] = True
-            waits &= always & (left == most)
-            # The last places belong to the kinds that a page always has.
-            if waits.sum() >= places - place:
-                may_stand &= waits[kinds]
-            if place < len(preferred):
-                goes_first = may_stand & (kinds == preferred[place])
-                may_stand = goes_first if goes_first.any() else may_stand
-            chosen, greatest = -1, -np.inf
             for row in range(rows):
-                if not may_stand[row]:
-                    continue
-                value = theta[place] * worth[row]
-                if diversity > 0:
-                    value += diversity * _covering(
-                        theta[place], more[row], covered, tastes[profile]
+                is_out[row] |= left[kinds[row]] == 0
+                if is_stale[row] and not is_out[row]:
+                    worth[row], count[row], reach[row] = _looked_over(
+                        (own[0][row], own[1][row]), used, begin, phi, cells, genres, more[row]
                     )
-                if value > greatest:
-                    chosen, greatest = row, value
+                    is_stale[row] = False
+                may_stand[row] = not is_out[row] and count[row] >= least[row]
+            _narrowed(may_stand, offered, left, waits, places - place)
+            if place < len(preferred):
+                _first(may_stand, kinds, preferred[place])
+            for genre in range(len(slope)):
+                slope[genre] = diversity * theta[place] * tastes[profile, genre]
+                slope[genre] /= 1 + covered[genre]
+            chosen = _greatest(
+                may_stand, (theta[place], diversity), (worth, more, bound),
+                (slope, covered, tastes[profile]),
+            )  # fmt: skip
             if chosen < 0:
                 break
             pages[profile, place] = chosen
-            is_taken[chosen] = True
+            is_out[chosen] = True
             left[kinds[chosen]] -= 1
-            covered += theta[place] * more[chosen]
-            _taken(titles[profile], chosen, used, begin, place, slots[profile, place], is_stale)
+            for genre in range(len(covered)):
+                covered[genre] += theta[place] * more[chosen, genre]
+            _taken(own[0], chosen, used, begin, place, slots[profile, place])
+            _marked(own[0], (is_out, is_stale, reach), used, begin + place + 1)
 
 
 @compiled
-def _refreshed(
-    row_titles: tuple[Matrix, Matrix],
-    state: tuple[Matrix, Matrix],
-    page: tuple[Matrix, int, Matrix, int],
-    genres: tuple[Matrix, Matrix, Matrix],
-    found: tuple[Matrix, Matrix, Matrix],
+def _narrowed(
+    may_stand: Matrix,
+    offered: tuple[Matrix, Matrix, Matrix, Matrix],
+    left: Matrix,
+    waits: Matrix,
+    places: int,
 ) -> None:
-    """Look over the rows of which titles have been taken since."""
-    (titles, chances), (is_taken, is_stale), (used, begin, phi, cells) = row_titles, state, page
-    worth, count, more = found
-    for row in range(len(titles)):
-        if is_stale[row] and not is_taken[row]:
-            own = titles[row], chances[row]
-            worth[row], count[row] = _looked_over(own, used, begin, phi, cells, genres, more[row])
-            is_stale[row] = False
+    """The last places belong to the kinds that a page always has."""
+    kinds, _, most, always = offered
+    waits[:] = False
+    number = 0
+    for row in range(len(may_stand)):
+        kind = kinds[row]
+        if may_stand[row] and always[kind] and left[kind] == most[kind] and not waits[kind]:
+            waits[kind] = True
+            number += 1
+    if number >= places:
+        for row in range(len(may_stand)):
+            may_stand[row] &= waits[kinds[row]]
+
+
+@compiled
+def _first(may_stand: Matrix, kinds: Matrix, preferred: int) -> None:
+    """Where a row of the preferred kind may stand, no other may."""
+    for row in range(len(may_stand)):
+        if may_stand[row] and kinds[row] == preferred:
+            may_stand &= kinds == preferred
+            return
+
+
+@compiled
+def _greatest(
+    may_stand: Matrix,
+    weights: tuple[float, float],
+    rows: tuple[Matrix, Matrix, Matrix],
+    profile: tuple[Matrix, Matrix, Matrix],
+) -> int:
+    """The row that adds most, of equals the first; −1 where none may stand.
+
+    What a row adds is bounded by its tangent, for the logarithm is concave; so it is worked out for few.
+    """
+    (theta, diversity), (worth, more, bound), (slope, covered, taste) = weights, rows, profile
+    likely, greatest, chosen = -1, -np.inf, -1
+    for row in range(len(may_stand)):
+        if not may_stand[row]:
+            continue
+        total = theta * worth[row]
+        for genre in range(len(slope)):
+            total += slope[genre] * more[row, genre]
+        bound[row] = total
+        if likely < 0 or total > bound[likely]:
+            likely = row
+    if likely < 0 or diversity == 0:
+        return likely
+    greatest = theta * worth[likely] + diversity * _covering(theta, more[likely], covered, taste)
+    chosen = likely
+    for row in range(len(may_stand)):
+        if not may_stand[row] or row == likely or bound[row] < greatest - _ROUNDING:
+            continue
+        value = theta * worth[row] + diversity * _covering(theta, more[row], covered, taste)
+        if value > greatest or (value == greatest and row < chosen):
+            chosen, greatest = row, value
+    return chosen
 
 
 @compiled
@@ -155,23 +153,22 @@ def _looked_over(
     cells: int,
     genres: tuple[Matrix, Matrix, Matrix],
     more: Matrix,
-) -> tuple[float, int]:
-    """What a row is worth as it is now, what is free of it moved up, and how many titles that are; its genres into
-    `more`.
+) -> tuple[float, int, int]:
+    """What a row is worth as it is now, what is free of it moved up, how many titles that are, and among how many they
+    stand; its genres into `more`.
     """
     (titles, chances), (first, genre, share) = own, genres
-    worth, count = 0.0, 0
+    worth, count, reach = 0.0, 0, 0
     more[:] = 0.0
-    for cell in range(len(titles)):
-        title = titles[cell]
-        if title < 0 or count == cells:
-            break
+    while reach < len(titles) and titles[reach] >= 0 and count < cells:
+        title = titles[reach]
         if used[title] <= begin:
-            worth += phi[count] * chances[cell]
+            worth += phi[count] * chances[reach]
             for at in range(first[title], first[title + 1]):
                 more[genre[at]] += phi[count] * share[at]
             count += 1
-    return worth, count
+        reach += 1
+    return worth, count, reach
 
 
 @compiled
@@ -179,25 +176,18 @@ def _covering(theta: float, more: Matrix, covered: Matrix, taste: Matrix) -> flo
     """What a row adds to having something of all that a profile likes."""
     found = 0.0
     for genre in range(len(covered)):
-        if more[genre] > 0:
+        if more[genre] > 0 and taste[genre] > 0:
             found += taste[genre] * np.log1p(theta * more[genre] / (1 + covered[genre]))
     return found
 
 
 @compiled
 def _taken(
-    titles: Matrix,
-    chosen: int,
-    used: Matrix,
-    begin: int,
-    place: int,
-    slots: Matrix,
-    is_stale: Matrix,
+    titles: Matrix, chosen: int, used: Matrix, begin: int, place: int, slots: Matrix
 ) -> None:
-    """Use the titles of the chosen row, and mark the rows that hold one of them."""
-    rows, width = titles.shape
+    """Use the titles of the chosen row."""
     number = 0
-    for cell in range(width):
+    for cell in range(titles.shape[1]):
         title = titles[chosen, cell]
         if title < 0 or number == len(slots):
             break
@@ -205,11 +195,16 @@ def _taken(
             used[title] = begin + place + 1
             slots[number] = cell
             number += 1
-    for row in range(rows):
-        for cell in range(width):
-            title = titles[row, cell]
-            if title < 0:
-                break
-            if used[title] == begin + place + 1:
+
+
+@compiled
+def _marked(titles: Matrix, state: tuple[Matrix, Matrix, Matrix], used: Matrix, stamp: int) -> None:
+    """Mark the rows that have lost a title with this stamp: of those that they were looked over for."""
+    is_out, is_stale, reach = state
+    for row in range(len(titles)):
+        if is_out[row]:
+            continue
+        for cell in range(reach[row]):
+            if used[titles[row, cell]] == stamp:
                 is_stale[row] = True
                 break

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from cinelake.recommend.home.compose import Candidates, compose
+from cinelake.recommend.home.compose import compose
 from cinelake.recommend.home.context import Circumstances
 from cinelake.recommend.home.crowds import Crowd, Crowds, Positions
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.home.rules import First
-from cinelake.recommend.home.shelving import OwnRows, Shelving, joined
+from cinelake.recommend.home.shelving import OwnRows, Shelving
 from cinelake.recommend.home.slots import Editing, Slots
 from cinelake.recommend.rows.kind import ANCHOR
 from cinelake.recommend.scoring import Matrix, cells
 
 Batches = Iterator[pa.RecordBatch]
+# What is told of a tile beside its row.
+TILE = ("title_id", "score", "because", "episode_id", "position_s", "propensity")
+# More than a page may have.
+MOST_ROWS = 1 << 20
 
 
 class Maker:
@@ -31,9 +34,10 @@ class Maker:
         self.crowds = Crowds(plan, self.positions)
         self.shelving = Shelving(plan, self.positions)
         self.editing = Editing(plan, len(self.shelving.own_kinds))
+        self._of_market: dict[str, tuple[pa.Array, pa.Array, pa.Array]] = {}
 
     def make(self, batch: pa.RecordBatch) -> Batches:
-        """Batches of tiles, of the schema of `pages`."""
+        """Batches of the rows of pages, of the schema `ROWS` of pages.py."""
         for crowd in self.crowds.of(batch):
             yield from self._pages(crowd)
 
@@ -42,18 +46,14 @@ class Maker:
         shelving = self.shelving
         own = shelving.own(crowd)
         crowd = shelving.without_kept(crowd, own)
-        shared, offers = shelving.shared(crowd), shelving.offers(crowd.market)
+        rows, offers = shelving.shared(crowd), shelving.offers(crowd.market)
         tastes = self._tastes(crowd.batch)
         first = [shelving.kind[rule.kind] for rule in plan.rules.rules if isinstance(rule, First)]
-        every = np.arange(len(crowd))[:, None, None]
         made = []
         for number, circumstances in enumerate(plan.circumstances):
-            rows = joined(shelving.own_at(own, circumstances, len(crowd)), shared)
-            at = np.where(rows.titles >= 0, rows.titles, 0)
-            worth = crowd.odds[every, at] + plan.at[crowd.market][number][at]
-            worth = np.where(np.isnan(rows.odds), worth, rows.odds)
-            rows = replace(rows, odds=worth).in_order(worth)
-            given = Candidates(rows.titles, rows.odds)
+            shelving.own_at(own, circumstances, rows)
+            here = plan.at[crowd.market][number].astype(np.float32)
+            given, title_at = rows.in_order(crowd.odds, here)
             looked_at = plan.attention.of(
                 circumstances.device_class, plan.grid.rows, plan.grid.titles
             )
@@ -62,14 +62,14 @@ class Maker:
             candidate = page.rows[profile, row]
             cell = profile, candidate, page.slots[profile, row, position]
             slots = Slots(
-                profile, row, position, candidate, rows.titles[cell], rows.odds[cell],
-                rows.title_at[cell], rows.row_at[profile, candidate], np.full(len(row), np.nan),
+                profile, row, position, candidate, given.titles[cell], given.odds[cell],
+                title_at[cell], rows.row_at[profile, candidate], np.full(len(row), np.nan),
             )  # fmt: skip
             self.editing.explored(slots, crowd, number)
             made.append(self.editing.ruled(slots, crowd, number))
-        because = self._because(crowd, made)
+        because, texts = self._because(crowd, made), self._texts(own)
         for circumstances, slots, sources in zip(plan.circumstances, made, because, strict=True):
-            yield self._told(slots, crowd, circumstances, own, sources)
+            yield self._told(slots, crowd, circumstances, own, texts, sources)
 
     def _tastes(self, batch: pa.RecordBatch) -> Matrix:
         """Shares of genres among what each profile liked; even shares where nothing is known."""
@@ -111,53 +111,67 @@ class Maker:
         crowd: Crowd,
         circumstances: Circumstances,
         own: OwnRows,
+        texts: pa.Array,
         sources: pa.Array,
     ) -> pa.RecordBatch:
-        count = len(slots.title)
-        nowhere = slots.title_at < 0
-        at = pa.array(np.where(nowhere, 0, slots.title_at), mask=nowhere)
-        rows = self._called(slots, own, crowd.market)
-        anchors = rows.pop("anchor")
+        """A row each of the pages, with its tiles as `TILE`."""
+        begins = np.flatnonzero(np.diff(slots.profile * MOST_ROWS + slots.row, prepend=-1))
+        ends = np.append(begins, len(slots.row)).astype(np.int32)
+        at = _places(slots.title_at)
+        tiles = pa.StructArray.from_arrays(
+            [
+                self.plan.ids.take(pa.array(slots.title)),
+                pa.array(1 / (1 + np.exp(-slots.odds.astype(np.float64)))),
+                sources,
+                own.told.field("episode_id").take(at),
+                own.told.field("position_s").take(at),
+                pa.array(slots.propensity, mask=np.isnan(slots.propensity)),
+            ],
+            names=TILE,
+        )
+        candidate, row_at = slots.candidate[begins], _places(slots.row_at[begins])
+        kinds, keys, whole = (part.take(pa.array(candidate)) for part in self._words(crowd.market))
         columns = {
-            "profile_id": crowd.batch.column("profile_id").take(pa.array(slots.profile)),
-            "device_class": pa.repeat(circumstances.device_class, count),
-            "daypart": pa.repeat(circumstances.daypart, count),
-            "row": pa.array(slots.row.astype(np.int32)),
-            "position": pa.array(slots.position.astype(np.int32)),
-            "title_id": self.plan.ids.take(pa.array(slots.title)),
-            **rows,
-            "score": pa.array(1 / (1 + np.exp(-slots.odds.astype(np.float64)))),
-            "because": pa.compute.coalesce(anchors, sources),
-            "episode_id": own.told.field("episode_id").take(at),
-            "position_s": own.told.field("position_s").take(at),
-            "propensity": pa.array(slots.propensity, mask=np.isnan(slots.propensity)),
+            "profile_id": crowd.batch.column("profile_id").take(pa.array(slots.profile[begins])),
+            "device_class": pa.repeat(circumstances.device_class, len(begins)),
+            "daypart": pa.repeat(circumstances.daypart, len(begins)),
+            "row": pa.array(slots.row[begins].astype(np.int32)),
+            "row_kind": kinds,
+            "row_key": pa.compute.coalesce(own.keys.take(row_at), keys),
+            "row_text": pa.compute.coalesce(texts.take(row_at), whole),
+            "anchor": own.anchors.take(row_at),
+            "tiles": pa.ListArray.from_arrays(pa.array(ends), tiles),
         }
         return pa.RecordBatch.from_pydict(columns)
 
-    def _called(self, slots: Slots, own: OwnRows, market: str) -> dict[str, pa.Array]:
-        """Kind, key, text and anchor of the rows that tiles stand in."""
-        kinds = [self.plan.kinds[at] for at in self.shelving.own_kinds.tolist()]
-        whole = [(kind.kind, "", kind.text) for kind in kinds]
-        whole += [(shelf.kind, shelf.key, shelf.text) for shelf in self.shelving.shelves(market)]
-        pairs, of_tile = np.unique(
-            np.stack([slots.candidate, slots.row_at]), axis=1, return_inverse=True
-        )
-        told = []
-        for candidate, row in pairs.T.tolist():
-            kind, key, text = whole[candidate]
-            anchor = own.anchors[row].as_py() if row >= 0 else None
-            key = own.keys[row].as_py() if row >= 0 else key
-            told.append((kind, key, text.replace(ANCHOR, self._name(anchor)), anchor))
-        names = ("row_kind", "row_key", "row_text", "anchor")
-        of_tiles = pa.array(of_tile.reshape(-1))
-        return {
-            name: pa.array([row[n] for row in told], pa.string()).take(of_tiles)
-            for n, name in enumerate(names)
-        }
+    def _words(self, market: str) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Kind, key and text of the candidate rows of a market; those of profiles' own say more by themselves."""
+        if market not in self._of_market:
+            kinds = [self.plan.kinds[at] for at in self.shelving.own_kinds.tolist()]
+            told = [(kind.kind, "", kind.text) for kind in kinds]
+            told += [(shelf.kind, shelf.key, shelf.text) for shelf in self.shelving.shelves(market)]
+            kind, key, text = (pa.array(part, pa.string()) for part in zip(*told, strict=True))
+            self._of_market[market] = kind, key, text
+        return self._of_market[market]
 
-    def _name(self, title: str | None) -> str:
-        return self._names.get(title or "", f"title {title}")
+    def _texts(self, own: OwnRows) -> pa.Array:
+        """What stands over each own row; of one that is too many, which stands nowhere, that of any."""
+        place = np.minimum(own.place, len(self.shelving.own_kinds) - 1)
+        kinds = [self.plan.kinds[at] for at in self.shelving.own_kinds[place].tolist()]
+        texts = [
+            kind.text.replace(ANCHOR, self._name(anchor)) if anchor else kind.text
+            for kind, anchor in zip(kinds, own.anchors.to_pylist(), strict=True)
+        ]
+        return pa.array(texts, pa.string())
+
+    def _name(self, title: str) -> str:
+        return self._names.get(title, f"title {title}")
 
     @cached_property
     def _names(self) -> dict[str, str]:
         return dict(zip(self.plan.ids.to_pylist(), self.plan.names, strict=True))
+
+
+def _places(at: Matrix) -> pa.Array:
+    """For `take`: null where nothing is told."""
+    return pa.array(np.maximum(at, 0), mask=at < 0)

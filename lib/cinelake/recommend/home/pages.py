@@ -16,24 +16,26 @@ from functools import reduce
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cinelake.recommend.home.making import Batches, Maker
+from cinelake.recommend.home.making import TILE, Batches, Maker
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.rows.kind import OPTIONAL, Known, RowKind
-from cinelake.tables.home import HOME_PAGES
 
 OWN = (
     "array<struct<kind: string, key: string, anchor: string, device_class: string, daypart: string, place: int, "
     "titles: array<struct<title_idx: int, added: double, odds: double, episode_id: string, position_s: double>>>>"
 )
-# In the order in which they are made.
+# What a page is made of: a row each, with its tiles.
+ROWS = (
+    "profile_id string, device_class string, daypart string, row int, row_kind string, row_key string, "
+    "row_text string, anchor string, tiles array<struct<title_id: string, score: double, because: string, "
+    "episode_id: string, position_s: double, propensity: double>>"
+)
 COLUMNS = (
     "profile_id", "device_class", "daypart", "row", "position", "title_id", "row_kind", "row_key", "row_text", "score",
     "because", "episode_id", "position_s", "propensity",
 )  # fmt: skip
-SCHEMA = StructType([HOME_PAGES.schema[name] for name in COLUMNS])
 
 
 def gathered(kinds: Sequence[RowKind], known: Known, numbers: DataFrame) -> DataFrame:
@@ -92,5 +94,12 @@ def pages(profiles: DataFrame, plan: Plan) -> DataFrame:
                 if batch.num_rows:
                     yield from maker.make(batch)
 
-    # Python, because Spark has no blocked matrix product, and what a page takes next depends on what it has.
-    return source.mapInArrow(make, SCHEMA)
+    # Python, because Spark has no blocked matrix product, and what a page takes next depends on what it has. What the
+    # tiles of a row have in common comes once from there.
+    rows = source.mapInArrow(make, ROWS)
+    tiles = rows.select("*", F.posexplode("tiles").alias("position", "_tile"))
+    because = F.coalesce("anchor", "_tile.because").alias("because")
+    told = {"because": because} | {
+        name: F.col(f"_tile.{name}").alias(name) for name in TILE if name != "because"
+    }
+    return tiles.select(*(told.get(name, F.col(name)) for name in COLUMNS))

@@ -8,12 +8,13 @@ none.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from cinelake.recommend.home import kernels
-from cinelake.recommend.home.compose import RowOffers
+from cinelake.recommend.home import candidates
+from cinelake.recommend.home.compose import Candidates, RowOffers
 from cinelake.recommend.home.context import Circumstances
 from cinelake.recommend.home.crowds import Crowd, Positions
 from cinelake.recommend.home.plan import Plan
@@ -23,8 +24,6 @@ from cinelake.recommend.scoring import Matrix, cells
 
 # Titles that are worth most, from which rows take theirs.
 BEST = 800
-# Less than any odds: titles that may not be shown.
-CLOSED = np.float32(-np.inf)
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,24 @@ class Rows:
     title_at: Matrix
     row_at: Matrix
 
-    def in_order(self, worth: Matrix) -> Rows:
-        """The best of each row first; equals as they came."""
-        order = np.empty(worth.shape, np.int64)
-        kernels.ordered(np.where(self.titles >= 0, worth + self.added, -np.inf), order)
-        parts = {
-            name: np.take_along_axis(getattr(self, name), order, axis=2)
-            for name in ("titles", "added", "odds", "title_at")
-        }
-        return replace(self, **parts)
+    @classmethod
+    def empty(cls, profiles: int, rows: int, width: int) -> Self:
+        shape = (profiles, rows, width)
+        return cls(
+            np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.full(shape, np.nan, np.float32),
+            np.full(shape, -1, np.int32), np.full(shape[:2], -1, np.int32),
+        )  # fmt: skip
+
+    def in_order(self, odds: Matrix, here: Matrix) -> tuple[Candidates, Matrix]:
+        """The best of each row first, equals as they came, and where something is told of the titles.
+
+        `odds (profiles, titles)` is what titles are worth, `here (titles)` what circumstances add, both float32.
+        """
+        given = Candidates(np.empty_like(self.titles), np.zeros_like(self.odds))
+        told = np.empty_like(self.title_at)
+        rows = self.titles, self.added, self.odds, self.title_at
+        candidates.arranged(rows, odds, here, (given.titles, given.odds, told))
+        return given, told
 
 
 class Shelving:
@@ -88,34 +96,34 @@ class Shelving:
         return self._shelves[market]
 
     def shared(self, crowd: Crowd) -> Rows:
-        """Of what each profile may be shown and has not seen."""
-        width, shelves = self.plan.width, self.shelves(crowd.market)
-        odds = np.where(crowd.is_open & ~crowd.seen, crowd.odds, CLOSED)
-        best = _best(odds)
-        shape = (len(crowd), len(shelves), width)
-        titles, added = np.full(shape, -1), np.zeros(shape)
+        """Of what each profile may be shown and has not seen; rows of profiles' own have nothing yet (`own_at`)."""
+        shelves, first = self.shelves(crowd.market), len(self.own_kinds)
+        rows = Rows.empty(len(crowd), first + len(shelves), self.plan.width)
+        found = np.full((len(crowd), min(BEST, crowd.odds.shape[1])), -1, np.int32)
+        candidates.best(crowd.odds, crowd.is_open, crowd.seen, found)
         # Of the best titles those that belong to it, which stand in order already.
-        kernels.filled(best, *self._belonging(crowd.market, shelves), titles)
-        for at, shelf in enumerate(shelves):
+        candidates.filled(found, *self._belonging(crowd.market, shelves), rows.titles)
+        for at, shelf in enumerate(shelves, first):
             if shelf.added is not None:
-                worth = odds[:, shelf.titles] + shelf.added.astype(np.float32)
-                order = np.argsort(-worth, axis=1, kind="stable")[:, :width]
-                there = np.isfinite(np.take_along_axis(worth, order, axis=1))
-                titles[:, at, : order.shape[1]] = np.where(there, shelf.titles[order], -1)
-                added[:, at, : order.shape[1]] = shelf.added[order]
-        nowhere = np.full(shape, -1)
-        return Rows(titles, added, np.full(shape, np.nan), nowhere, nowhere[:, :, 0])
+                told = shelf.titles.astype(np.int32), shelf.added.astype(np.float32)
+                candidates.blended(
+                    crowd.odds, crowd.is_open, crowd.seen, told, at, rows.titles, rows.added
+                )  # fmt: skip
+        return rows
 
     def _belonging(self, market: str, shelves: list[Shelf]) -> tuple[Matrix, Matrix]:
-        """To which shelves that add nothing each title belongs: where those of a title begin, and their places."""
+        """To which shelves that add nothing each title belongs: where those of a title begin, and their places among
+        candidate rows.
+        """
         if market not in self._members:
-            pairs = [(shelf.titles, at) for at, shelf in enumerate(shelves) if shelf.added is None]
+            places = enumerate(shelves, len(self.own_kinds))
+            pairs = [(shelf.titles, at) for at, shelf in places if shelf.added is None]
             title = np.concatenate([titles for titles, _ in pairs] or [np.zeros(0, np.int64)])
             place = np.repeat([at for _, at in pairs], [len(titles) for titles, _ in pairs])
             order = np.argsort(title, kind="stable")
             counts = np.bincount(title, minlength=len(self.plan.idx))
             first = np.concatenate([[0], np.cumsum(counts)])
-            self._members[market] = first, place.astype(np.int64)[order]
+            self._members[market] = first.astype(np.int64), place.astype(np.int64)[order]
         return self._members[market]
 
     def own(self, crowd: Crowd) -> OwnRows:
@@ -153,22 +161,18 @@ class Shelving:
         seen[own.profile[own.of_row[kept]], own.titles[kept]] = True
         return replace(crowd, seen=seen)
 
-    def own_at(self, own: OwnRows, circumstances: Circumstances, profiles: int) -> Rows:
+    def own_at(self, own: OwnRows, circumstances: Circumstances, rows: Rows) -> None:
+        """Put the profiles' own rows, as they are then, into their places among candidate rows."""
         here = (circumstances.device_class, circumstances.daypart)
         applies = np.array([pair in ((None, None), here) for pair in own.when], bool)
         mine = np.flatnonzero(applies[own.of_row])
         of_row = own.of_row[mine]
-        at = own.profile[of_row], own.place[of_row], own.nth[mine]
-        shape = (profiles, len(self.own_kinds), self.plan.width)
-        found = Rows(
-            np.full(shape, -1), np.zeros(shape), np.full(shape, np.nan), np.full(shape, -1),
-            np.full(shape[:2], -1),
-        )  # fmt: skip
-        found.titles[at], found.added[at], found.odds[at] = (
+        at, first = (own.profile[of_row], own.place[of_row], own.nth[mine]), len(self.own_kinds)
+        rows.titles[:, :first], rows.row_at[:, :first] = -1, -1
+        rows.titles[at], rows.added[at], rows.odds[at] = (
             part[mine] for part in (own.titles, own.added, own.odds)
         )
-        found.title_at[at], found.row_at[at[:2]] = mine, of_row
-        return found
+        rows.title_at[at], rows.row_at[at[:2]] = mine, of_row
 
     def offers(self, market: str) -> RowOffers:
         kinds, shelves = self.plan.kinds, self.shelves(market)
@@ -181,30 +185,6 @@ class Shelving:
             most=np.array([kind.most for kind in kinds]),
             always=np.array([kind.always for kind in kinds]),
         )
-
-
-def joined(one: Rows, other: Rows) -> Rows:
-    """The rows of both, side by side."""
-    return Rows(
-        *(
-            np.concatenate([getattr(one, name), getattr(other, name)], axis=1)
-            for name in ("titles", "added", "odds", "title_at", "row_at")
-        )
-    )
-
-
-def _best(odds: Matrix) -> Matrix:
-    """The titles that are worth most to each profile, in order; −1 where no more may be shown."""
-    count = min(BEST, odds.shape[1])
-    if count < odds.shape[1]:
-        # In the order of positions, so that the sort below leaves equals in it.
-        found = np.sort(np.argpartition(-odds, count - 1, axis=1)[:, :count], axis=1)
-    else:
-        found = np.repeat(np.arange(count)[None, :], len(odds), axis=0)
-    own = np.take_along_axis(odds, found, axis=1)
-    order = np.argsort(-own, axis=1, kind="stable")
-    found, own = (np.take_along_axis(part, order, axis=1) for part in (found, own))
-    return np.where(np.isfinite(own), found, -1)
 
 
 def nth(groups: Matrix) -> Matrix:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cinelake.recommend.draws import mixed
+from cinelake.recommend.home.compiled import compiled
 from cinelake.recommend.home.crowds import Crowd
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.home.rules import Pin, obeyed
@@ -70,18 +71,16 @@ class Editing:
         slot = (number * grid.rows + slots.row) * grid.titles + slots.position
         drawn = mixed(hashes[slots.profile], slot)
         chance = (drawn >> _SHIFT).astype(np.float64) / 2.0**24
-        is_own = slots.candidate < self.own_rows
-        for cell in np.flatnonzero((chance < grid.exploration) & ~is_own):
-            whose = slots.profile[cell]
-            free = crowd.is_open & ~crowd.seen[whose]
-            begin, end = np.searchsorted(slots.profile, [whose, whose + 1])
-            free[slots.title[begin:end]] = False
-            among = np.flatnonzero(free)
-            if len(among):
-                title = among[int(drawn[cell] & _LOWER) % len(among)]
-                slots.title[cell] = title
-                slots.odds[cell] = crowd.odds[whose, title] + plan.at[crowd.market][number][title]
-                slots.propensity[cell] = 1 / len(among)
+        is_drawn = (chance < grid.exploration) & (slots.candidate >= self.own_rows)
+        cells = np.flatnonzero(is_drawn)
+        begins = np.searchsorted(slots.profile, np.arange(len(crowd) + 1))
+        _drawn(
+            (cells, (drawn[cells] & _LOWER).astype(np.int64)),
+            (slots.profile, slots.title, begins),
+            (crowd.odds, plan.at[crowd.market][number].astype(np.float32)),
+            (crowd.is_open, crowd.seen),
+            (slots.odds, slots.propensity),
+        )
 
     def ruled(self, slots: Slots, crowd: Crowd, number: int) -> Slots:
         """What brand rules leave of pages, and put on them."""
@@ -109,3 +108,36 @@ class Editing:
             worth = np.where(pinned[own], np.inf, slots.odds[own])
             stays[own] = obeyed(slots.title[own], worth, plan.rules.rules, plan.groups)
         return slots.only(stays)
+
+
+@compiled
+def _drawn(
+    slots: tuple[Matrix, Matrix],
+    pages: tuple[Matrix, Matrix, Matrix],
+    worth: tuple[Matrix, Matrix],
+    limits: tuple[Matrix, Matrix],
+    told: tuple[Matrix, Matrix],
+) -> None:
+    """Put into slots, cells with their draws, a title each of those that are free; its odds and chance into `told`."""
+    (cells, draws), (profiles, titles, begins) = slots, pages
+    (odds, here), (is_open, seen) = worth, limits
+    is_free = np.empty(len(is_open), np.bool_)
+    for at in range(len(cells)):
+        cell = cells[at]
+        whose, free = profiles[cell], 0
+        for title in range(len(is_open)):
+            is_free[title] = is_open[title] and not seen[whose, title]
+        for other in range(begins[whose], begins[whose + 1]):
+            is_free[titles[other]] = False
+        for title in range(len(is_free)):
+            free += is_free[title]
+        if free == 0:
+            continue
+        left = draws[at] % free
+        for title in range(len(is_free)):
+            left -= is_free[title]
+            if left < 0:
+                titles[cell] = title
+                told[0][cell] = odds[whose, title] + here[title]
+                told[1][cell] = 1 / free
+                break

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cinelake.recommend.fold_in import FoldedIn, Folding, markets
+from cinelake.recommend.home.compiled import compiled
 from cinelake.recommend.scoring import Factored, Matrix, Scoring, cells
 
 
@@ -39,20 +40,30 @@ class Tastes:
         The model is asked for `rows` profiles whatever there are: a product of matrices of another size may be rounded
         otherwise.
         """
-        is_known = [
-            tile.column(name).is_valid().to_numpy(zero_copy_only=False) for name in self.columns
-        ]
+        known, scores, mean, spread = self._scored(tile, rows)
+        return known, (scores[: len(known), self.own] - mean[:, None]) / spread[:, None]
+
+    def add(self, odds: Matrix, weight: float, tile: pa.RecordBatch, rows: int) -> None:
+        """Add the tastes times a weight to what titles are worth, `odds (profiles, titles)` float32."""
+        known, scores, mean, spread = self._scored(tile, rows)
+        counts = (np.float32(weight) / spread).astype(np.float32)
+        _added(odds, known, scores, (mean, counts), (self.positions, self.own))
+
+    def _scored(self, tile: pa.RecordBatch, rows: int) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+        """The profiles that the model knows, scores `(rows, titles of the model)`, and their means and spreads."""
+        tile = tile.select(list(self.columns))
+        is_known = [column.is_valid().to_numpy(zero_copy_only=False) for column in tile.columns]
         known = np.flatnonzero(reduce(np.logical_and, is_known))
+        found = np.zeros((rows, self.scoring.titles), np.float32)
         if not len(known):
-            return known, np.zeros((0, len(self.positions)), np.float32)
+            return known, found, np.zeros(0, np.float32), np.ones(0, np.float32)
         filled = known[np.minimum(np.arange(rows), len(known) - 1)]
         scores = self.scoring.of(tile.take(pa.array(filled)), self._cells)
-        found = np.zeros((rows, self.scoring.titles), np.float32)
         scores.fast(0, rows, found)
-        mean, spread = (part[: len(known), None] for part in scores.moments())
+        mean, spread = (part[: len(known)] for part in scores.moments())
         # Who finds all titles equal has no taste.
-        spread = np.where(spread > 0, spread, np.inf).astype(np.float32)
-        return known, (found[: len(known), self.own] - mean.astype(np.float32)) / spread
+        spread = np.where(spread > 0, spread, np.inf)
+        return known, found, mean.astype(np.float32), spread.astype(np.float32)
 
     def sources(self, profiles: pa.RecordBatch, profile: Matrix, title: Matrix) -> list[str | None]:
         """For each pair of a profile, by its place among `profiles (liked, market, …)`, and a title, by its position
@@ -93,6 +104,21 @@ class Tastes:
         place = np.minimum(np.searchsorted(self.idx[order], wanted), len(self.idx) - 1)
         known = self.idx[order[place]] == wanted
         return row[known], order[place[known]]
+
+
+@compiled
+def _added(
+    odds: Matrix,
+    known: Matrix,
+    scores: Matrix,
+    moments: tuple[Matrix, Matrix],
+    titles: tuple[Matrix, Matrix],
+) -> None:
+    (mean, counts), (positions, own) = moments, titles
+    for at in range(len(known)):
+        for title in range(len(own)):
+            more = counts[at] * (scores[at, own[title]] - mean[at])
+            odds[known[at], positions[title]] += more
 
 
 def tastes(model: FoldedIn, ids: pa.Array) -> Tastes:

@@ -148,7 +148,10 @@ def made(given: Plan, *profiles: dict[str, Any]) -> dict[tuple[str, str], list[d
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for part in Maker(given).make(batch(*profiles)):
         for row in part.to_pylist():
-            found.setdefault((row["profile_id"], row["daypart"]), []).append(row)
+            page = found.setdefault((row["profile_id"], row["daypart"]), [])
+            for position, tile in enumerate(row.pop("tiles")):
+                because = row["anchor"] or tile["because"]
+                page.append(row | tile | {"position": position, "because": because})
     return found
 
 
