@@ -1,8 +1,12 @@
-"""Compose the home page of every profile, for each class of device and part of the day that follows."""
+"""Compose home pages for each class of device and part of the day that follows, of the profiles whose turn it is.
+
+Whose turn it is, and which page counts for whom, says recommend/home/turns.py.
+"""
 
 from datetime import timedelta
 
 from pydantic import Field, field_validator
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend.home.approved import approved
@@ -10,8 +14,9 @@ from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
+from cinelake.recommend.home.turns import LONGEST_TURN, Turns, due, lively
 from cinelake.recommend.rows.kind import kinds_named
-from cinelake.runtime.job import JobParams, Run, history, job
+from cinelake.runtime.job import JobParams, Reading, Run, hash_of_content, history, job
 from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME
 from cinelake.tables.recommend import RECOMMENDER
 
@@ -21,6 +26,7 @@ class ComposeHomeParams(JobParams):
     rows: tuple[str, ...] = Field((), description="kinds of row; none named: all there are")
     brand: BrandRules = BrandRules()
     settings: Settings = Settings()
+    turns: Turns = Turns()
 
     @field_validator("rows")
     @classmethod
@@ -30,20 +36,40 @@ class ComposeHomeParams(JobParams):
 
 
 @job(
-    reads=[*map(history, READ), RECOMMENDER, HOME_RANKER, RESUME],
+    reads=[
+        *map(history, READ),
+        Reading(HOME_PAGES, lookback=LONGEST_TURN, previous=True),
+        RECOMMENDER,
+        HOME_RANKER,
+        RESUME,
+    ],
     writes=[HOME_PAGES],
     params=ComposeHomeParams,
     catchup=False,
+    sequential=True,
+    version=2,
 )
 def compose_home(run: Run[ComposeHomeParams]) -> None:
     params, kinds = run.params, kinds_named(run.params.rows)
     models = approved(run.approved_or_none, run.tracker.tracking.read_frame)
     told = Told.of(run.read)
     settings = models.weighing(params.settings)
-    ready = prepared(told, run.end, settings, models.taste, models.resume, kinds)
+    day = run.end - timedelta(days=1)
+    made_by = hash_of_content(
+        [params.model_dump(mode="json", exclude={"turns"}), [kind.kind for kind in kinds]]
+    )
+
+    def among(everybody: DataFrame) -> DataFrame:
+        awake = lively(told, run.end, params.turns.lively_days)
+        found = due(everybody, awake, run.read(HOME_PAGES), day, made_by, params.turns)
+        is_due = found.select("profile_id", F.lit(True).alias("_is_due"))
+        whole = everybody.join(is_due, on="profile_id", how="left")
+        shares = run.log_shares(whole, {"share_due": F.col("_is_due").isNotNull()})
+        return shares.where("_is_due").select("profile_id")
+
+    ready = prepared(told, run.end, settings, models.taste, models.resume, kinds, among)
     run.tracker.set_tags({f"left_out.{kind}": why for kind, why in ready.left_out.items()})
     behind = Behind(models.worth, models.attention, params.grid, params.brand, kinds)
-    day = run.end - timedelta(days=1)
     made = pages(ready.profiles, planned(ready.basis, behind, day))
     run.write(
         HOME_PAGES,
@@ -52,6 +78,7 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
             F.lit(day).alias("as_of"),
             # Chosen later, by whoever tries pictures out.
             F.lit(None).cast("string").alias("artwork"),
+            F.lit(made_by).alias("settings"),
             *(
                 F.lit(number).cast("int").alias(f"{name}_version")
                 for name, number in models.versions.items()

@@ -151,7 +151,10 @@ HOME_PAGES = Table(
     name="home_pages",
     area="recommend",
     layer=Layer.GOLD,
-    grain="one day, profile, class of device, part of the day and slot of the home page for it",
+    grain=(
+        "one day, profile whose pages were made that day, class of device, part of the day and slot of the home page "
+        "for it; of a profile the newest day counts (recommend/home/turns.py)"
+    ),
     columns=(
         Column("as_of", DateType(), "Day at whose end the page was made, for the day after", required=True),
         Column("profile_id", StringType(), "Whose page", required=True),
@@ -177,9 +180,14 @@ HOME_PAGES = Table(
             "The chance that the title had of its slot, where that was filled at random; else null",
         ),
         Column("artwork", StringType(), "Variant of the picture; null until one is chosen"),
-        Column("recommender_version", IntegerType(), "Version of the model als, where that is behind taste; else null"),
+        Column("recommender_version", IntegerType(), "Version of the recommender, if behind taste; else null"),
         Column("ranker_version", IntegerType(), "Version of the model home_ranker; null without one"),
         Column("resume_version", IntegerType(), "Version of the model resume; null without one"),
+        Column(
+            "settings",
+            StringType(),
+            "Identifies the settings that it was made by: pages of others are not kept in force",
+        ),
     ),
     key=("as_of", "profile_id", "device_class", "daypart", "row", "position"),
     window="as_of",

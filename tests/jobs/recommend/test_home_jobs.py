@@ -112,7 +112,7 @@ def inputs(spark: SparkSession) -> Inputs:
             {"profile_id": "new", "title_id": "t28", "shown_date": MONDAY - timedelta(days=1), "pages": 60}
         ],
     }  # fmt: skip
-    empty: list[Table] = [DEVICES, SIMILAR_TITLES, CLUSTER_MEMBERS, CLUSTER_TITLES]
+    empty: list[Table] = [DEVICES, SIMILAR_TITLES, CLUSTER_MEMBERS, CLUSTER_TITLES, HOME_PAGES]
     return {table: rows(spark, table, *own).localCheckpoint() for table, own in told.items()} | {
         table: spark.createDataFrame([], table.schema) for table in empty
     }
@@ -124,7 +124,7 @@ GRID = {"rows": 8, "titles": 5, "exploration": 0.0}
 def composed(inputs: Inputs, tracker: Any = None, **more: Any) -> DataFrame:
     job = JOBS["compose_home"]
     params = job.params.model_validate({"grid": GRID} | more.pop("params", {}))
-    outputs = rehearse(job, inputs, MONDAY, params=params, tracker=tracker, **more)
+    outputs = rehearse(job, inputs, more.pop("day", MONDAY), params=params, tracker=tracker, **more)
     return outputs[HOME_PAGES]
 
 
@@ -160,6 +160,37 @@ def test_pages_are_the_same_in_every_run(inputs: Inputs) -> None:
     again = composed(inputs, params={"grid": GRID | {"exploration": 0.2}})
     assert not once.where("propensity IS NOT NULL").isEmpty()
     assert_df_equality(again, once, ignore_row_order=True, ignore_nullable=True)
+
+
+@pytest.mark.thorough
+def test_who_stayed_away_keeps_its_page_and_all_others_have_those_of_a_full_recomputation(
+    inputs: Inputs,
+) -> None:
+    day_before, grid = MONDAY - timedelta(days=1), GRID | {"exploration": 0.2}
+    turns = {"lively_days": 1, "turn_days": 27}
+    tracker = RehearsalTracker("recommend")
+    first = composed(
+        inputs, params={"grid": grid, "turns": turns}, day=day_before
+    ).localCheckpoint()
+    later = inputs | {HOME_PAGES: first}
+    found = composed(later, tracker, params={"grid": grid, "turns": turns}).localCheckpoint()
+    again = composed(later, params={"grid": grid, "turns": turns})
+    assert_df_equality(again, found, ignore_row_order=True, ignore_nullable=True)
+
+    def who(pages: DataFrame) -> set[str]:
+        return {row.profile_id for row in pages.select("profile_id").distinct().collect()}
+
+    assert who(first) == {"ann", "kid", "new"}
+    # On the day itself nobody did anything: all keep their pages but who has other settings, or did something before.
+    assert who(found) == set()
+    lively = turns | {"lively_days": 2}
+    found = composed(later, params={"grid": grid, "turns": lively}).localCheckpoint()
+    assert who(found) == {"ann", "new"}
+    whole = composed(later, params={"grid": grid, "turns": {"turn_days": 1}}).localCheckpoint()
+    assert who(whole) == {"ann", "kid", "new"}
+    due = whole.where("profile_id IN ('ann', 'new')")
+    assert_df_equality(found, due, ignore_row_order=True, ignore_nullable=True)
+    assert who(composed(later, params={"grid": GRID, "turns": turns})) == {"ann", "kid", "new"}
 
 
 @pytest.mark.thorough

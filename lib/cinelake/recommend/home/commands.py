@@ -15,6 +15,7 @@ from rich.text import Text
 from cinelake.behaviour.history import latest
 from cinelake.recommend.asked import busiest, near_ids
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
+from cinelake.recommend.home.turns import in_force, newest_day
 from cinelake.recommend.service import Service
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
@@ -70,7 +71,7 @@ def register(
         known_as = pseudonyms(context(), [profile], "cinelake home")[profile]
         own = pages.where((F.col("profile_id") == known_as) & (F.col("device_class") == device))
         daypart = DAYPARTS[at.hour // HOURS] if at else "evening"
-        found = page_at(own.where(F.col("daypart") == daypart), at, daypart, told(context()))
+        found = page_at(own, at, daypart, newest_day(pages), told(context()))
         if not found:
             raise typer.BadParameter(_nothing(pages, own, profile, known_as, at))
         Console().print(as_rows(named(found, lake.read(TITLES)), rows, titles))
@@ -81,23 +82,25 @@ def _with_pages(signals: DataFrame, pages: DataFrame) -> DataFrame:
 
 
 def page_at(
-    pages: DataFrame, at: datetime | None, daypart: str, told: Callable[[date], Service]
+    pages: DataFrame,
+    at: datetime | None,
+    daypart: str,
+    newest: date,
+    told: Callable[[date], Service],
 ) -> list[dict[str, Any]]:
-    """The rows of `home_pages` of the newest page made for that day, in order; none where nobody made one.
+    """The rows of `home_pages` of the page in force then, in order; none where there is none.
 
-    What may no longer be shown is left out.
+    `newest` is the day after which pages were made last: it counts where no moment is given. What may no longer be
+    shown is left out.
     """
-    # A night belongs to the day at whose end its page is made; all else is for the day after.
-    for_day = F.col("as_of") if daypart == "night" else F.date_add("as_of", 1)
+    day = newest
     if at is not None:
-        # By the viewer's clock the night after a day is early on the next.
-        day = F.date_sub(F.lit(at.date()), 1) if daypart == "night" else F.lit(at.date())
-        pages = pages.where(for_day == day)
-    made = pages.agg(F.max("as_of")).first()
-    if made is None or made[0] is None:
-        return []
-    newest = told(made[0] + timedelta(days=1)).still_shown(pages.where(F.col("as_of") == made[0]))
-    rows: list[dict[str, Any]] = newest.orderBy("row", "position").toArrow().to_pylist()
+        # By the viewer's clock the night after a day is early on the next; and a night belongs to the day at whose
+        # end its page is made, all else is for the day after.
+        day = at.date() - timedelta(days=1)
+    counts = in_force(pages.where(F.col("daypart") == daypart), day)
+    shown = told(day + timedelta(days=1)).still_shown(counts)
+    rows: list[dict[str, Any]] = shown.orderBy("row", "position").toArrow().to_pylist()
     return rows
 
 

@@ -85,17 +85,33 @@ class Audience:
     numbers: DataFrame
 
 
+def everybody(interactions: DataFrame, service: Service) -> DataFrame:
+    """`profile_id` of all that lists are made for (lists.py), each once."""
+    people = interactions if service.viewers is None else service.viewers
+    return people.select("profile_id").distinct()
+
+
+def _only(frame: DataFrame, whom: DataFrame | None) -> DataFrame:
+    """The rows of these profiles; None: of all."""
+    return frame if whom is None else frame.join(whom, on="profile_id", how="left_semi")
+
+
 def audience(
-    interactions: DataFrame, service: Service, approved: Approved | None, exposures: DataFrame
+    interactions: DataFrame,
+    service: Service,
+    approved: Approved | None,
+    exposures: DataFrame,
+    whom: DataFrame | None = None,
 ) -> Audience:
-    """Everybody that lists are made for (lists.py), with what it saw, liked and was shown.
+    """Those of `whom (profile_id)`, or everybody, with what each saw, liked and was shown.
 
     `exposures` are `profile_id, title_id, pages` that came to nothing.
     """
     known_of = [approved.titles] if approved else []
     numbers = numbered(interactions, service.shown, *known_of).localCheckpoint()
-    told = still_seen(interactions, service)
-    history = of_viewers(histories(told, numbers), numbers, service.viewers)
+    told = still_seen(_only(interactions, whom), service)
+    viewers = service.viewers if service.viewers is None else _only(service.viewers, whom)
+    history = of_viewers(histories(told, numbers), numbers, viewers)
     shown = (
         exposures.join(F.broadcast(numbers), on="title_id", how="inner")
         .groupBy("profile_id")
@@ -262,16 +278,20 @@ def prepared(
     taste: Callable[[Service], Approved | None],
     resume: Logit,
     kinds: Sequence[RowKind],
+    among: Callable[[DataFrame], DataFrame] | None = None,
 ) -> Prepared:
-    """`taste` is the model behind taste, for a service as it is then; `resume` tells who goes on with what."""
+    """`taste` is the model behind taste, for a service as it is then; `resume` tells who goes on with what.
+
+    `among` says, of all that pages could be made for (`profile_id`), for whom they are; None: for all.
+    """
     records = told.records.before(until)
     service = records.describe(until, settings.limits, settings.popularity)
     known = strengths(told.signals, settings.weights, until).localCheckpoint()
     approved = taste(service)
+    whom = among and among(everybody(known, service)).localCheckpoint()
     age = F.date_diff(F.lit(until), "shown_date")
-    people = audience(
-        known, service, approved, in_vain(told.exposures.where(age.between(1, settings.shown_days)))
-    )
+    shown = in_vain(_only(told.exposures.where(age.between(1, settings.shown_days)), whom))
+    people = audience(known, service, approved, shown, whom)
     profiles, model = folded(people, approved)
     catalogue = latest(records.titles, ["title_id"], *SAID)
     found = basis(
@@ -280,11 +300,11 @@ def prepared(
     before = F.col("as_of") < F.lit(until)
     facts = Known(
         until=until,
-        signals=told.signals.where(F.col("signal_date") < F.lit(until)),
-        liked=known.where("strength > 0").select("profile_id", "title_id"),
+        signals=_only(told.signals.where(F.col("signal_date") < F.lit(until)), whom),
+        liked=_only(known.where("strength > 0").select("profile_id", "title_id"), whom),
         similar=newest(told.similar.where(before)),
         clusters=also_watched.newest(told.members.where(before), told.cluster_titles.where(before)),
-        begun=_begun(told.stops, records.titles, until, settings.resume, resume),
+        begun=_begun(_only(told.stops, whom), records.titles, until, settings.resume, resume),
     )
     missing = {kind.kind: kind.missing(facts) for kind in kinds}
     own = gathered([kind for kind in kinds if not missing[kind.kind]], facts, people.numbers)

@@ -13,6 +13,7 @@ from cinelake.behaviour.history import latest
 from cinelake.recommend.asked import busiest
 from cinelake.recommend.home.commands import named
 from cinelake.recommend.home.logit import Logit
+from cinelake.recommend.home.turns import in_force, newest_day
 from cinelake.recommend.home.worth import AT
 from cinelake.report.page import AROUND_ONE, Part, Picture, Section, Shelves
 from cinelake.runtime.workspace import Workspace
@@ -28,10 +29,10 @@ GENRE = "genre "
 
 
 def sections(workspace: Workspace) -> Iterator[Section]:
-    """Pages of those who watch most, by the newest day they were made on."""
+    """Pages of those who watch most, as they are in force after the newest day."""
     lake = workspace.lake
     pages = lake.read(HOME_PAGES)
-    newest = pages.join(pages.agg(F.max("as_of").alias("as_of")), on="as_of", how="left_semi")
+    newest = in_force(pages, newest_day(pages))
     people = newest.select("profile_id").distinct()
     signals = lake.read(TITLE_SIGNALS).join(people, on="profile_id", how="left_semi")
     known = [row["profile_id"] for row in busiest(signals, PROFILES).toArrow().to_pylist()]

@@ -26,9 +26,15 @@ class Shown:
         return pages.where(F.col("title_id") != "gone")
 
 
-def told(until: date) -> Service:
-    assert until == SATURDAY
-    return cast(Service, Shown())
+class Asked:
+    """Whether a title may be shown is asked as of the day of the page."""
+
+    def __init__(self) -> None:
+        self.days: list[date] = []
+
+    def __call__(self, until: date) -> Service:
+        self.days.append(until)
+        return cast(Service, Shown())
 
 
 def tile(as_of: date, daypart: str, position: int, title: str) -> dict[str, Any]:
@@ -48,20 +54,26 @@ def pages(spark: SparkSession) -> DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("at", "daypart", "titles"),
+    ("at", "daypart", "titles", "until"),
     [
-        (None, "evening", ["heat", "up"]),
+        (None, "evening", ["heat", "up"], SATURDAY),
         # Made when Friday ended, for Saturday; and the night that belongs to Friday is early on Saturday.
-        (datetime(2026, 1, 24, 20), "evening", ["heat", "up"]),
-        (datetime(2026, 1, 24, 1), "night", ["late"]),
-        (datetime(2026, 1, 25, 20), "evening", []),
+        (datetime(2026, 1, 24, 20), "evening", ["heat", "up"], SATURDAY),
+        (datetime(2026, 1, 24, 1), "night", ["late"], SATURDAY),
+        (datetime(2026, 1, 23, 20), "evening", ["old"], FRIDAY),
+        # No page was made for it since, and it stays in force: but not for ever.
+        (datetime(2026, 1, 30, 20), "evening", ["heat", "up"], date(2026, 1, 30)),
+        (datetime(2026, 2, 28, 20), "evening", [], date(2026, 2, 28)),
+        (datetime(2026, 1, 22, 20), "evening", [], date(2026, 1, 22)),
     ],
 )
-def test_a_page_is_for_the_day_after_it_was_made(
-    pages: DataFrame, at: datetime | None, daypart: str, titles: list[str]
+def test_the_page_in_force_is_the_newest_made_before_the_day(
+    pages: DataFrame, at: datetime | None, daypart: str, titles: list[str], until: date
 ) -> None:
-    found = page_at(pages.where(F.col("daypart") == daypart), at, daypart, told)
+    asked = Asked()
+    found = page_at(pages, at, daypart, FRIDAY, asked)
     assert [row["title_id"] for row in found] == titles
+    assert asked.days == [until]
 
 
 def shown(page: list[dict[str, Any]], of: Callable[..., Any] = as_rows) -> str:

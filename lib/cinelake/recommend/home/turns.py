@@ -1,0 +1,106 @@
+"""Which profiles get a new page when a day ends, and which page is in force.
+
+Popularity, trends, how new titles are and how long ago something was begun move every day, and with them the scores of
+every page: a page that was made yesterday never equals that of today, whatever its profile did. So what decides is not
+whether a page would be another, but whether somebody is likely to see it. A profile is *due*
+
+- if it was lively: in the last days it watched something, looked at a page, judged a title, or was changed;
+- if it is its turn: every profile's comes once in so many days, on a day that its id gives, so that those who stay away
+  are spread evenly over the days;
+- if it has no page of so many days that was made by the same settings: as on the first day, after days on which nobody
+  made pages, and when editors or engineers have decided something else.
+
+The pages of the others stay in force, and are not written again. As of any day a profile's newest page counts, if it is
+not older than a turn is long (`in_force`). What a day writes are whole pages, each a function of what was known then,
+so it is the same whether the others are made or not; and whoever reads pages leaves out what may no longer be shown.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import reduce
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cinelake.recommend.home.planning import Told
+
+# Days that no reader looks back beyond, whatever a job was told.
+LONGEST_TURN = 28
+
+
+class Turns(BaseModel):
+    """How often pages are made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lively_days: int = Field(
+        3,
+        ge=1,
+        le=365,
+        description="days after it did something for which a profile gets a new page each day",
+    )
+    turn_days: int = Field(
+        7,
+        ge=1,
+        le=LONGEST_TURN,
+        description="days after which any profile gets a new page; 1: all of them each day",
+    )
+
+
+def lively(told: Told, until: date, days: int) -> DataFrame:
+    """`profile_id` of those that did something, or were changed, in the days before `until`; each once."""
+    first = until - timedelta(days=days)
+    records = told.records
+    changed = records.profiles.select("profile_id", "account_id", "effective_date")
+    of_accounts = records.accounts.select("account_id", F.col("effective_date").alias("_day"))
+    moved = changed.join(of_accounts, on="account_id", how="inner")
+    frames = (
+        (told.signals, "signal_date"),
+        (told.stops, "play_date"),
+        (told.exposures, "shown_date"),
+        (changed, "effective_date"),
+        (moved, "_day"),
+    )
+    inside = [
+        frame.where((F.col(at) >= F.lit(first)) & (F.col(at) < F.lit(until))).select("profile_id")
+        for frame, at in frames
+    ]
+    return reduce(DataFrame.union, inside).distinct()
+
+
+def due(
+    profiles: DataFrame, lively: DataFrame, pages: DataFrame, day: date, settings: str, turns: Turns
+) -> DataFrame:
+    """The rows of `profiles` that get a new page when `day` ends; `pages` are the rows of `home_pages` of days before
+    it, `settings` those by which the new ones are made.
+    """
+    length = F.lit(turns.turn_days)
+    turn = F.pmod(F.xxhash64("profile_id"), length) == day.toordinal() % turns.turn_days
+    age = F.date_diff(F.lit(day), "as_of")
+    still_good = (
+        pages.where(age.between(1, turns.turn_days - 1) & (F.col("settings") == settings))
+        .select("profile_id", F.lit(True).alias("_has_page"))
+        .distinct()
+    )
+    awake = lively.select("profile_id", F.lit(True).alias("_is_lively"))
+    told = profiles.join(awake, on="profile_id", how="left").join(
+        still_good, on="profile_id", how="left"
+    )
+    stays = F.col("_is_lively").isNull() & F.col("_has_page").isNotNull() & ~turn
+    return told.where(~stays).select(*profiles.columns)
+
+
+def in_force(pages: DataFrame, day: date) -> DataFrame:
+    """Of rows of `home_pages` the page of each profile that counts after `day` has ended."""
+    age = F.date_diff(F.lit(day), "as_of")
+    known = pages.where(age.between(0, LONGEST_TURN - 1))
+    newest = known.groupBy("profile_id").agg(F.max("as_of").alias("as_of"))
+    return known.join(newest, on=["profile_id", "as_of"], how="left_semi")
+
+
+def newest_day(pages: DataFrame) -> date:
+    """After which pages were made last; the first there is where none were."""
+    found = pages.agg(F.max("as_of")).first()
+    return date.min if found is None or found[0] is None else date.fromisoformat(str(found[0]))
