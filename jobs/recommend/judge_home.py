@@ -1,10 +1,15 @@
-"""Judge home pages by what profiles played on the next day, beside plainer pages.
+"""Judge home pages by what profiles played on each day of a week, beside plainer pages.
 
-Pages are made anew as they would have been when the day before ended, by the models that there were; so what judges
-them nothing has seen.
+Pages are made anew as they would have been when the day before ended, of those who played, by the models that there
+were then; so what judges them nothing has seen. Each profile counts once, with the mean of all that it started.
 """
 
-from datetime import timedelta
+from contextlib import ExitStack
+from datetime import date, timedelta
+from functools import partial, reduce
+
+from pydantic import Field
+from pyspark.sql import DataFrame
 
 from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import offer
@@ -19,6 +24,7 @@ from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.scores import MEASURES
 from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
+from cinelake.recommend.model import Fitted
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job
 from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME
@@ -28,6 +34,8 @@ from cinelake.tables.recommend import RECOMMENDER
 class JudgeHomeParams(JobParams):
     grid: Grid = Grid(exploration=0.0)
     settings: Settings = Settings()
+    # A week has each weekday once, and a profile plays on some of its days: intervals are half as wide as a day's.
+    days: int = Field(7, ge=1, le=28, description="days whose plays judge")
 
 
 @job(
@@ -36,39 +44,17 @@ class JudgeHomeParams(JobParams):
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    version=2,
 )
 def judge_home(run: Run[JudgeHomeParams]) -> None:
-    grid, day = run.params.grid, run.end - timedelta(days=1)
-    models = approved(run.approved_or_none, run.tracker.tracking.read_frame)
+    days = [run.end - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]
     told = Told.of(run.read)
-    kinds = kinds_named(())
-    ready = prepared(
-        told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds
-    )
-    plain = models.worth.only(NUMBERS)
-    made = {
-        name: pages(
-            ready.profiles,
-            planned(
-                ready.basis,
-                Behind(worth, models.attention, grid, BrandRules(), kinds),
-                day - timedelta(days=1),
-            ),
-        )
-        for name, worth in {"page": models.worth, "without_circumstances": plain}.items()
-    }
-    offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
-    popular = popular_around(ready.interactions, ready.people.numbers, ready.service)
-    made["popular"] = scores.as_pages(popular.lists(ready.people.profiles, length, offered), grid)
-    if ready.model is not None:
-        made["list"] = scores.as_pages(
-            ready.model.lists(ready.people.profiles, length, offered), grid
-        )
-    wanted = scores.played(told.stops, day)
-    with persisted(scores.judged(made, wanted, models.attention)) as judged:
-        found = intervals(scores.by_profile(judged), MEASURES)
+    with ExitStack() as stack:
+        judged = [stack.enter_context(persisted(_judged(run, told, day))) for day in days]
+        whole = reduce(DataFrame.unionByName, judged)
+        found = intervals(scores.by_profile(whole), MEASURES)
         rows = [
-            {"day": day, "policy": row["model"]}
+            {"day": days[-1], "days": len(days), "policy": row["model"]}
             | {n: row[n] for n in ("measure", "profiles", "mean", "low", "high")}
             for row in found.toArrow().to_pylist()
             if row["profiles"]
@@ -76,7 +62,37 @@ def judge_home(run: Run[JudgeHomeParams]) -> None:
     run.tracker.log_metrics({f"{row['policy']}.{row['measure']}": row["mean"] for row in rows})
     if rows:
         run.tracker.log_figure(leaderboard(rows), "leaderboard.png")
-    run.write(HOME_SCORES, wanted.sparkSession.createDataFrame(rows, HOME_SCORES.schema))
+    run.write(HOME_SCORES, whole.sparkSession.createDataFrame(rows, HOME_SCORES.schema))
+
+
+def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
+    """How pages made when the day before ended fared on the day (scores.py)."""
+    grid, kinds, yesterday = run.params.grid, kinds_named(()), day - timedelta(days=1)
+    models = approved(
+        partial(run.approved_or_none, on=min(yesterday, run.start)), run.tracker.tracking.read_frame
+    )
+    wanted = scores.played(told.stops, day)
+    players = wanted.select("profile_id").distinct()
+    ready = prepared(
+        told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds,
+        among=lambda people: people.join(players, on="profile_id", how="left_semi"),
+    )  # fmt: skip
+    made = {}
+    for name, worth in (
+        ("page", models.worth),
+        ("without_circumstances", models.worth.only(NUMBERS)),
+    ):
+        behind = Behind(worth, models.attention, grid, BrandRules(), kinds)
+        made[name] = pages(ready.profiles, planned(ready.basis, behind, yesterday))
+    offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
+    rivals: dict[str, Fitted] = {
+        "popular": popular_around(ready.interactions, ready.people.numbers, ready.service)
+    }
+    if ready.model is not None:
+        rivals["list"] = ready.model
+    for name, model in rivals.items():
+        made[name] = scores.as_pages(model.lists(ready.people.profiles, length, offered), grid)
+    return scores.judged(made, wanted, models.attention)
 
 
 if __name__ == "__main__":

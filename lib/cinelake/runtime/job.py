@@ -198,9 +198,22 @@ class Run(ABC, Generic[P]):
         They are counted as the rows pass on their way into what is written. Returns the frame to go on with.
         """
 
+    def approved_or_none(self, model: Model, on: date | None = None) -> ModelVersion | None:
+        """The newest approved version trained on nothing later than the window's start.
+
+        With `on`, that of an earlier day: for a job that looks back at what was made then. Raises JobError where it is
+        a later one.
+        """
+        if on is not None and on > self.start:
+            raise JobError(
+                f"job {self.job.name!r} asks for model {model.name!r} as of {on}, and its window begins on "
+                f"{self.start}: what is learned later it must not know"
+            )
+        return self._approved_on(model, on or self.start)
+
     @abstractmethod
-    def approved_or_none(self, model: Model) -> ModelVersion | None:
-        """The newest approved version trained on nothing later than the window's start."""
+    def _approved_on(self, model: Model, day: date) -> ModelVersion | None:
+        """The newest approved version trained on nothing later than a day."""
 
     def approved(self, model: Model) -> ModelVersion:
         """Like `approved_or_none`; raises NoApprovedModel."""

@@ -189,7 +189,7 @@ class _Rehearsal(Run[P]):
         )
         return frame
 
-    def approved_or_none(self, model: Model) -> ModelVersion | None:
+    def _approved_on(self, model: Model, day: date) -> ModelVersion | None:  # noqa: ARG002
         return self._models.get(model.name)
 
 

@@ -386,12 +386,12 @@ class LakeRun(Run[Any]):
             found |= {name: held / rows for name, held in sums.items() if rows}
         return found
 
-    def approved_or_none(self, model: Model) -> ModelVersion | None:
+    def _approved_on(self, model: Model, day: date) -> ModelVersion | None:
         if not any(reading.source == model for reading in self.job.reads):
             raise JobError(
                 f"job {self.job.name!r} uses model {model.name!r} without declaring it in reads=[…]"
             )
-        version = self._context.tracking.newest_approved(model, self.start)
+        version = self._context.tracking.newest_approved(model, day)
         if version is not None:
             self.models_used[model.name] = version.version
         return version

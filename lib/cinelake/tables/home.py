@@ -205,9 +205,10 @@ HOME_SCORES = Table(
     name="home_scores",
     area="recommend",
     layer=Layer.GOLD,
-    grain="one judged day, policy and measure: how good pages made the day before were",
+    grain="one policy, measure and last of the days that judge: how good pages made the days before were",
     columns=(
-        Column("day", DateType(), "Day whose plays judge", required=True),
+        Column("day", DateType(), "Day whose plays judge, the last of them", required=True),
+        Column("days", IntegerType(), "How many days judge; null: one"),
         Column(
             "policy",
             StringType(),

@@ -24,6 +24,7 @@ from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import (
     HOME_PAGES,
     HOME_RANKER,
+    HOME_SCORES,
     RESUME,
     SHOWN_TILES,
     STOPPING_POINTS,
@@ -273,6 +274,31 @@ def test_how_likely_profiles_go_on_is_learned_and_used(
     begun = {row.score for row in told if row.row_kind == "continue_watching"}
     assert begun
     assert all(0 < score < 1 for score in begun)
+
+
+def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
+    spark: SparkSession, inputs: Inputs
+) -> None:
+    # What was begun before, two films that are new to whom plays them, and a day that no page is judged by.
+    plays = [("ann", 9, 0), ("ann", 22, 0), ("kid", 20, 0), ("new", 4, -1)]
+    more = {
+        STOPPING_POINTS: [stop(*play) for play in plays],
+        TITLE_SIGNALS: [signal(*play) for play in plays],
+    }
+    told = inputs | {t: inputs[t].unionByName(rows(spark, t, *own)) for t, own in more.items()}
+    job, tracker = JOBS["judge_home"], RehearsalTracker("recommend")
+    params = job.params.model_validate({"grid": GRID, "days": 1})
+    found = rehearse(job, told, MONDAY, params=params, tracker=tracker)[HOME_SCORES].collect()
+    assert {(row.day, row.days) for row in found} == {(MONDAY, 1)}
+    means = {(row.policy, row.measure): (row.mean, row.profiles) for row in found}
+    for policy in ("page", "without_circumstances", "popular"):
+        # Had pages known of the day, none would hold what was seen on it.
+        assert means[policy, "recall_new"] == (1.0, 2)
+        # A page holds what was begun, too, which nobody would call popular.
+        assert means[policy, "recall_all"] == (0.75 if policy == "popular" else 1.0, 2)
+        assert 0 < means[policy, "ndcg_new"][0] < 1
+    assert tracker.metrics["page.recall_all"] == 1.0
+    assert tracker.pictures == ["leaderboard.png"]
 
 
 def adult(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pyspark.sql.types import DateType, LongType, StringType
 from cinelake.runtime.job import JobError, JobParams, Reading, Run, job
 from cinelake.runtime.publish import PublishError
 from cinelake.runtime.rehearsal import rehearse
-from cinelake.tables.contract import Column, Layer, Table, between
+from cinelake.tables.contract import Column, Layer, Model, Table, between
 
 DAY = Column("day", DateType(), "day", required=True)
 NAME = Column("name", StringType(), "name", required=True)
@@ -107,3 +107,21 @@ def test_reading_what_is_not_declared_is_refused(spark: SparkSession) -> None:
 
     with pytest.raises(JobError, match=r"reads 'input' without declaring it; add it to reads"):
         rehearse(peek, {INPUT: spark.createDataFrame([], INPUT.schema)}, JAN_2)
+
+
+@pytest.mark.parametrize("on", [None, date(2026, 1, 1), date(2026, 1, 3)])
+def test_a_model_is_asked_for_as_it_was_when_the_window_began_or_before(on: date | None) -> None:
+    forest = Model("forest", "toy", "Trees.")
+
+    @job(reads=[forest], writes=[OUTPUT])
+    def ask(run: Run[JobParams]) -> None:
+        """Ask for a model."""
+        assert run.approved_or_none(forest, on) is None
+
+    if on is None or on < JAN_2:
+        rehearse(ask, {}, JAN_2)
+    else:
+        with pytest.raises(
+            JobError, match="model 'forest' as of 2026-01-03, and its window begins on 2026-01-02"
+        ):
+            rehearse(ask, {}, JAN_2)
