@@ -14,7 +14,7 @@ from cinelake.recommend.home.attention import USUAL_ATTENTION, Attention
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Settings
 from cinelake.recommend.home.resume import BY_RECENCY
-from cinelake.recommend.home.worth import USUAL
+from cinelake.recommend.home.worth import NUMBERS, USUAL
 from cinelake.recommend.keeping import known_by
 from cinelake.recommend.lists import Known
 from cinelake.recommend.service import Service
@@ -56,8 +56,17 @@ class Models(Generic[V]):
 
     @property
     def worth(self) -> Logit:
-        """What titles are worth."""
-        return Logit.of_frame(self.frame(self.ranker, "weights")) if self.ranker else USUAL
+        """What titles are worth. Raises ValueError where the version has learned of other features than pages have."""
+        if self.ranker is None:
+            return USUAL
+        found = Logit.of_frame(self.frame(self.ranker, "weights"))
+        unknown = [name for name in NUMBERS if name not in found.weights]
+        if unknown:
+            raise ValueError(
+                f"version {self.ranker.version} of model {HOME_RANKER.name!r} knows nothing of {', '.join(unknown)}; "
+                "train anew with `cinelake run --only train_home_ranker`"
+            )
+        return found
 
     @property
     def attention(self) -> Attention:

@@ -40,6 +40,7 @@ from cinelake.recommend.home.crowds import ROWS
 from cinelake.recommend.home.logit import Logit, Penalty, fit
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.worth import (
+    AT,
     NUMBERS,
     OF_TITLES,
     circumstance_terms,
@@ -139,7 +140,7 @@ def examples(
     recipe: RankerRecipe,
 ) -> DataFrame:
     """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_stranger, is_chosen, weight, NUMBERS, terms
-    array<string>`.
+    array<string>`, by themselves and at circumstances.
 
     `tiles` are those of `with_strangers`; `profiles` are as pages read them (planning.py), before the first of them;
     `catalogue` holds `title_id` and what `title_terms` reads.
@@ -156,7 +157,7 @@ def examples(
     then = circumstance_terms(
         F.col("device_class"), F.col("daypart"), F.col("page_day"), F.col("is_holiday").isNotNull()
     )
-    nothing = F.array().cast("array<string>")
+    own = F.coalesce("terms", F.array().cast("array<string>"))
     weight = F.when(F.col("is_chosen"), 1 / attention.propensity()).otherwise(1.0)
     return told.select(
         *PAGE,
@@ -172,7 +173,7 @@ def examples(
         "taste",
         *OF_TITLES,
         F.log1p(F.coalesce("times", F.lit(0))).alias("shown"),
-        crossed(F.coalesce("terms", nothing), then).alias("terms"),
+        F.concat(own, crossed(own, then)).alias("terms"),
     )
 
 
@@ -272,6 +273,10 @@ def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = 
     """What titles are worth, against strangers; what circumstances and being shown in vain do, against the other tiles
     of a page; and an intercept with which chances add up to what was chosen of tiles.
 
+    Terms have weights of their own beside those of their circumstances, which then tell only how much more, or less,
+    titles of a term are chosen there than elsewhere. The former are put away: what a page shows much of is chosen less
+    of it, tile by tile, and that says nothing of other titles.
+
     Raises OneSided where nothing, or everything, was chosen.
     """
     everywhere = [name for name in NUMBERS if name != "shown"]
@@ -285,7 +290,9 @@ def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = 
     except OneSided:
         # Without strangers pages are all there is to learn from.
         worth = within.weights
-    weights = dict(within.weights) | {name: worth[name] for name in everywhere}
+    crosses = {name: weight for name, weight in within.weights.items() if AT in name}
+    weights = {name: worth[name] for name in everywhere} | {"shown": within.weights["shown"]}
+    weights |= crosses
     return Logit(_level(on_pages, Logit(0.0, weights)), weights)
 
 

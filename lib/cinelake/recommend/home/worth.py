@@ -28,14 +28,25 @@ from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.rows.kind import Titles
 from cinelake.recommend.scoring import Matrix
 
-OF_TITLES = ("fame", "trend", "newness", "is_cold")
+OF_TITLES = ("fame", "trend", "newness", "arrival", "neglected")
 NUMBERS = ("taste", *OF_TITLES, "shown")
 # Where nothing has been learned from tiles: chances in proportion to popularity, and no circumstances.
 USUAL = Logit(
-    -3.5, {"taste": 0.6, "fame": 1.0, "trend": 0.5, "newness": 0.3, "is_cold": 0.0, "shown": -0.3}
+    -3.5,
+    {
+        "taste": 0.6,
+        "fame": 1.0,
+        "trend": 0.5,
+        "newness": 0.3,
+        "arrival": 0.5,
+        "neglected": 0.0,
+        "shown": -0.3,
+    },
 )
 AT = " @ "
-HALF_LIFE_DAYS, SHORT_S, CHILDREN = 30.0, 35 * 60, 7
+# What is new is sought most in its first days, and more than old titles for weeks.
+HALF_LIFE_DAYS, ARRIVAL_DAYS = 30.0, 4.0
+SHORT_S, CHILDREN = 35 * 60, 7
 EVENING = ("evening", "night")
 
 
@@ -112,15 +123,17 @@ def crossed(terms: Column, circumstances: Column) -> Column:
 
 
 def of_titles(titles: Titles, is_cold: Matrix, market: str | None) -> Matrix:
-    """`OF_TITLES (titles, 4)`: *fame* is the logarithm of the popularity against that of a title of the middle of
-    the market's, cut off where nobody starts it; *newness* halves in thirty days.
+    """`OF_TITLES (titles, 5)`: *fame* is the logarithm of the popularity against that of a title of the middle of
+    the market's, cut off where nobody starts it; *newness* halves in thirty days, and *arrival* in four; *neglected*
+    is what nobody had liked when the model behind taste was fitted, the less so the newer it is.
     """
     shares = titles.popularity[market or ""]
     # Against even shares; a title that nobody starts is not less than nothing.
     fame = np.maximum(np.log(np.maximum(shares * len(titles), 1e-9)), -3.0)
     age = np.where(np.isnan(titles.age_days), np.inf, np.maximum(titles.age_days, 0.0))
-    newness = 2.0 ** (-age / HALF_LIFE_DAYS)
-    return np.stack([fame, titles.trend[market or ""], newness, is_cold.astype(float)], axis=1)
+    newness, arrival = (2.0 ** (-age / days) for days in (HALF_LIFE_DAYS, ARRIVAL_DAYS))
+    trend = titles.trend[market or ""]
+    return np.stack([fame, trend, newness, arrival, is_cold * (1 - newness)], axis=1)
 
 
 @dataclass(frozen=True)

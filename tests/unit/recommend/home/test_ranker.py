@@ -52,7 +52,7 @@ def basis() -> Basis:
     ids = pa.array(IDS)
     factors = np.array([[1.0], [-1.0], [0.0]], np.float32)
     tastes = Tastes(Factored(factors), ids, np.arange(3), np.arange(3), np.arange(3))
-    features = {"US": np.arange(12.0).reshape(3, 4)}
+    features = {"US": np.arange(15.0).reshape(3, 5)}
     return Basis(
         ids, np.arange(3), IDS, [[]] * 3, np.zeros(3, bool), titles, tastes, features, None
     )
@@ -101,15 +101,15 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
     told = {row.profile_id: row.asDict() for row in found.collect()}
     assert told.keys() == {"p", "q"}
     spread = math.sqrt(8 / 3)
-    numbers = dict(zip(NUMBERS, [2 / spread, 0, 1, 2, 3, math.log(5)], strict=True))
+    numbers = dict(zip(NUMBERS, [2 / spread, 0, 1, 2, 3, 4, math.log(5)], strict=True))
     assert {n: told["p"][n] for n in NUMBERS} == pytest.approx(numbers)
     assert told["p"]["weight"] == pytest.approx(math.exp(0.5 + 0.5))
     assert set(told["p"]["terms"]) >= {
-        "genre Crime @ month 10", "genre Crime @ evening of weekday 5", "kind film @ device tv"
+        "genre Crime", "genre Crime @ month 10", "genre Crime @ evening of weekday 5", "kind film @ device tv"
     }  # fmt: skip
     assert not any("holiday" in term for term in told["p"]["terms"])
     assert {n: told["q"][n] for n in NUMBERS} == pytest.approx(
-        dict(zip(NUMBERS, [0, 8, 9, 10, 11, 0], strict=True))
+        dict(zip(NUMBERS, [0, 10, 11, 12, 13, 14, 0], strict=True))
     )
     assert told["q"]["weight"] == 1.0
 

@@ -93,16 +93,18 @@ def test_what_circumstances_add_is_the_sum_over_terms_that_meet_them(spark: Spar
 
 def test_what_titles_are_worth_to_everybody() -> None:
     titles = Titles(
-        genres=((), (), ()), moods=((), (), ()), themes=((), (), ()), paces=(None, None, None),
-        age_days=np.array([0.0, 30.0, np.nan]), popularity={"DE": np.array([0.5, 0.5, 0.0])},
-        trend={"DE": np.array([0.0, 1.0, 0.0])}, on_offer={"DE": np.ones(3, bool)},
+        genres=((),) * 4, moods=((),) * 4, themes=((),) * 4, paces=(None,) * 4,
+        age_days=np.array([0.0, 30.0, np.nan, 4.0]), popularity={"DE": np.array([0.5, 0.5, 0.0, 0.0])},
+        trend={"DE": np.array([0.0, 1.0, 0.0, 0.0])}, on_offer={"DE": np.ones(4, bool)},
     )  # fmt: skip
-    features = of_titles(titles, np.array([False, False, True]), "DE")
-    np.testing.assert_allclose(features[:, 0], [np.log(1.5), np.log(1.5), -3.0])
-    np.testing.assert_allclose(features[:, 2], [1.0, 0.5, 0.0])
-    logit = Logit(
-        -3.0,
-        {"taste": 9.0, "fame": 0.0, "trend": 2.0, "newness": 1.0, "is_cold": -1.0, "shown": 9.0},
-    )
-    found = Worth(logit, [[]] * 3).of_market(features)
-    np.testing.assert_allclose(found, [-2.0, -0.5, -4.0])
+    features = of_titles(titles, np.array([True, False, True, True]), "DE")
+    fresh = 2.0 ** (-4 / 30)
+    np.testing.assert_allclose(features[:, 0], [np.log(2), np.log(2), -3.0, -3.0])
+    np.testing.assert_allclose(features[:, 2], [1.0, 0.5, 0.0, fresh])
+    np.testing.assert_allclose(features[:, 3], [1.0, 2.0**-7.5, 0.0, 0.5])
+    # What nobody has liked yet counts as neglected in the measure in which it is not new.
+    np.testing.assert_allclose(features[:, 4], [0.0, 0.0, 1.0, 1 - fresh])
+    weights = {"fame": 0.0, "trend": 2.0, "newness": 1.0, "arrival": 0.0, "neglected": -1.0}
+    logit = Logit(-3.0, weights | {"taste": 9.0, "shown": 9.0})
+    found = Worth(logit, [[]] * 4).of_market(features)
+    np.testing.assert_allclose(found, [-2.0, -0.5, -4.0, 2 * fresh - 4])

@@ -1,0 +1,38 @@
+"""A version that learned of other features than pages have is refused, with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cinelake.recommend.home.approved import Models
+from cinelake.recommend.home.logit import Logit
+from cinelake.recommend.home.worth import USUAL
+
+
+@dataclass(frozen=True)
+class Ranker:
+    version: int = 7
+    tags: dict[str, str] = field(default_factory=dict)
+    trained_through: date = date(2026, 1, 5)
+
+
+def models(spark: SparkSession, logit: Logit) -> Models[Ranker]:
+    def frame(version: Ranker, name: str) -> DataFrame:
+        assert (version.version, name) == (7, "weights")
+        return logit.frame(spark)
+
+    return Models(None, Ranker(), None, frame)
+
+
+def test_a_version_has_to_know_all_features_of_pages(spark: SparkSession) -> None:
+    assert models(spark, USUAL).worth == USUAL
+    less = {name: weight for name, weight in USUAL.weights.items() if name != "arrival"}
+    with pytest.raises(
+        ValueError,
+        match=r"version 7 of model 'home_ranker' knows nothing of arrival; train anew with",
+    ):
+        _ = models(spark, Logit(0.0, less)).worth
