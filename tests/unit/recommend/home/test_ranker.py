@@ -151,7 +151,7 @@ def drawn(spark: SparkSession, pages: int) -> DataFrame:
             genre = "genre Horror" if horror else "genre Drama"
             told.append(
                 (f"p{page % 50}", DAY, page, 0, rank, "tv", "evening", "5", bool(looked and wanted),
-                 [f"{genre} @ month {month}"], *(float(values[name]) for name in NUMBERS))
+                 [genre, f"{genre} @ month {month}"], *(float(values[name]) for name in NUMBERS))
             )  # fmt: skip
     numbers = ", ".join(f"{name} double" for name in NUMBERS)
     frame = spark.createDataFrame(
@@ -175,6 +175,9 @@ def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     drama = {m: found.weights[f"genre Drama @ month {m}"] for m in (9, 10)}
     lift = (horror[10] - drama[10]) - (horror[9] - drama[9])
     assert lift == pytest.approx(math.log(3), abs=0.3)
+    # What horror is at all times is learned beside that, and put away.
+    assert "genre Horror" not in found.weights
+    assert horror[10] > 0.3 > -0.3 > horror[9]
     # Without correction what stood first looks wanted.
     naive = learned(told.withColumn("weight", F.lit(1.0)), RankerRecipe(), circumstances=False)
     assert naive.weights["fame"] > 0.3
