@@ -80,7 +80,7 @@ class Crowds:
         market = told if told in plan.worth else next(iter(plan.worth))
         odds = np.repeat(plan.worth[market].astype(np.float32)[None, :], batch.num_rows, axis=0)
         if plan.tastes is not None:
-            plan.tastes.add(odds, plan.taste, batch, ROWS)
+            plan.tastes.add(odds, plan.taste, batch)
         row, shown = cells(batch.column("shown"))
         position = self.positions.of(shown.field("title_idx"))
         times = shown.field("pages").to_numpy(zero_copy_only=False)

@@ -212,7 +212,7 @@ def _scored(batch: pa.RecordBatch, given: Basis) -> pa.RecordBatch:
     at = place.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
     taste = np.zeros((batch.num_rows, len(given.ids)), np.float32)
     if given.tastes is not None:
-        profiles, found = given.tastes.of(batch, ROWS)
+        profiles, found = given.tastes.of(batch)
         taste[np.ix_(profiles, given.tastes.positions)] = found
     markets = batch.column("market").to_pylist()
     fallback = next(iter(given.features.values()))

@@ -15,6 +15,9 @@ from cinelake.recommend.fold_in import FoldedIn, Folding, markets
 from cinelake.recommend.home.compiled import compiled
 from cinelake.recommend.scoring import Factored, Matrix, Scoring, cells
 
+# Profiles that are scored at a time.
+TOGETHER = 64
+
 
 @dataclass(frozen=True)
 class Tastes:
@@ -34,36 +37,38 @@ class Tastes:
         """What is read of a profile's row; null where the model knows nothing of it."""
         return self.scoring.columns
 
-    def of(self, tile: pa.RecordBatch, rows: int) -> tuple[Matrix, Matrix]:
-        """Places in the tile of the profiles that the model knows, and their tastes `(profiles, titles)`.
+    def of(self, tile: pa.RecordBatch) -> tuple[Matrix, Matrix]:
+        """Places in the tile of the profiles that the model knows, and their tastes `(profiles, titles)`."""
+        known, scores, mean, spread = self._scored(tile)
+        return known, (scores[:, self.own] - mean[:, None]) / spread[:, None]
 
-        The model is asked for `rows` profiles whatever there are: a product of matrices of another size may be rounded
-        otherwise.
-        """
-        known, scores, mean, spread = self._scored(tile, rows)
-        return known, (scores[: len(known), self.own] - mean[:, None]) / spread[:, None]
-
-    def add(self, odds: Matrix, weight: float, tile: pa.RecordBatch, rows: int) -> None:
+    def add(self, odds: Matrix, weight: float, tile: pa.RecordBatch) -> None:
         """Add the tastes times a weight to what titles are worth, `odds (profiles, titles)` float32."""
-        known, scores, mean, spread = self._scored(tile, rows)
+        known, scores, mean, spread = self._scored(tile)
         counts = (np.float32(weight) / spread).astype(np.float32)
         _added(odds, known, scores, (mean, counts), (self.positions, self.own))
 
-    def _scored(self, tile: pa.RecordBatch, rows: int) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-        """The profiles that the model knows, scores `(rows, titles of the model)`, and their means and spreads."""
+    def _scored(self, tile: pa.RecordBatch) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+        """The profiles that the model knows, scores `(profiles, titles of the model)`, and their means and spreads.
+
+        The model is asked for so many profiles at a time whatever there are: a product of matrices of another size may
+        be rounded otherwise.
+        """
         tile = tile.select(list(self.columns))
         is_known = [column.is_valid().to_numpy(zero_copy_only=False) for column in tile.columns]
         known = np.flatnonzero(reduce(np.logical_and, is_known))
-        found = np.zeros((rows, self.scoring.titles), np.float32)
+        count = -(-len(known) // TOGETHER) * TOGETHER
+        found = np.zeros((count, self.scoring.titles), np.float32)
         if not len(known):
             return known, found, np.zeros(0, np.float32), np.ones(0, np.float32)
-        filled = known[np.minimum(np.arange(rows), len(known) - 1)]
+        filled = known[np.minimum(np.arange(count), len(known) - 1)]
         scores = self.scoring.of(tile.take(pa.array(filled)), self._cells)
-        scores.fast(0, rows, found)
+        for start in range(0, count, TOGETHER):
+            scores.fast(start, start + TOGETHER, found[start : start + TOGETHER])
         mean, spread = (part[: len(known)] for part in scores.moments())
         # Who finds all titles equal has no taste.
         spread = np.where(spread > 0, spread, np.inf)
-        return known, found, mean.astype(np.float32), spread.astype(np.float32)
+        return known, found[: len(known)], mean.astype(np.float32), spread.astype(np.float32)
 
     def sources(self, profiles: pa.RecordBatch, profile: Matrix, title: Matrix) -> list[str | None]:
         """For each pair of a profile, by its place among `profiles (liked, market, …)`, and a title, by its position
