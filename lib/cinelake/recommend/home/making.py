@@ -99,7 +99,7 @@ class Maker:
         found = self.plan.tastes.sources(crowd.batch, profile[order], title[order])
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        sources = pa.array(found, pa.string()).take(pa.array(back))
+        sources = found.take(pa.array(back))
         ends = np.cumsum(lengths)
         return [
             sources.slice(end - length, length) for end, length in zip(ends, lengths, strict=True)

@@ -70,37 +70,36 @@ class Tastes:
         spread = np.where(spread > 0, spread, np.inf)
         return known, found[: len(known)], mean.astype(np.float32), spread.astype(np.float32)
 
-    def sources(self, profiles: pa.RecordBatch, profile: Matrix, title: Matrix) -> list[str | None]:
+    def sources(self, profiles: pa.RecordBatch, profile: Matrix, title: Matrix) -> pa.Array:
         """For each pair of a profile, by its place among `profiles (liked, market, …)`, and a title, by its position
-        among those of pages, the title of the history that adds most to its score; None where nothing adds anything.
+        among those of pages, the title of the history that adds most to its score; null where nothing adds anything.
         Pairs come by profile.
         """
-        found: list[str | None] = [None] * len(profile)
         if self.folding is None or not isinstance(self.scoring, Factored):
-            return found
+            return pa.nulls(len(profile), pa.string())
+        found = np.full(len(profile), -1, np.int64)
         factors = self.scoring.factors.astype(np.float64)
-        in_model = np.full(int(self.positions.max(initial=-1)) + 1, -1, np.int64)
+        in_model = np.full(int(max(self.positions.max(initial=-1), title.max(initial=-1))) + 1, -1)
         in_model[self.positions] = self.own
         row, history = self._cells(profiles.column("liked"))
+        first = np.searchsorted(row, np.arange(profiles.num_rows + 1))
         where = markets(profiles)
         for begin, end in runs(profile):
-            mine = np.unique(history[row == profile[begin]])
-            pages = title[begin:end]
-            there = np.flatnonzero(
-                (pages < len(in_model)) & (in_model[np.minimum(pages, len(in_model) - 1)] >= 0)
-            )
-            if not len(mine) or not len(there):
+            whose = profile[begin]
+            mine = np.unique(history[first[whose] : first[whose + 1]])
+            listed, of_pair = np.unique(in_model[title[begin:end]], return_inverse=True)
+            known = listed >= 0
+            if not len(mine) or not known.any():
                 continue
-            listed, of_pair = np.unique(in_model[pages[there]], return_inverse=True)
-            market = where[profile[begin]]
-            added = self.folding.contributions(factors[listed], factors[mine], market)
+            added = self.folding.contributions(factors[listed[known]], factors[mine], where[whose])
             # A title is no reason for itself, as where it may be watched again.
-            added[listed[:, None] == mine[None, :]] = -np.inf
+            added[listed[known][:, None] == mine[None, :]] = -np.inf
             best = np.argmax(added, axis=1)
-            for at, place in zip(there.tolist(), of_pair.tolist(), strict=True):
-                if added[place, best[place]] > 0:
-                    found[begin + at] = self.ids[int(mine[best[place]])].as_py()
-        return found
+            adds = np.take_along_axis(added, best[:, None], axis=1)[:, 0] > 0
+            of_listed = np.full(len(listed), -1, np.int64)
+            of_listed[known] = np.where(adds, mine[best], -1)
+            found[begin:end] = of_listed[of_pair]
+        return self.ids.take(pa.array(np.maximum(found, 0), mask=found < 0))
 
     def _cells(self, titles: pa.Array) -> tuple[Matrix, Matrix]:
         row, values = cells(titles)
