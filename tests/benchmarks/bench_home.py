@@ -123,10 +123,6 @@ def profiles_of(spark: SparkSession, random: np.random.Generator) -> DataFrame:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.xfail(
-    reason="a page adds 3.3 times the list: titles are put in order row by row, and a page tells more of each",
-    strict=False,
-)
 def test_rows_add_little_to_lists(spark: SparkSession) -> None:
     random = np.random.default_rng(42)
     titles, offer, ids = drawn(random)
