@@ -297,21 +297,22 @@ def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = 
 
 
 def _level(tiles: DataFrame, logit: Logit) -> float:
-    """The intercept with which the chances of the tiles, weighed, add up to those that were chosen."""
+    """The intercept with which the chances of the tiles, which came into view, add up to those that were chosen.
+
+    Tiles are not weighed here: a page sets these chances against others that are of visits, that a profile goes on with
+    what it has begun, and those of tiles as if all stood first would put that too far down.
+    """
     place = F.floor(_odds(logit) * BINS_A_UNIT)
     binned = (
         tiles.groupBy(place.alias("place"))
-        .agg(
-            F.sum("weight").alias("weight"),
-            F.sum(F.col("weight") * F.col("is_chosen").cast("int")).alias("chosen"),
-        )
+        .agg(F.count("*").alias("tiles"), F.count_if("is_chosen").alias("chosen"))
         .toArrow()
     )
     odds = (binned.column("place").to_numpy() + 0.5) / BINS_A_UNIT
-    weight, chosen = (binned.column(name).to_numpy() for name in ("weight", "chosen"))
+    count, chosen = (binned.column(name).to_numpy() for name in ("tiles", "chosen"))
 
     def surplus(level: float) -> float:
-        return float((weight / (1 + np.exp(-(odds + level)))).sum() - chosen.sum())
+        return float((count / (1 + np.exp(-(odds + level)))).sum() - chosen.sum())
 
     return float(brentq(surplus, -50.0, 50.0))
 
