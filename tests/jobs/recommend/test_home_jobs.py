@@ -276,6 +276,7 @@ def test_how_likely_profiles_go_on_is_learned_and_used(
     assert all(0 < score < 1 for score in begun)
 
 
+@pytest.mark.thorough
 def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
     spark: SparkSession, inputs: Inputs
 ) -> None:
