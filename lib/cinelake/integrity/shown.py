@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
+
+from cinelake.paragraphs import paragraph
 
 # Of a list of cases in the report.
 HEADINGS = (
@@ -24,26 +25,20 @@ HEADINGS = (
 
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Cases, a paragraph each: a table of so many columns takes a wider terminal than people have."""
-    lines: list[RenderableType] = []
-    for row in rows:
-        days = row["signal_days"]
-        lines += [
-            Text.assemble(
-                (row["case_id"], "bold"),
-                f"  {row['kind']}, {row['severity']}, {row['probability']:.0%} likely, since {row['opened_on']}, ",
-                f"{days} {'day' if days == 1 else 'days'}",
-            ),
-            *(
-                Padding(Text(said), (0, 0, 0, 4))
-                for said in (
-                    f"{row['stake_ms'] / 3_600_000:.1f} hours at stake; suggested: "
-                    + row["suggested_action"].replace("_", " "),
-                    "; ".join(each["text"] for each in row["reasons"][:2]),
-                )
-            ),
-        ]
-    return Group(*lines)
+    """Cases, a paragraph each."""
+    return Group(
+        *(
+            paragraph(
+                row["case_id"],
+                f"  {row['kind']}, {row['severity']}, {row['probability']:.0%} likely, since {row['opened_on']}, "
+                f"{row['signal_days']} {'day' if row['signal_days'] == 1 else 'days'}",
+                f"{row['stake_ms'] / 3_600_000:.1f} hours at stake; suggested: "
+                + row["suggested_action"].replace("_", " "),
+                "; ".join(each["text"] for each in row["reasons"][:2]),
+            )
+            for row in rows
+        )
+    )
 
 
 def as_file(

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import functions as F
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cinelake.paragraphs import paragraph
 from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
 from cinelake.qoe.maintenance import commands as maintenance_commands
@@ -100,26 +100,19 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Incidents, a paragraph each: a table of so many columns takes a wider terminal than people have."""
-    lines: list[RenderableType] = []
-    for row in rows:
-        hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
-        lines += [
-            Text.assemble(
-                (row["incident_id"], "bold"),
-                f"  {row['state']}, since {row['opened_at']:%Y-%m-%d %H:%M} UTC, ",
-                f"{hours:.0f} {'hour' if hours == 1 else 'hours'}",
-            ),
-            *(
-                Padding(Text(said), (0, 0, 0, 4))
-                for said in (
-                    f"{METRIC_NAMES[row['metric']]}: {where(row)}",
-                    f"{row['affected_sessions']:,.0f} sessions affected, "
-                    f"{row['lost_minutes']:,.0f} viewer minutes lost",
-                )
-            ),
-        ]
-    return Group(*lines)
+    """Incidents, a paragraph each."""
+    return Group(*map(_paragraph, rows))
+
+
+def _paragraph(row: Mapping[str, Any]) -> RenderableType:
+    hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
+    return paragraph(
+        row["incident_id"],
+        f"  {row['state']}, since {row['opened_at']:%Y-%m-%d %H:%M} UTC, {hours:.0f} "
+        + ("hour" if hours == 1 else "hours"),
+        f"{METRIC_NAMES[row['metric']]}: {where(row)}",
+        f"{row['affected_sessions']:,.0f} sessions affected, {row['lost_minutes']:,.0f} viewer minutes lost",
+    )
 
 
 def where(row: Mapping[str, Any]) -> str:
@@ -157,24 +150,22 @@ def as_advice(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """What would have helped, best first."""
     if not rows:
         return Text("no advice: the struck had no alternative that anybody else had")
-    lines: list[RenderableType] = [Text("what would have helped (advice; nothing is applied)")]
-    for row in rows:
-        least, load = row["least_saved_minutes"], row["load"]
-        saved = f"{row['saved_minutes']:,.0f} of {row['lost_minutes']:,.0f} lost minutes saved"
-        alike = f"{row['overlap']:.0%} of {row['struck']:,} sessions struck have their like by {row['alike_by']}"
-        lines += [
-            Text.assemble((change(row), "bold"), f": {row['verdict'].replace('_', ' ')}"),
-            *(
-                Padding(Text(said), (0, 0, 0, 4))
-                for said in (
-                    saved + ("" if least is None else f", {least:,.0f} at least"),
-                    alike
-                    + (
-                        ""
-                        if load is None
-                        else f"; it would have carried {load:.1f} struck sessions to each of its own"
-                    ),
-                )
-            ),
-        ]
-    return Group(*lines)
+    heading = Text("what would have helped (advice; nothing is applied)")
+    return Group(heading, *map(_advised, rows))
+
+
+def _advised(row: Mapping[str, Any]) -> RenderableType:
+    least, load = row["least_saved_minutes"], row["load"]
+    saved = f"{row['saved_minutes']:,.0f} of {row['lost_minutes']:,.0f} lost minutes saved"
+    alike = f"{row['overlap']:.0%} of {row['struck']:,} sessions struck have their like by {row['alike_by']}"
+    carried = (
+        f"; it would have carried {load:.1f} struck sessions to each of its own"
+        if load is not None
+        else ""
+    )
+    return paragraph(
+        change(row),
+        f": {row['verdict'].replace('_', ' ')}",
+        saved + ("" if least is None else f", {least:,.0f} at least"),
+        alike + carried,
+    )

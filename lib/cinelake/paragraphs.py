@@ -1,0 +1,15 @@
+"""What stands in a list on a terminal: a table of many columns takes a wider one than people have."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+INDENT = 4
+
+
+def paragraph(name: str, heading: str, *lines: str) -> RenderableType:
+    """The name in bold, what is said beside it, and further lines below, indented."""
+    below = (Padding(Text(line), (0, 0, 0, INDENT)) for line in lines)
+    return Group(Text.assemble((name, "bold"), heading), *below)
