@@ -92,9 +92,11 @@ def behind(tags: Mapping[str, str], frame: Callable[[str], DataFrame]) -> Behind
 
 def brought_along(tags: Mapping[str, str], frame: Callable[[str], DataFrame]) -> Behind | None:
     """The model that a version of `taste_clusters` brought along, None where there was none to bring."""
-    if TITLES_IN not in tags:
+    if "recipe" not in tags:
         return None
-    return Behind.of(Setting(HybridRecipe(), Weights()).of_tags(tags), frame, tags[TITLES_IN])
+    setting = Setting(HybridRecipe(), Weights()).of_tags(tags)
+    # Versions of before tastes were taken do not say so.
+    return Behind.of(setting, frame, tags.get(TITLES_IN, ALS))
 
 
 def fitted_before(

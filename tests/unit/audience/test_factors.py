@@ -82,6 +82,14 @@ def test_a_version_brings_along_what_finds_the_same_factors(
         assert_df_equality(told_apart(again, told), expected, ignore_row_order=True)
 
 
+def test_an_older_version_brings_the_factors_of_als(told: Told) -> None:
+    model = refitted(told, RECIPE.model_copy(update={"share": 0.0}), ALS)
+    tags = {name: value for name, value in model.tags.items() if name != TITLES_IN}
+    kept = brought_along(tags, model.frames.__getitem__)
+    assert kept is not None
+    assert (kept.titles_in, kept.rank) == (ALS, model.rank)
+
+
 def test_a_version_without_factors_brings_none(told: Told) -> None:
     assert brought_along({"features": "{}"}, {}.__getitem__) is None
 
