@@ -109,19 +109,17 @@ def fitted_before(
     told = interactions(indexed(signals, profiles, titles, people), model.weights, until)
     with persisted(told) as known:
         try:
-            return fitted(model.recipe, model.weights, known, tastes=model.titles_in != ALS)
+            return fitted(model.recipe, model.weights, known)
         except NothingLiked:
             return None
 
 
-def fitted(
-    recipe: HybridRecipe, weights: Weights, known: DataFrame, *, tastes: bool = True
-) -> Behind:
-    """A fit to strengths, of classes of taste or of ALS alone. Raises NothingLiked where nothing is wanted.
+def fitted(recipe: HybridRecipe, weights: Weights, known: DataFrame) -> Behind:
+    """A fit to strengths: of classes of taste where they count, else of ALS. Raises NothingLiked without any likes.
 
     Its frames outlive what they were fitted to.
     """
-    if tastes:
+    if recipe.share:
         fit = recipe.mixture.fit(known)
         return Behind(recipe, weights, taste_frames(fit, known), TASTES[0], fit.fold)
     titles = recipe.als.fit(known).of_titles.select("title_id", "factors").localCheckpoint()
