@@ -61,11 +61,9 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
 
     def among(everybody: DataFrame) -> DataFrame:
         awake = lively(told, run.end, params.turns.lively_days)
-        found = due(everybody, awake, run.read(HOME_PAGES), day, made_by, params.turns)
-        is_due = found.select("profile_id", F.lit(True).alias("_is_due"))
-        whole = everybody.join(is_due, on="profile_id", how="left")
-        shares = run.log_shares(whole, {"share_due": F.col("_is_due").isNotNull()})
-        return shares.where("_is_due").select("profile_id")
+        told_due = due(everybody, awake, run.read(HOME_PAGES), day, made_by, params.turns)
+        counted = run.log_shares(told_due, {"share_due": F.col("is_due")})
+        return counted.where("is_due").select("profile_id")
 
     ready = prepared(told, run.end, settings, models.taste, models.resume, kinds, among)
     run.tracker.set_tags({f"left_out.{kind}": why for kind, why in ready.left_out.items()})

@@ -11,13 +11,24 @@ from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
 from cinelake.integrity.commands import current, most_pressing, seen_of
-from cinelake.integrity.shown import HEADINGS
 from cinelake.integrity.whereabouts import DAYS, drawn, links, spots
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Grid, Part, Picture, Points, Section
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_CASES, USAGE_DAYS
 
 LISTED, PICTURED = 15, 4
+# Of the list of cases.
+HEADINGS = (
+    "case",
+    "kind",
+    "severity",
+    "chance",
+    "since",
+    "days",
+    "hours at stake",
+    "suggested",
+    "because",
+)
 EPOCH = datetime.combine(date(1970, 1, 1), datetime.min.time())
 COLOURS = (WARM, "#e08e45", "#8f6bb3", "#4b9b7a")
 

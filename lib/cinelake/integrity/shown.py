@@ -10,19 +10,6 @@ from rich.text import Text
 
 from cinelake.paragraphs import paragraph
 
-# Of a list of cases in the report.
-HEADINGS = (
-    "case",
-    "kind",
-    "severity",
-    "chance",
-    "since",
-    "days",
-    "hours at stake",
-    "suggested",
-    "because",
-)
-
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Cases, a paragraph each."""

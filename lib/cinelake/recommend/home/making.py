@@ -22,8 +22,6 @@ from cinelake.recommend.scoring import Matrix, cells
 Batches = Iterator[pa.RecordBatch]
 # What is told of a tile beside its row.
 TILE = ("title_id", "score", "because", "episode_id", "position_s", "propensity")
-# More than a page may have.
-MOST_ROWS = 1 << 20
 
 
 class Maker:
@@ -115,7 +113,7 @@ class Maker:
         sources: pa.Array,
     ) -> pa.RecordBatch:
         """A row each of the pages, with its tiles as `TILE`."""
-        begins = np.flatnonzero(np.diff(slots.profile * MOST_ROWS + slots.row, prepend=-1))
+        begins = np.flatnonzero(np.diff(slots.of_row, prepend=-1))
         ends = np.append(begins, len(slots.row)).astype(np.int32)
         at = _places(slots.title_at)
         tiles = pa.StructArray.from_arrays(

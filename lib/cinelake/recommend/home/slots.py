@@ -19,6 +19,8 @@ from cinelake.recommend.home.shelving import nth
 from cinelake.recommend.home.taste import runs
 from cinelake.recommend.scoring import Matrix
 
+# More than a page may have.
+_MOST_ROWS = 1 << 20
 # A slot's draw is 64 bits: the upper ones say whether it is drawn at random, the lower ones which title.
 _SHIFT, _LOWER = np.uint64(40), np.uint64((1 << 40) - 1)
 
@@ -37,11 +39,16 @@ class Slots:
     row_at: Matrix
     propensity: Matrix
 
+    @property
+    def of_row(self) -> Matrix:
+        """A number of the row of each slot, over all profiles; it grows."""
+        return self.profile * _MOST_ROWS + self.row
+
     def only(self, stays: Matrix) -> Slots:
         """Those that stay; the others of a row move up, and so do rows."""
         left = Slots(**{name: part[stays] for name, part in vars(self).items()})
         if len(left.row):
-            of_row = left.profile * (1 << 20) + left.row
+            of_row = left.of_row
             left.position = nth(of_row)
             begins = np.diff(of_row, prepend=of_row[0] - 1) != 0
             number = np.cumsum(begins) - 1

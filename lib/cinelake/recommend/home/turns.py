@@ -73,8 +73,8 @@ def lively(told: Told, until: date, days: int) -> DataFrame:
 def due(
     profiles: DataFrame, lively: DataFrame, pages: DataFrame, day: date, settings: str, turns: Turns
 ) -> DataFrame:
-    """The rows of `profiles` that get a new page when `day` ends; `pages` are the rows of `home_pages` of days before
-    it, `settings` those by which the new ones are made.
+    """The rows of `profiles` with `is_due`, whether they get a new page when `day` ends; `pages` are the rows of
+    `home_pages` of days before it, `settings` those by which the new ones are made.
     """
     length = F.lit(turns.turn_days)
     turn = F.pmod(F.xxhash64("profile_id"), length) == day.toordinal() % turns.turn_days
@@ -89,7 +89,7 @@ def due(
         still_good, on="profile_id", how="left"
     )
     stays = F.col("_is_lively").isNull() & F.col("_has_page").isNotNull() & ~turn
-    return told.where(~stays).select(*profiles.columns)
+    return told.select(*profiles.columns, (~stays).alias("is_due"))
 
 
 def in_force(pages: DataFrame, day: date) -> DataFrame:
