@@ -1,6 +1,6 @@
 """Compose home pages for each class of device and part of the day that follows, of the profiles whose turn it is.
 
-Whose turn it is, and which page counts for whom, says recommend/home/turns.py.
+Whose turn it is, and which page counts for whom, says recommend/home/due.py.
 """
 
 from datetime import timedelta
@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 from cinelake.recommend.home.approved import approved
 from cinelake.recommend.home.compose import Grid
+from cinelake.recommend.home.due import LONGEST_TURN, Turns, due, lively
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
-from cinelake.recommend.home.turns import LONGEST_TURN, Turns, due, lively
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import JobParams, Reading, Run, hash_of_content, history, job
 from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME

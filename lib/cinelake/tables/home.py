@@ -153,7 +153,7 @@ HOME_PAGES = Table(
     layer=Layer.GOLD,
     grain=(
         "one day, profile whose pages were made that day, class of device, part of the day and slot of the home page "
-        "for it; of a profile the newest day counts (recommend/home/turns.py)"
+        "for it; of a profile the newest day counts (recommend/home/due.py)"
     ),
     columns=(
         Column("as_of", DateType(), "Day at whose end the page was made, for the day after", required=True),

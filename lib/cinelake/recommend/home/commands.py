@@ -15,7 +15,7 @@ from rich.text import Text
 from cinelake.behaviour.history import latest
 from cinelake.recommend.asked import busiest, near_ids
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
-from cinelake.recommend.home.turns import in_force, newest_day
+from cinelake.recommend.home.due import in_force, newest_day
 from cinelake.recommend.service import Service
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from cinelake.behaviour.history import latest
 from cinelake.recommend.asked import busiest
 from cinelake.recommend.home.commands import named
+from cinelake.recommend.home.due import in_force, newest_day
 from cinelake.recommend.home.logit import Logit
-from cinelake.recommend.home.turns import in_force, newest_day
 from cinelake.recommend.home.worth import AT
 from cinelake.report.page import AROUND_ONE, Part, Picture, Section, Shelves
 from cinelake.runtime.workspace import Workspace

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
+from cinelake.recommend.home.due import Turns, due, in_force, lively, newest_day
 from cinelake.recommend.home.planning import Told
-from cinelake.recommend.home.turns import Turns, due, in_force, lively, newest_day
 from cinelake.recommend.service import Records
 from cinelake.tables.behaviour import ACCOUNTS, PROFILES
 from cinelake.tables.contract import Table
