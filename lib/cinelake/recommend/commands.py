@@ -195,7 +195,12 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
         test: Annotated[float, typer.Option(help="The share that is held out.")] = 0.1,
         seed: Annotated[int, typer.Option(help="Of the random protocol.")] = 42,
         k: Annotated[int, typer.Option(min=1, max=500, help="Length of the lists.")] = 10,
-        like_from: Annotated[float, typer.Option(help="Ratings from here on are likes.")] = 4.0,
+        like_from: Annotated[
+            float | None,
+            typer.Option(
+                help="Ratings from here on are likes. If not told: 4; every rating where the protocol is not temporal."
+            ),
+        ] = None,
         tune: Annotated[
             int,
             typer.Option(
@@ -205,7 +210,13 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Measure every kind of model on a data set, with settings as they come, or tuned."""
-        from cinelake.recommend.trial import NothingToMeasure, Protocol, as_json, table
+        from cinelake.recommend.trial import (
+            NothingToMeasure,
+            Protocol,
+            as_json,
+            liked_from,
+            table,
+        )
 
         if protocol not in PROTOCOLS or not 0 < test < 1:
             raise typer.BadParameter(
@@ -216,7 +227,7 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
                 f"say what the folder holds ({', '.join(importers())}), and where it is"
             )
         notices = Console(stderr=True)
-        how = Protocol(protocol, test, seed, k, like_from, tune)
+        how = Protocol(protocol, test, seed, k, liked_from(protocol, like_from), tune)
         try:
             if kind is None or folder is None:
                 found = _evaluated(context().lake, how, notices)

@@ -33,6 +33,8 @@ from cinelake.recommend.validation import NothingToSearchOn, validation
 
 # Blocks of days, one before the other, that settings are told apart on.
 BLOCKS = 3
+# No scale has a rating below it.
+EVERY_RATING = 0.5
 Tell = Callable[[int, int, str], None]
 
 
@@ -50,6 +52,17 @@ class Protocol:
     k: int
     like_from: float
     tune: int = 0
+
+
+def liked_from(protocol: str, told: float | None = None) -> float:
+    """The rating from which a title counts as liked, where nobody told.
+
+    Those who publish tables by the random and the leave-last-out protocol hold out ratings of any height, and want each
+    of them (Microsoft Recommenders; He et al. 2017 and what followed); a cut in time asks for what people came to like.
+    """
+    if told is not None:
+        return told
+    return Weights().like_from if protocol == "temporal" else EVERY_RATING
 
 
 @dataclass(frozen=True)

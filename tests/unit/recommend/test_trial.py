@@ -25,6 +25,7 @@ from cinelake.recommend.trial import (
     Tuned,
     as_json,
     evaluated,
+    liked_from,
     table,
 )
 from cinelake.tables.behaviour import TITLES
@@ -74,6 +75,12 @@ def test_the_best_model_comes_first_with_its_interval() -> None:
     assert "als: 0.5000 [0.4900, 0.5100]" in text
     assert "0.125" in text
     assert "miscalibration" not in text
+
+
+def test_protocols_of_published_tables_want_every_rating_unless_told_otherwise() -> None:
+    assert liked_from("random") == liked_from("leave-last-out") == 0.5
+    assert liked_from("temporal") == Weights().like_from == 4.0
+    assert liked_from("random", 3.5) == 3.5
 
 
 def test_json_has_every_measure_there_is() -> None:
