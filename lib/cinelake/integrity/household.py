@@ -7,8 +7,10 @@ building (a mobile network counts for televisions alone, which do not travel; ex
 count for none). Connected parts are *parties*: people whose devices meet on one line, at home, in a second home, at
 relatives'. Whoever travels carries a device that plays at both ends, so students who come home, second homes,
 commuters, holidays and a change of provider stay with the home; what never met the home in weeks is a party of its own.
-The party used on most days is the home (the base location of US patent 10,992,972 is the place of most accesses by
-devices, likewise).
+Accounts begin at home, so the home is the party with the device that came first; of several, and of those of which
+nobody knows when they came, the one used on most days (as the base location of US patent 10,992,972 is the place of
+most accesses by devices). By days alone a guest who watches more than the family would be the home, and the family the
+guests. A party that is hardly used beside the others is no home, however old its device.
 
 Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
 where (distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
@@ -30,6 +32,8 @@ SET_AT_HOME = ("tv", "console")
 LONG_KNOWN = 120
 MONTH = 36
 MS_PER_HOUR = 3_600_000
+# What a home has at least of the days of the party with most.
+HOME_DAYS = 1 / 3
 
 
 @dataclass
@@ -53,6 +57,11 @@ class Party:
     @property
     def days(self) -> set[date]:
         return {row["use_date"] for row in self.usage}
+
+    @property
+    def since(self) -> date | None:
+        """The day on which the first of its devices came to the account, where any is known."""
+        return min((row["device_since"] for row in self.usage if row["device_since"]), default=None)
 
     def weighed(self, name: str) -> Mapping[Any, int]:
         """Plays by value."""
@@ -96,7 +105,11 @@ def parties(
         if row["device_id"] in found:
             found[row["device_id"]].log_ins.append(row)
     own = {id(party): party for party in found.values()}
-    return sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
+    by_use = sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
+    lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
+    oldest = min((p.since for p in lived_in if p.since), default=date.max)
+    home = next((p for p in lived_in if p.since in (None, oldest)), None)
+    return sorted(by_use, key=lambda party: party is not home)
 
 
 def _ties(row: Mapping[str, Any]) -> bool:
@@ -114,7 +127,7 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     home_profiles = home.distinct("profile_id")
     first, last = min(party.days), max(party.days)
     span = (last - first).days
-    since = min((row["device_since"] for row in party.usage if row["device_since"]), default=None)
+    since = party.since
     age = LONG_KNOWN if since is None else min(max((as_of - since).days, 0), LONG_KNOWN)
     known_before = LONG_KNOWN if since is None else min(max((first - since).days, 0), LONG_KNOWN)
 
@@ -130,6 +143,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     new = [row for row in party.log_ins if row["is_new_device"]]
     home_place = (home.mostly("country"), home.mostly("region"))
     at_once, at_once_days = _at_once(party, home)
+    # Unknown is as old as the home, which speaks for nobody's guest.
+    later = (since - home.since).days if since and home.since else 0
     return {
         "log_hours": log1p(hours),
         "log_days": log1p(days),
@@ -145,6 +160,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "log_device_age": log1p(age),
         "device_of_month": float(age < MONTH),
         "log_known_before": log1p(known_before),
+        "came_with_home": float(later <= 0),
+        "log_later_than_home": log1p(min(max(later, 0), LONG_KNOWN)),
         "logged_in_new": float(bool(new)),
         "logs_in_often": min((len(party.log_ins) - len(new)) / plays, 1.0),
         "log_log_ins": log1p(len(party.log_ins) - len(new)),

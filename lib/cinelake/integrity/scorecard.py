@@ -49,6 +49,14 @@ FEATURES: Mapping[str, tuple[str, str]] = {
         "was known before it was used here",
         "was used at once when the device came",
     ),
+    "came_with_home": (
+        "has a device that came when the home's did",
+        "has devices that all came after the home's",
+    ),
+    "log_later_than_home": (
+        "came long after the home",
+        "came with the home, or soon after it",
+    ),
     "logged_in_new": ("logged in with a new device", "logged in with no new device"),
     "logs_in_often": ("logs in again and again", "stays logged in"),
     "log_log_ins": ("logged in several times", "hardly logged in"),

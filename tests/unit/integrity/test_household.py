@@ -99,6 +99,19 @@ def test_the_home_is_the_party_used_on_most_days() -> None:
     assert names(parties([*long_evenings, *home()], []))[0] == ["tv"]
 
 
+def test_a_guest_who_watches_more_than_the_family_is_no_home() -> None:
+    began, later = DAY - timedelta(days=900), DAY - timedelta(days=5)
+    family = [use("tv", "home", day, device_since=began) for day in range(8)]
+    guest = [use("guest tv", "elsewhere", day, device_since=later) for day in range(20)]
+    assert names(parties([*family, *guest], [])) == [["tv"], ["guest tv"]]
+    told = features(*reversed(parties([*family, *guest], [])), 2, DAY + timedelta(days=20))
+    assert told["came_with_home"] == 0
+    # A device of old that is hardly used makes no home, and one of which nobody knows the age none either.
+    assert names(parties([*family[:6], *guest], [])) == [["guest tv"], ["tv"]]
+    unknown = [row | {"device_since": None} for row in family]
+    assert names(parties([*unknown, *guest], [])) == [["guest tv"], ["tv"]]
+
+
 def test_the_parties_are_the_same_in_any_order_of_rows() -> None:
     weeks = [*home(), use("a", "x", 1), use("b", "x", 2), use("c", "y", 3), use("b", "y", 4)]
     assert names(parties(weeks, [])) == names(parties(weeks[::-1], [])) == [["tv"], ["a", "b", "c"]]
