@@ -54,7 +54,7 @@ class TrainClustersParams(JobParams):
     params=TrainClustersParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=2,
+    version=3,
 )
 def train_clusters(run: Run[TrainClustersParams]) -> None:
     run.tracker.settled(

@@ -16,6 +16,7 @@ one pass of MLlib's own `transform`, and grows with the number of profiles.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -38,7 +39,7 @@ from cinelake.audience import cells as told_cells
 from cinelake.audience import clustering, portraits
 from cinelake.audience.assigning import members_of
 from cinelake.audience.cells import ASPECTS, Told
-from cinelake.audience.choice import ClusterRecipe
+from cinelake.audience.choice import Candidate, ClusterRecipe
 from cinelake.audience.clustering import Population, Vectors, axes_of
 from cinelake.audience.factors import Behind, fitted
 from cinelake.audience.features import FeatureRecipe, Vocabulary, mapped, told_of
@@ -75,6 +76,7 @@ END = FIRST + timedelta(weeks=WEEKS)
 LAST_WEEK = END - timedelta(days=7)
 FEATURES, CLUSTERS = FeatureRecipe(), ClusterRecipe()
 K, LIGHT = 10, 5
+NO_CHAMPIONS: dict[str, Candidate] = {}
 
 
 @dataclass(frozen=True)
@@ -215,9 +217,15 @@ class Clustered:
     populations: dict[str, Population]
     members: DataFrame
     cells: DataFrame
+    taken: dict[str, Candidate]
 
 
-def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> Clustered:
+def clustered(
+    world: World,
+    until: date,
+    clusters: ClusterRecipe = CLUSTERS,
+    champions: Mapping[str, Candidate] = NO_CHAMPIONS,
+) -> Clustered:
     cut = until - timedelta(days=clusters.days_held_out)
     earlier, model = model_of(world, cut), model_of(world, until)
     before = Day.at(world.told, cut, FEATURES, earlier)
@@ -225,7 +233,7 @@ def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> 
         (F.col("signal_date") >= F.lit(cut)) & (F.col("signal_date") < F.lit(until))
     )
     after = told_cells.of_titles(lately, world.told.titles, until)
-    choices = choose(before, after, FEATURES, clusters, {}, earlier.rank)
+    choices = choose(before, after, FEATURES, clusters, champions, earlier.rank)
     for name, choice in choices.items():
         for one in choice.measured:
             mark = "*" if one is choice.taken else " "
@@ -242,7 +250,8 @@ def clustered(world: World, until: date, clusters: ClusterRecipe = CLUSTERS) -> 
         name: [Fate(f"{name} {n}", n, "born") for n in range(len(own.mixture))]
         for name, own in populations.items()
     }
-    return Clustered(populations, members_of(placed, fates, 0.02).localCheckpoint(), cells)
+    taken = {name: choice.taken.candidate for name, choice in choices.items()}
+    return Clustered(populations, members_of(placed, fates, 0.02).localCheckpoint(), cells, taken)
 
 
 @pytest.fixture(scope="module")
@@ -310,10 +319,9 @@ def test_clusters_are_nearly_as_good_as_true_tastes_allow(
 @pytest.mark.timeout(3600)
 def test_a_model_of_the_day_after_puts_profiles_alike(world: World, found: Clustered) -> None:
     """Nobody plays on the day between: another fade, another start of the fit, the same tastes."""
-    taken = {name: len(own.mixture) for name, own in found.populations.items()}
     again = clustered(
-        world, END + timedelta(days=1), CLUSTERS.model_copy(update={"seed": 8, "numbers": (taken["adult"],)})
-    )  # fmt: skip
+        world, END + timedelta(days=1), CLUSTERS.model_copy(update={"seed": 8}), found.taken
+    )
     adult = world.archetype < ARCHETYPES
     index = adjusted_rand_score(
         labels(found.members, world)[adult], labels(again.members, world)[adult]

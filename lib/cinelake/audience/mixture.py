@@ -82,8 +82,8 @@ def round_ones(centres: Matrix, spread: float) -> Mixture:
     return _in_order(Mixture(np.full(k, 1 / k), centres, whitening))
 
 
-def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
-    """Fit to `features vector`, which the caller has materialised in a fixed order.
+def fitted(points: DataFrame, kind: Kind, k: int, seed: int, starts: int = 1) -> Mixture:
+    """Fit to `features vector`, which the caller has materialised in a fixed order; of k-means the best of so many.
 
     Where there are fewer different points than clusters, MLlib finds fewer, and so does this.
     """
@@ -91,7 +91,11 @@ def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
         return _gaussian(points, k, seed)
     made: Any
     if kind == "k_means":
-        made = KMeans(k=k, seed=seed, maxIter=30, initMode="k-means||").fit(points)
+        tried = [
+            KMeans(k=k, seed=seed + n, maxIter=30, initMode="k-means||").fit(points)
+            for n in range(starts)
+        ]
+        made = min(tried, key=lambda model: model.summary.trainingCost)
     else:
         made = BisectingKMeans(k=k, seed=seed, maxIter=20).fit(points)
     centres = np.unique(np.array(made.clusterCenters(), float), axis=0)
