@@ -162,6 +162,6 @@ def examples(parties: DataFrame, scene: Scene, days: int = 4) -> pd.DataFrame:
     count = rows.groupby(["account_id", "party"]).party.transform("size")
     spread = (place + 1) * days // count > place * days // count
     kept = rows[spread | (count <= days)]
-    features = [[each.asDict() for each in row] for row in kept.features]
+    features = [list(row) for row in kept.features]
     told = kept.rename(columns={"party": "subject"})[["account_id", "subject", "label"]]
     return told.assign(features=features)
