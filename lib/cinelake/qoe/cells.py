@@ -14,8 +14,10 @@ an attempt, and with no time. What is not told of where it stood is 'unknown'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import reduce
+from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame
@@ -30,15 +32,14 @@ from cinelake.tables.qoe import (
     FIVE_MINUTES,
     HOUR,
     JOIN_EDGES_MS,
-    SLICE,
 )
 
 UNKNOWN = "unknown"
 WIDTHS = (FIVE_MINUTES, HOUR, DAY)
 BUCKETS = {"join_buckets": len(JOIN_EDGES_MS) + 1, "bitrate_buckets": len(BITRATE_EDGES_KBPS) + 1}
+SLOTS = {name: [f"_{name}_{slot}" for slot in range(size)] for name, size in BUCKETS.items()}
 # Of a session, what reaches into the next day.
 BEFORE = 1
-PRESS, FAILURE, LIFE = range(3)
 
 
 class Bearable(BaseModel):
@@ -72,45 +73,71 @@ def cells(
     bearable: Bearable,
     widths: Sequence[int] = WIDTHS,
 ) -> DataFrame:
-    """The cells of `[start, end)` of these widths, from sessions that began up to a day before."""
-    told = _contributions(sessions, bearable)
-    at = F.col("at")
-    # A day before the window is read, and counts only where it reaches into it.
-    inside = within(told.select("*", F.to_date(at).alias("cell_date")), "cell_date", start, end)
-    if len(widths) > 1:
-        wide = inside.withColumn("width", F.explode(F.array(*(F.lit(width) for width in widths))))
-    else:
-        wide = inside.withColumn("width", F.lit(widths[0]))
-    seconds = F.col("width") * 60
-    bucket = F.timestamp_seconds(F.floor(F.unix_seconds(at) / seconds) * seconds)
-    by = ("width", "bucket_at", "cell_date", *DIMENSIONS)
-    return _summed(
-        wide.withColumn("bucket_at", bucket),
-        by,
-        lambda name, slot: F.when(F.col(f"_{name}") == slot, 1).otherwise(0).cast("bigint"),
+    """The cells of `[start, end)` of these widths, from sessions that began up to a day before.
+
+    What is counted of presses, of errors and of slices is summed apart, for each is less than a row that holds all; the
+    narrowest buckets first, of which the wider ones are sums.
+    """
+    where = [F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in DIMENSIONS]
+    told = ("started_at", "ended_at", "outcome", "join_ms", "is_sound", "slices")
+    known = sessions.select(*where, *told)
+    failed = known.where(F.col("outcome") == "playback_failure")
+    lived = known.where("is_sound").select(*DIMENSIONS, F.explode("slices").alias("of"))
+    narrowest = min(widths)
+    parts = (
+        _part(one.select("*", at.alias("at")), start, end, narrowest, counted)
+        for one, at, counted in (
+            (known, F.col("started_at"), _of_press(bearable)),
+            (failed, F.col("ended_at"), {"playback_failures": F.lit(1)}),
+            (lived, F.col("of.slice_at"), _of_slice(bearable)),
+        )
     )
+    narrow = reduce(DataFrame.unionByName, parts)
+    wide = narrow.withColumn("width", F.explode(F.array(*(F.lit(width) for width in widths))))
+    bucketed = wide.withColumn("bucket_at", _bucket(F.col("bucket_at"), F.col("width")))
+    by = ("width", "bucket_at", F.to_date("bucket_at").alias("cell_date"), *DIMENSIONS)
+    return _summed(bucketed, by)
 
 
 def added_up(cells: DataFrame, by: Sequence[str | Column]) -> DataFrame:
     """Counts and buckets of cells, summed by other columns."""
-    return _summed(cells, by, lambda name, slot: F.get(name, F.lit(slot)))
+    slots = (
+        F.get(name, F.lit(slot)).alias(own)
+        for name, names in SLOTS.items()
+        for slot, own in enumerate(names)
+    )
+    return _summed(cells.select("*", *slots), by)
 
 
-def _summed(
-    frame: DataFrame, by: Sequence[str | Column], in_slot: Callable[[str, int], Column]
+def _part(
+    rows: DataFrame, start: date, end: date, width: int, counted: Mapping[str, Column]
 ) -> DataFrame:
-    slots = [
-        F.sum(in_slot(name, slot)).alias(f"_{name}_{slot}")
-        for name, size in BUCKETS.items()
-        for slot in range(size)
-    ]
-    added = frame.groupBy(*by).agg(*(F.sum(name).alias(name) for name in COUNTS), *slots)
+    """`bucket_at`, dimensions, and all counts and slots summed; those that are not `counted` are 0."""
+    # A day before the window is read, and counts only where it reaches into it.
+    inside = within(rows.withColumn("cell_date", F.to_date("at")), "cell_date", start, end)
+    bucket = _bucket(F.col("at"), F.lit(width)).alias("bucket_at")
+    names = [*COUNTS, *(name for names in SLOTS.values() for name in names)]
+    assert set(counted) <= set(names)
+    added = (
+        inside.select(bucket, *DIMENSIONS, *(c.alias(name) for name, c in counted.items()))
+        .groupBy("bucket_at", *DIMENSIONS)
+        .agg(*(F.sum(name).alias(name) for name in counted))
+    )
+    sums = (F.col(name) if name in counted else F.lit(0).alias(name) for name in names)
+    return added.select("bucket_at", *DIMENSIONS, *sums)
+
+
+def _bucket(at: Column, width: Column) -> Column:
+    seconds = width * 60
+    return F.timestamp_seconds(F.floor(F.unix_seconds(at) / seconds) * seconds)
+
+
+def _summed(frame: DataFrame, by: Sequence[str | Column]) -> DataFrame:
+    slots = [name for names in SLOTS.values() for name in names]
+    added = frame.groupBy(*by).agg(*(F.sum(name).alias(name) for name in (*COUNTS, *slots)))
     return added.select(
-        *added.columns[: -sum(BUCKETS.values())],
-        *(
-            F.array(*(F.col(f"_{name}_{slot}") for slot in range(size))).alias(name)
-            for name, size in BUCKETS.items()
-        ),
+        *added.columns[: -len(slots)],
+        *(F.array(*names).alias(name) for name, names in SLOTS.items()),
     )
 
 
@@ -132,80 +159,65 @@ def quantile(buckets: str, edges: Sequence[int], share: float) -> Column:
     return F.when(total > 0, found)
 
 
-def _contributions(sessions: DataFrame, bearable: Bearable) -> DataFrame:
-    """One row for each slice, and for each press and each error; what a row does not count is 0."""
-    where = [F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in DIMENSIONS]
-    # One pass over the sessions: what a row is, is told by its number.
-    none = F.lit(None).cast(SLICE)
-
-    def row(what: int, at: Column, of: Column) -> Column:
-        return F.struct(F.lit(what).alias("what"), at.alias("at"), of.alias("of"))
-
-    pressed = F.array(row(PRESS, F.col("started_at"), none))
-    failed = F.when(
-        F.col("outcome") == "playback_failure", F.array(row(FAILURE, F.col("ended_at"), none))
-    )
-    lived = F.when(
-        F.col("is_sound"),
-        F.transform("slices", lambda piece: row(LIFE, piece["slice_at"], piece)),
-    )
-    no_rows = F.array().cast(f"array<struct<what:int,at:timestamp,of:{SLICE.simpleString()}>>")
-    rows = F.concat(pressed, F.coalesce(failed, no_rows), F.coalesce(lived, no_rows))
-    told = sessions.select(*where, "outcome", "join_ms", "is_sound", F.explode(rows).alias("_row"))
-    return told.select("*", "_row.*").select(*DIMENSIONS, "at", *_counted(bearable))
-
-
-def _counted(bearable: Bearable) -> list[Column]:
-    is_press, is_failure = F.col("what") == PRESS, F.col("what") == FAILURE
-    outcome, join, of = F.col("outcome"), F.col("join_ms"), F.col("of")
+def _of_press(bearable: Bearable) -> dict[str, Column]:
+    outcome, join = F.col("outcome"), F.col("join_ms")
     began = outcome.isin("played", "playback_failure")
-    timed = is_press & began & join.isNotNull() & F.col("is_sound")
-
-    def one(holds: Column) -> Column:
-        return F.when(holds, 1).otherwise(0).cast("bigint")
-
-    def of_slice(name: str) -> Column:
-        return F.coalesce(of[name], F.lit(0))
-
-    hour, stalled, framed = (
-        of_slice("hour_ms"),
-        of_slice("hour_stall_ms"),
-        of_slice("hour_frames_ms"),
-    )
-    is_stalled = (stalled >= bearable.stall_ms) & (stalled > bearable.stall_share * hour)
-    is_choppy = of_slice("hour_dropped_frames") * 60_000 > bearable.dropped_frames_a_minute * framed
-    rated, bits = of_slice("hour_bitrate_ms"), of_slice("hour_bits")
-    rate = of_slice("bits") / F.when(of_slice("bitrate_ms") > 0, of_slice("bitrate_ms"))
-    counts = {
-        "attempts": one(is_press),
-        "start_failures": one(is_press & (outcome == "start_failure")),
-        "exits_before_start": one(is_press & (outcome == "exit_before_start")),
-        "starts": one(is_press & began),
-        "timed_starts": one(timed),
-        "slow_starts": one(timed & (join > bearable.join_ms)),
+    timed = began & join.isNotNull() & F.col("is_sound")
+    return {
+        "attempts": F.lit(1),
+        "start_failures": _one(outcome == "start_failure"),
+        "exits_before_start": _one(outcome == "exit_before_start"),
+        "starts": _one(began),
+        "timed_starts": _one(timed),
+        "slow_starts": _one(timed & (join > bearable.join_ms)),
         "join_ms": F.when(timed, join).otherwise(0),
-        "playback_failures": one(is_failure),
-        "unsound": one(is_press & ~F.col("is_sound")),
-        "slices": one(of.isNotNull()),
-        "stalled_slices": one(of_slice("stall_ms") > 0),
-        "hours": one(hour > 0),
-        "stalled_hours": one((hour > 0) & is_stalled),
-        "frame_hours": one((hour > 0) & (framed > 0)),
-        "choppy_hours": one((hour > 0) & (framed > 0) & is_choppy),
-        "rated_hours": one((hour > 0) & (rated > 0)),
-        "poor_hours": one((hour > 0) & (rated > 0) & (bits < bearable.bitrate_kbps * rated)),
-    }  # fmt: skip
-    plain = [name for name in COUNTS if name not in counts]
-    assert set(plain) | set(counts) == set(COUNTS)
-    return [
-        *(column.alias(name) for name, column in counts.items()),
-        *(of_slice(name).alias(name) for name in plain),
-        _slot(F.when(timed, join), JOIN_EDGES_MS).alias("_join_buckets"),
-        _slot(rate, BITRATE_EDGES_KBPS).alias("_bitrate_buckets"),
-    ]
+        "unsound": _one(~F.col("is_sound")),
+        **_in_slots("join_buckets", timed, join, F.lit(1), JOIN_EDGES_MS),
+    }
 
 
-def _slot(value: Column, edges: Sequence[int]) -> Column:
-    """The number of the bucket that a value lies in, from 0; null of none."""
-    above = [F.when(value > edge, 1).otherwise(0) for edge in edges]
-    return F.when(value.isNotNull(), sum(above[1:], above[0]))
+def _of_slice(bearable: Bearable) -> dict[str, Column]:
+    of = F.col("of")
+    hour, stalled, framed = of["hour_ms"], of["hour_stall_ms"], of["hour_frames_ms"]
+    rated, bits = of["hour_bitrate_ms"], of["hour_bits"]
+    in_hour = hour > 0
+    is_stalled = (stalled >= bearable.stall_ms) & (stalled > bearable.stall_share * hour)
+    is_choppy = of["hour_dropped_frames"] * 60_000 > bearable.dropped_frames_a_minute * framed
+    sums = ("play_ms", "stall_ms", "stalls", "bits", "bitrate_ms", "dropped_frames", "frames_ms")
+    return {
+        "slices": F.lit(1),
+        "stalled_slices": _one(of["stall_ms"] > 0),
+        "hours": _one(in_hour),
+        "stalled_hours": _one(in_hour & is_stalled),
+        "frame_hours": _one(in_hour & (framed > 0)),
+        "choppy_hours": _one(in_hour & (framed > 0) & is_choppy),
+        "rated_hours": _one(in_hour & (rated > 0)),
+        "poor_hours": _one(in_hour & (rated > 0) & (bits < bearable.bitrate_kbps * rated)),
+        **{name: of[name] for name in sums},
+        **_in_slots(
+            "bitrate_buckets",
+            of["bitrate_ms"] > 0,
+            of["bits"],
+            of["bitrate_ms"],
+            BITRATE_EDGES_KBPS,
+        ),
+    }
+
+
+def _one(holds: Column) -> Column:
+    return F.when(holds, 1).otherwise(0)
+
+
+def _in_slots(
+    name: str, holds: Column, value: Column, unit: Column, edges: Sequence[int]
+) -> dict[str, Column]:
+    """Of each slot 1 where the value lies in it, by edges in units; in whole numbers, for quotients are not exact."""
+    found = {}
+    for own, (above, upto) in zip(SLOTS[name], pairwise([None, *edges, None]), strict=True):
+        inside = holds
+        if above is not None:
+            inside = inside & (value > unit * above)
+        if upto is not None:
+            inside = inside & (value <= unit * upto)
+        found[own] = _one(inside)
+    return found
