@@ -1,10 +1,10 @@
-"""What parties like this one turned out to be before: a forest of decision trees, as features of the scorecard.
+"""What parties like this one turned out to be before: boosted decision trees, as features of the scorecard.
 
-Method: a random forest (Breiman, 2001), fitted by scikit-learn to simulated services (`scripts/fit_integrity_prior.py`)
-and shipped as its nodes in `experience.json`. A party is given the logarithm of the odds of each kind as the forest
-sees them, as features named `seen_…`; the scorecard weighs these with all others, so that verdicts can move how much
-they count. Trees see what a sum of features cannot: that a set of its own means one thing with profiles of its own and
-another at weekends.
+Method: gradient boosting (Friedman, 2001) of a multinomial likelihood, fitted by scikit-learn to simulated services
+(`scripts/fit_integrity_prior.py`) and shipped as the nodes of its trees in `experience.json`. A party is given the
+logarithm of the odds of each kind against honest as the trees see them, as features named `seen_…`; the scorecard
+weighs these with all others, so that verdicts can move how much they count. Trees see what a sum of features cannot:
+that a set of its own means one thing with profiles of its own and another at weekends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CERTAIN = 5.0
 
 @dataclass(frozen=True)
 class Experience:
-    """Nodes of all trees, one after the other, and for each node the share of each kind among what fell into it."""
+    """Nodes of all trees, one after the other, and for each node what it adds to the odds (logarithm) of each kind."""
 
     names: Sequence[str]
     kinds: Sequence[str]
@@ -39,16 +39,15 @@ class Experience:
     threshold: Floats
     left: NDArray[np.int64]
     right: NDArray[np.int64]
-    share: Floats  # nodes × kinds
+    adds: Floats  # nodes × kinds
+    base: Floats  # by kind: the odds before any tree
 
     def odds(self, rows: Floats) -> Floats:
         """Rows × kinds; columns of `rows` are in the order of `names`."""
-        shares = np.zeros((len(rows), len(self.kinds)))
+        told = np.tile(self.base, (len(rows), 1))
         for at in leaves(rows, self.root, self.feature, self.threshold, self.left, self.right):
-            shares += self.share[at]
-        shares = np.clip(shares / len(self.root), 1e-6, 1 - 1e-6)
-        told: Floats = np.clip(np.log(shares / (1 - shares)), -CERTAIN, CERTAIN)
-        return told
+            told += self.adds[at]
+        return np.clip(told, -CERTAIN, CERTAIN)
 
     @classmethod
     def of_json(cls, text: str) -> Experience:
@@ -68,7 +67,8 @@ class Experience:
             real("threshold"),
             whole("left"),
             whole("right"),
-            real("share"),
+            real("adds"),
+            real("base"),
         )
 
 

@@ -127,9 +127,6 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     home_profiles = home.distinct("profile_id")
     first, last = min(party.days), max(party.days)
     span = (last - first).days
-    since = party.since
-    age = LONG_KNOWN if since is None else min(max((as_of - since).days, 0), LONG_KNOWN)
-    known_before = LONG_KNOWN if since is None else min(max((first - since).days, 0), LONG_KNOWN)
 
     def share(rows: Iterable[Mapping[str, Any]]) -> float:
         told: int = sum(row["plays"] for row in rows)
@@ -140,11 +137,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
 
     own_profile = share(row for row in party.usage if row["profile_id"] not in home_profiles)
     sets = by("device_kind", *SET_AT_HOME)
-    new = [row for row in party.log_ins if row["is_new_device"]]
     home_place = (home.mostly("country"), home.mostly("region"))
     at_once, at_once_days = _at_once(party, home)
-    # Unknown is as old as the home, which speaks for nobody's guest.
-    later = (since - home.since).days if since and home.since else 0
     return {
         "log_hours": log1p(hours),
         "log_days": log1p(days),
@@ -157,18 +151,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "at_work": by("connection", "corporate"),
         "own_profile": own_profile,
         "own_profile_and_set": own_profile * float(sets > 0),
-        "log_device_age": log1p(age),
-        "device_of_month": float(age < MONTH),
-        "log_known_before": log1p(known_before),
-        "came_with_home": float(later <= 0),
-        "log_later_than_home": log1p(min(max(later, 0), LONG_KNOWN)),
-        "logged_in_new": float(bool(new)),
-        "logs_in_often": min((len(party.log_ins) - len(new)) / plays, 1.0),
-        "log_log_ins": log1p(len(party.log_ins) - len(new)),
-        "log_in_operators": float(min(len({row["asn"] for row in party.log_ins}), 4)),
-        "log_in_regions": float(min(len({row["region"] for row in party.log_ins}), 4)),
-        "log_in_risk": min(max((row["risk"] for row in party.log_ins), default=0.0), 12.0) / 4,
-        "was_tried": float(any(row["was_tried"] for row in party.log_ins)),
+        **ages(party.since, home.since, first, as_of),
+        **log_ins(party.log_ins, plays),
         "hours_in_common": at_once,
         "was_at_once": float(at_once > 0),
         "log_common_days": log1p(at_once_days),
@@ -187,6 +171,40 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "share_of_hours": hours / max(hours + home.total("played_ms") / MS_PER_HOUR, 1e-9),
         "parties": float(min(all_parties, 8)),
         "log_home_hours": log1p(home.total("played_ms") / MS_PER_HOUR),
+    }
+
+
+def ages(since: date | None, home_since: date | None, first: date, as_of: date) -> dict[str, float]:
+    """What is told of the age of a party's devices, of which `first` is the first day of use.
+
+    Of unknown age are as old as any, and as old as the home, which speaks for nobody's guest.
+    """
+
+    def days(later: date, earlier: date | None) -> int:
+        return min(max((later - earlier).days, 0), LONG_KNOWN) if earlier else LONG_KNOWN
+
+    age = days(as_of, since)
+    after_home = days(since, home_since) if since and home_since else 0
+    return {
+        "log_device_age": log1p(age),
+        "device_of_month": float(age < MONTH),
+        "log_known_before": log1p(days(first, since)),
+        "came_with_home": float(after_home == 0),
+        "log_later_than_home": log1p(after_home),
+    }
+
+
+def log_ins(rows: Sequence[Mapping[str, Any]], plays: int) -> dict[str, float]:
+    """What is told of how a party came in, by its successful log-ins; where none is known it speaks for nothing."""
+    new = sum(row["is_new_device"] for row in rows)
+    return {
+        "logged_in_new": float(new > 0),
+        "logs_in_often": min((len(rows) - new) / plays, 1.0),
+        "log_log_ins": log1p(len(rows) - new),
+        "log_in_operators": float(min(len({row["asn"] for row in rows}), 4)),
+        "log_in_regions": float(min(len({row["region"] for row in rows}), 4)),
+        "log_in_risk": min(max((row["risk"] for row in rows), default=0.0), 12.0) / 4,
+        "was_tried": float(any(row["was_tried"] for row in rows)),
     }
 
 
