@@ -24,7 +24,9 @@ Kind = Literal["k_means", "bisecting", "gaussian"]
 KINDS: tuple[Kind, ...] = ("k_means", "bisecting", "gaussian")
 # A direction in which a cluster has less variance is widened to this share of the mean: no cluster is a plane.
 LEAST_VARIANCE = 1e-3
-GAUSSIAN_STARTS = 3
+# MLlib starts from random points, and may end at a poor optimum, and another sample or day at another one: without the
+# best of some starts, how stable clusters are tells of starts and not of clusters.
+STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def round_ones(centres: Matrix, spread: float) -> Mixture:
     return _in_order(Mixture(np.full(k, 1 / k), centres, whitening))
 
 
-def fitted(points: DataFrame, kind: Kind, k: int, seed: int, starts: int = 1) -> Mixture:
-    """Fit to `features vector`, which the caller has materialised in a fixed order; of k-means the best of so many.
+def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
+    """Fit to `features vector`, which the caller has materialised in a fixed order.
 
     Where there are fewer different points than clusters, MLlib finds fewer, and so does this.
     """
@@ -93,7 +95,7 @@ def fitted(points: DataFrame, kind: Kind, k: int, seed: int, starts: int = 1) ->
     if kind == "k_means":
         tried = [
             KMeans(k=k, seed=seed + n, maxIter=30, initMode="k-means||").fit(points)
-            for n in range(starts)
+            for n in range(STARTS)
         ]
         made = min(tried, key=lambda model: model.summary.trainingCost)
     else:
@@ -105,10 +107,7 @@ def fitted(points: DataFrame, kind: Kind, k: int, seed: int, starts: int = 1) ->
 
 
 def _gaussian(points: DataFrame, k: int, seed: int) -> Mixture:
-    # MLlib starts from random points, and may end at a poor optimum.
-    starts = [
-        GaussianMixture(k=k, seed=seed + n, maxIter=50).fit(points) for n in range(GAUSSIAN_STARTS)
-    ]
+    starts = [GaussianMixture(k=k, seed=seed + n, maxIter=50).fit(points) for n in range(STARTS)]
     made = max(starts, key=lambda model: model.summary.logLikelihood)
     weights = np.array(made.weights, float)
     own = [(np.array(g.mean.toArray()), np.array(g.cov.toArray())) for g in made.gaussians]

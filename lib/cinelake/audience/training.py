@@ -31,8 +31,6 @@ from cinelake.persisted import persisted
 
 # Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
 ROWS_A_TASK = 200_000
-# Of the clusters that are kept: from one start k-means often ends at a poor optimum, and tomorrow at another.
-STARTS = 5
 
 
 class NobodyWatched(ValueError):
@@ -120,7 +118,7 @@ def _mixture(
     with persisted(_points(told, known, reduced, recipe)) as points:
         rows = points.select(array_to_vector(F.col("reduced")).alias("features"))
         with persisted(rows) as kept:
-            return fitted(kept, taken.kind, taken.k, seed, STARTS)
+            return fitted(kept, taken.kind, taken.k, seed)
 
 
 def _of(day: Day, population: str) -> DataFrame:
