@@ -9,8 +9,9 @@ relatives'. Whoever travels carries a device that plays at both ends, so student
 commuters, holidays and a change of provider stay with the home; what never met the home in weeks is a party of its own.
 Accounts begin at home, so the home is the party with the device that came first; of several, and of those of which
 nobody knows when they came, the one used on most days (as the base location of US patent 10,992,972 is the place of
-most accesses by devices). By days alone a guest who watches more than the family would be the home, and the family the
-guests. A party that is hardly used beside the others is no home, however old its device.
+most accesses by devices), if it has a line in a building before one that has none. By days alone a guest who watches
+more than the family would be the home, and the family the guests. A party that is hardly used beside the others is no
+home, however old its device.
 
 Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
 where (distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
@@ -108,7 +109,8 @@ def parties(
     by_use = sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
     lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
     oldest = min((p.since for p in lived_in if p.since), default=date.max)
-    home = next((p for p in lived_in if p.since in (None, oldest)), None)
+    first = [p for p in lived_in if p.since in (None, oldest)]
+    home = next((p for p in first if any(map(_ties, p.usage))), first[0] if first else None)
     return sorted(by_use, key=lambda party: party is not home)
 
 

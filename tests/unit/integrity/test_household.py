@@ -112,6 +112,13 @@ def test_a_guest_who_watches_more_than_the_family_is_no_home() -> None:
     assert names(parties([*unknown, *guest], [])) == [["guest tv"], ["tv"]]
 
 
+def test_a_telephone_behind_a_relay_is_no_home_where_another_party_has_a_line() -> None:
+    hidden = {"device_kind": "phone", "connection": "relay"}
+    relayed = [use("phone", "relay", day, **hidden) for day in range(20)]
+    assert names(parties([*home(15), *relayed], [])) == [["tv"], ["phone"]]
+    assert names(parties([*home(5), *relayed], [])) == [["phone"], ["tv"]]
+
+
 def test_the_parties_are_the_same_in_any_order_of_rows() -> None:
     weeks = [*home(), use("a", "x", 1), use("b", "x", 2), use("c", "y", 3), use("b", "y", 4)]
     assert names(parties(weeks, [])) == names(parties(weeks[::-1], [])) == [["tv"], ["a", "b", "c"]]
