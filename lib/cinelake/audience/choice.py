@@ -52,7 +52,11 @@ class ClusterRecipe(BaseModel):
     )
     days_held_out: int = Field(7, ge=1, le=60, description="days by which usefulness is judged")
     margin: float = Field(
-        0.05, ge=0, lt=1, description="by which a choice has to beat what the champion has (share)"
+        0.1,
+        ge=0,
+        lt=1,
+        description="by which a choice has to beat what the champion has (share); of two days without a play between "
+        "them measures differ by as much",
     )
     seed: int = 7
 
