@@ -21,6 +21,9 @@ class OpenCasesParams(JobParams):
     open_at_once: float = Field(
         0.95, ge=0, le=1, description="probability that opens a case on the first day"
     )
+    patient: tuple[str, ...] = Field(
+        ("playback",), description="kinds of which no single day opens a case, however sure"
+    )
     high: float = Field(0.9, ge=0, le=1, description="probability from which a case is severe")
     medium: float = Field(
         0.7, ge=0, le=1, description="probability from which it is of medium severity"
@@ -36,6 +39,7 @@ class OpenCasesParams(JobParams):
     reads=[history(INTEGRITY_SIGNALS), history(VERDICTS), history(ALLOW_LIST)],
     writes=[INTEGRITY_CASES],
     params=OpenCasesParams,
+    version=2,
 )
 def open_cases(run: Run[OpenCasesParams]) -> None:
     rules = CaseRules(**run.params.model_dump())

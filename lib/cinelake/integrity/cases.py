@@ -12,7 +12,7 @@ cases `allowed` for as long as it lasts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -33,6 +33,8 @@ class CaseRules:
     # Days with a signal, and a probability, either of which opens a case.
     open_days: int = 2
     open_at_once: float = 0.95
+    # Kinds that never open at once: anybody may play through a day and a night, a machine does so again.
+    patient: Sequence[str] = ("playback",)
     high: float = 0.9
     medium: float = 0.7
     stake_hours: float = 10.0
@@ -149,9 +151,9 @@ def _states(founded: DataFrame, start: date, end: date, rules: CaseRules) -> Dat
         best["all"].alias("best"),
     )
     is_quiet = F.date_diff("state_date", "last_signal_on") > rules.quiet_days
-    is_open = (F.col("signal_days") >= rules.open_days) | (
-        F.col("best.probability") >= rules.open_at_once
-    )
+    is_sure = F.col("best.probability") >= rules.open_at_once
+    may_open_at_once = ~F.col("kind").isin(*rules.patient) if rules.patient else F.lit(True)
+    is_open = (F.col("signal_days") >= rules.open_days) | (is_sure & may_open_at_once)
     return stands.where(~is_quiet & is_open).drop("so_far")
 
 

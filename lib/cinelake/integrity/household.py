@@ -19,7 +19,7 @@ where (distance is left to journeys), when (hours in common with the home, weeke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import log1p
@@ -70,6 +70,14 @@ class Party:
         for row in self.usage:
             told[row[name]] = told.get(row[name], 0) + row["plays"]
         return told
+
+    def share(self, holds: Callable[[Mapping[str, Any]], bool]) -> float:
+        """Of its plays, those in rows of which this holds."""
+        told: int = sum(row["plays"] for row in self.usage if holds(row))
+        return told / self.total("plays")
+
+    def share_by(self, name: str, *values: str) -> float:
+        return self.share(lambda row: row[name] in values)
 
     def mostly(self, name: str) -> Any:
         """The value of most plays; of equals the first in order, an unknown one last."""
@@ -130,15 +138,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     first, last = min(party.days), max(party.days)
     span = (last - first).days
 
-    def share(rows: Iterable[Mapping[str, Any]]) -> float:
-        told: int = sum(row["plays"] for row in rows)
-        return told / plays
-
-    def by(name: str, *values: str) -> float:
-        return share(row for row in party.usage if row[name] in values)
-
-    own_profile = share(row for row in party.usage if row["profile_id"] not in home_profiles)
-    sets = by("device_kind", *SET_AT_HOME)
+    own_profile = party.share(lambda row: row["profile_id"] not in home_profiles)
+    sets = party.share_by("device_kind", *SET_AT_HOME)
     home_place = (home.mostly("country"), home.mostly("region"))
     at_once, at_once_days = _at_once(party, home)
     return {
@@ -147,10 +148,10 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "few_plays": float(plays <= 2),
         "set_share": sets,
         "has_set": float(sets > 0),
-        "on_fixed_lines": by("connection", *FIXED),
-        "only_mobile": float(by("connection", MOBILE) > 0.95),
-        "behind_exits": by("connection", *EXITS),
-        "at_work": by("connection", "corporate"),
+        "on_fixed_lines": party.share_by("connection", *FIXED),
+        "only_mobile": float(party.share_by("connection", MOBILE) > 0.95),
+        "behind_exits": party.share_by("connection", *EXITS),
+        "at_work": party.share_by("connection", "corporate"),
         "own_profile": own_profile,
         "own_profile_and_set": own_profile * float(sets > 0),
         **ages(party.since, home.since, first, as_of),
@@ -158,11 +159,11 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "hours_in_common": at_once,
         "was_at_once": float(at_once > 0),
         "log_common_days": log1p(at_once_days),
-        "elsewhere": share(r for r in party.usage if (r["country"], r["region"]) != home_place),
-        "abroad": share(row for row in party.usage if row["country"] != home_place[0]),
+        "elsewhere": party.share(lambda row: (row["country"], row["region"]) != home_place),
+        "abroad": party.share(lambda row: row["country"] != home_place[0]),
         "weekends": party.total("weekend_plays") / plays,
         "devices": float(min(len(party.devices), 5)),
-        "phones": by("device_kind", "phone"),
+        "phones": party.share_by("device_kind", "phone"),
         "regions": float(min(len(party.distinct("region")), 5)),
         "operators": float(min(len(party.distinct("asn")), 5)),
         "networks_a_day": min(len(party.distinct("network")) / days, 3.0),
@@ -172,6 +173,8 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "days_of_span": days / (span + 1),
         "share_of_hours": hours / max(hours + home.total("played_ms") / MS_PER_HOUR, 1e-9),
         "parties": float(min(all_parties, 8)),
+        "home_has_set": float(home.share_by("device_kind", *SET_AT_HOME) > 0),
+        "home_on_fixed_lines": home.share_by("connection", *FIXED),
         "log_home_hours": log1p(home.total("played_ms") / MS_PER_HOUR),
     }
 

@@ -84,6 +84,11 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "days_of_span": ("comes nearly every day", "comes now and then"),
     "share_of_hours": ("has much of all watching", "has little of all watching"),
     "parties": ("is one of several parties apart from the home", "is the only other party"),
+    "home_has_set": ("the home has a television", "the home has no television"),
+    "home_on_fixed_lines": (
+        "the home has a line in a building",
+        "the home itself is on mobile networks or hidden",
+    ),
     "log_home_hours": ("the home itself watches much", "the home itself hardly watches"),
     "log_excess_hours": (
         "streamed for long on more screens than the plan allows",

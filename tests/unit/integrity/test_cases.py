@@ -46,6 +46,8 @@ SIGNALS = [
     *(signal("allowed", n) for n in range(8)),
     *(signal("two kinds", 0, kind=kind) for kind in ("sharing", "takeover")),
     signal("small", 0, stake_ms=1000),
+    signal("binge", 0, kind="playback"),
+    *(signal("machine", n, kind="playback") for n in range(2)),
 ]
 
 
@@ -99,6 +101,12 @@ def test_a_long_quiet_ends_a_case_and_the_next_signal_opens_another(found: list[
 def test_one_weak_evening_is_no_case(found: list[Row]) -> None:
     assert of(found, "weak once") == []
     assert of(found, "weak twice")[0]["state_date"] == day(2)
+
+
+def test_a_night_played_through_is_no_case_and_two_are(found: list[Row]) -> None:
+    assert not [row for row in found if row["account_id"] == "binge"]
+    first = min(row["state_date"] for row in found if row["account_id"] == "machine")
+    assert first == day(1)
 
 
 def test_a_case_waits_for_a_person_and_severity_follows_what_is_at_stake(found: list[Row]) -> None:
