@@ -172,18 +172,23 @@ def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
     prior, now = F.col("prior"), F.col("now")
     w = usual.level_sessions
 
-    def sums(window: WindowSpec, **columns: Column) -> list[Column]:
+    def sums(days: int, *by: str, **columns: Column) -> list[Column]:
+        # What lies so many days back is what there was up to yesterday less what there was before: frames that only
+        # grow are summed row by row, those that move are summed anew for each day.
+        ordered = Window.partitionBy(*SERIES, *by).orderBy("day")
+        told = ordered.rangeBetween(Window.unboundedPreceding, -1)
+        gone = ordered.rangeBetween(Window.unboundedPreceding, -days - 1)
+
+        def up_to(window: WindowSpec, column: Column) -> Column:
+            return F.coalesce(F.sum(column.cast("double")).over(window), F.lit(0.0))
+
         return [
-            F.coalesce(F.sum(column.cast("double")).over(window), F.lit(0.0)).alias(name)
+            (up_to(told, column) - up_to(gone, column)).alias(name)
             for name, column in columns.items()
         ]
 
-    def before(days: int, *by: str) -> WindowSpec:
-        return Window.partitionBy(*SERIES, *by).orderBy("day").rangeBetween(-days, -1)
-
-    whole, lately = before(usual.days), before(usual.lately_days)
     bad, total = F.col("bad").cast("double"), F.col("total").cast("double")
-    seen = rows.select("*", *sums(whole, _bad=bad, _total=total))
+    seen = rows.select("*", *sums(usual.days, _bad=bad, _total=total))
     was_usual = _bounded(
         _shrunk(F.col("_bad"), F.col("_total"), F.coalesce(prior, now), w) * F.col("profile")
     )
@@ -195,14 +200,15 @@ def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
     varies = total * F.col("_usual") * (1 - F.col("_usual"))
     summed = capped.select(
         "*",
-        *sums(whole, _long=F.col("_capped"), known=total, _over=off - varies, _pairs=varies * (total - 1)),
-        *sums(lately, _late=F.col("_capped"), _late_total=total),
+        *sums(usual.days, _long=F.col("_capped"), _over=off - varies, _pairs=varies * (total - 1)),
+        *sums(usual.lately_days, _late=F.col("_capped"), _late_total=total),
     )  # fmt: skip
-    long = _shrunk(F.col("_long"), F.col("known"), prior, w)
+    long = _shrunk(F.col("_long"), F.col("_total"), prior, w)
     level = _bounded(_shrunk(F.col("_late"), F.col("_late_total"), long, w))
-    slot = before(usual.days, "hour", "is_free")
     leveled = summed.select(
-        "*", level.alias("level"), *sums(slot, _hour=F.col("_capped"), _hour_total=total)
+        "*",
+        level.alias("level"),
+        *sums(usual.days, "hour", "is_free", _hour=F.col("_capped"), _hour_total=total),
     )
     expected = F.col("level") * F.col("profile")
     rate = _shrunk(F.col("_hour"), F.col("_hour_total"), expected, usual.hour_sessions)
@@ -212,10 +218,10 @@ def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
     held = F.greatest(F.least(spread, F.lit(_MOST_SPREAD)), F.lit(_LEAST_SPREAD))
     return leveled.select(
         *rows.columns,
-        "known",
+        F.col("_total").alias("known"),
         "level",
         F.coalesce(_bounded(rate), _bounded(now)).alias("rate"),
-        (held + 1 / (F.col("known") + w)).alias("spread"),
+        (held + 1 / (F.col("_total") + w)).alias("spread"),
     )
 
 
