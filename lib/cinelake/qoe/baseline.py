@@ -117,8 +117,8 @@ def by_metric(rollups: DataFrame, minutes: Mapping[str, Column], usual: Usual) -
         F.unix_date("cell_date").alias("day"),
         F.hour("bucket_at").alias("hour"),
         is_free.alias("is_free"),
-        F.inline(F.filter(told, lambda one: one["total"] > 0)),
-    )
+        F.inline(told),
+    ).where("total > 0")
 
 
 def with_baseline(rows: DataFrame, usual: Usual) -> DataFrame:
