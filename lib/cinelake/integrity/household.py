@@ -115,11 +115,16 @@ def parties(
             found[row["device_id"]].log_ins.append(row)
     own = {id(party): party for party in found.values()}
     by_use = sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
-    lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
-    oldest = min((p.since for p in lived_in if p.since), default=date.max)
-    first = [p for p in lived_in if p.since in (None, oldest)]
-    home = next((p for p in first if any(map(_ties, p.usage))), first[0] if first else None)
+    home = _home(by_use) if by_use else None
     return sorted(by_use, key=lambda party: party is not home)
+
+
+def _home(by_use: Sequence[Party]) -> Party:
+    """Of parties in order of use."""
+    lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
+    oldest = min((p.since for p in lived_in if p.since), default=None)
+    first = [p for p in lived_in if p.since in (None, oldest)]
+    return next((p for p in first if any(map(_ties, p.usage))), first[0])
 
 
 def _ties(row: Mapping[str, Any]) -> bool:
@@ -137,7 +142,6 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     home_profiles = home.distinct("profile_id")
     first, last = min(party.days), max(party.days)
     span = (last - first).days
-
     own_profile = party.share(lambda row: row["profile_id"] not in home_profiles)
     sets = party.share_by("device_kind", *SET_AT_HOME)
     home_place = (home.mostly("country"), home.mostly("region"))
