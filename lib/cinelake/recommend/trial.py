@@ -26,7 +26,7 @@ from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import scoreboard
-from cinelake.recommend.search import Budget, Found, Setting, Space, search
+from cinelake.recommend.search import Between, Budget, Found, Setting, Space, search
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals
 from cinelake.recommend.validation import NothingToSearchOn, validation
@@ -131,7 +131,7 @@ def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell
         ):
             found = search(
                 start,
-                Space(),
+                space_of(protocol.name, start.weights),
                 blocks.judge,
                 Budget(protocol.tune),
                 objective=blocks.objective,
@@ -145,6 +145,25 @@ def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell
         raise NothingToMeasure(
             "what the protocol trains on cannot be split again so that settings could be told apart; leave out --tune"
         ) from nothing
+
+
+def space_of(protocol: str, weights: Weights) -> Space:
+    """What is searched: what was drawn from all days alike does not fade, and what counts as a like is told, so that
+    only ALS itself is left.
+    """
+    if protocol == "temporal":
+        return Space()
+
+    def told(value: float) -> Between:
+        return Between(low=value, high=value)
+
+    return Space(
+        half_life_days=(),
+        like_from=(),
+        wanted_from=told(weights.wanted_from),
+        on_list=told(weights.on_list),
+        abandoned=told(weights.abandoned),
+    )
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from cinelake.recommend.trial import (
     as_json,
     evaluated,
     liked_from,
+    space_of,
     table,
 )
 from cinelake.tables.behaviour import TITLES
@@ -81,6 +82,14 @@ def test_protocols_of_published_tables_want_every_rating_unless_told_otherwise()
     assert liked_from("random") == liked_from("leave-last-out") == 0.5
     assert liked_from("temporal") == Weights().like_from == 4.0
     assert liked_from("random", 3.5) == 3.5
+
+
+def test_what_has_no_time_is_searched_for_no_fade_and_for_no_like() -> None:
+    start = Setting(AlsRecipe(), Weights(like_from=0.5))
+    found = space_of("random", start.weights).around(start)
+    searched = {name for name, values in found.items() if not values.single()}
+    assert searched == {"rank", "alpha", "reg_param"}
+    assert space_of("temporal", start.weights) == Space()
 
 
 def test_json_has_every_measure_there_is() -> None:
