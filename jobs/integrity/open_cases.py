@@ -22,7 +22,8 @@ class OpenCasesParams(JobParams):
         0.95, ge=0, le=1, description="probability that opens a case on the first day"
     )
     patient: tuple[str, ...] = Field(
-        ("playback",), description="kinds of which no single day opens a case, however sure"
+        ("places", "playback"),
+        description="kinds of which no single day opens a case, however sure",
     )
     high: float = Field(0.9, ge=0, le=1, description="probability from which a case is severe")
     medium: float = Field(

@@ -22,11 +22,11 @@ class RaiseSignalsParams(JobParams):
     # Chosen for about one false case per 1,000 honest accounts and week on simulated services; sharing has more that
     # looks like it than takeover has.
     sharing_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
-    takeover_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
+    takeover_from: float = Field(0.9, ge=0, le=1, description="least probability of a signal")
     screens_from: float = Field(0.6, ge=0, le=1, description="least probability of a signal")
-    playback_from: float = Field(0.5, ge=0, le=1, description="least probability of a signal")
+    playback_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
     places_from: float = Field(
-        0.8, ge=0, le=1, description="least probability of a signal; look-ups of places err often"
+        0.9, ge=0, le=1, description="least probability of a signal; look-ups of places err often"
     )
 
 
@@ -41,7 +41,7 @@ class RaiseSignalsParams(JobParams):
     ],
     writes=[INTEGRITY_SIGNALS],
     params=RaiseSignalsParams,
-    version=3,
+    version=4,
 )
 def raise_signals(run: Run[RaiseSignalsParams]) -> None:
     read = run.tracker.tracking.read_frame

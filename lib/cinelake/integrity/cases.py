@@ -33,8 +33,9 @@ class CaseRules:
     # Days with a signal, and a probability, either of which opens a case.
     open_days: int = 2
     open_at_once: float = 0.95
-    # Kinds that never open at once: anybody may play through a day and a night, a machine does so again.
-    patient: Sequence[str] = ("playback",)
+    # Kinds that never open at once: anybody may play through a day and a night, and a place be looked up wrongly once;
+    # a machine does so again, and so does who shares.
+    patient: Sequence[str] = ("places", "playback")
     high: float = 0.9
     medium: float = 0.7
     stake_hours: float = 10.0
