@@ -21,13 +21,13 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
+from cinelake.integrity.experience import CERTAIN
 from cinelake.integrity.household import ages, log_ins
 
 # The ridge, by 5-fold trials: weaker ones fit single accounts.
 STRENGTH = 0.3
 HONEST = "honest"
 ROUNDS, RATE, LEAVES, LEAF_ROWS, FOLDS = 150, 0.06, 15, 20, 5
-CERTAIN = 5.0
 # What examples count of which something is not told.
 UNTOLD = 0.15
 

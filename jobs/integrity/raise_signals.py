@@ -19,8 +19,7 @@ from cinelake.tables.integrity import (
 
 
 class RaiseSignalsParams(JobParams):
-    # Chosen for about one false case per 1,000 honest accounts and week on simulated services; sharing has more that
-    # looks like it than takeover has.
+    # Chosen for about one false case per 1,000 honest accounts and week on simulated services.
     sharing_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
     takeover_from: float = Field(0.9, ge=0, le=1, description="least probability of a signal")
     screens_from: float = Field(0.6, ge=0, le=1, description="least probability of a signal")

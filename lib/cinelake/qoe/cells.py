@@ -38,6 +38,8 @@ UNKNOWN = "unknown"
 WIDTHS = (FIVE_MINUTES, HOUR, DAY)
 BUCKETS = {"join_buckets": len(JOIN_EDGES_MS) + 1, "bitrate_buckets": len(BITRATE_EDGES_KBPS) + 1}
 SLOTS = {name: [f"_{name}_{slot}" for slot in range(size)] for name, size in BUCKETS.items()}
+# All that is summed.
+_SUMS = (*COUNTS, *(slot for slots in SLOTS.values() for slot in slots))
 # Of a session, what reaches into the next day.
 BEFORE = 1
 
@@ -85,14 +87,19 @@ def cells(
     lived = known.where("is_sound").select(*DIMENSIONS, F.explode("slices").alias("of"))
     narrowest = min(widths)
     parts = (
-        _part(one.select("*", at.alias("at")), start, end, narrowest, counted)
-        for one, at, counted in (
-            (known, F.col("started_at"), _of_press(bearable)),
-            (failed, F.col("ended_at"), {"playback_failures": F.lit(1)}),
-            (lived, F.col("of.slice_at"), _of_slice(bearable)),
-        )
+        (known, F.col("started_at"), _of_press(bearable)),
+        (failed, F.col("ended_at"), {"playback_failures": F.lit(1)}),
+        (lived, F.col("of.slice_at"), _of_slice(bearable)),
     )
-    narrow = reduce(DataFrame.unionByName, parts)
+    # Each is counted in one of them.
+    assert sorted(name for _, _, counted in parts for name in counted) == sorted(_SUMS)
+    narrow = reduce(
+        DataFrame.unionByName,
+        (
+            _part(rows.withColumn("at", at), start, end, narrowest, counted)
+            for rows, at, counted in parts
+        ),
+    )
     wide = narrow.withColumn("width", F.explode(F.array(*(F.lit(width) for width in widths))))
     bucketed = wide.withColumn("bucket_at", _bucket(F.col("bucket_at"), F.col("width")))
     by = ("width", "bucket_at", F.to_date("bucket_at").alias("cell_date"), *DIMENSIONS)
@@ -116,14 +123,12 @@ def _part(
     # A day before the window is read, and counts only where it reaches into it.
     inside = within(rows.withColumn("cell_date", F.to_date("at")), "cell_date", start, end)
     bucket = _bucket(F.col("at"), F.lit(width)).alias("bucket_at")
-    names = [*COUNTS, *(name for names in SLOTS.values() for name in names)]
-    assert set(counted) <= set(names)
     added = (
         inside.select(bucket, *DIMENSIONS, *(c.alias(name) for name, c in counted.items()))
         .groupBy("bucket_at", *DIMENSIONS)
         .agg(*(F.sum(name).alias(name) for name in counted))
     )
-    sums = (F.col(name) if name in counted else F.lit(0).alias(name) for name in names)
+    sums = (F.col(name) if name in counted else F.lit(0).alias(name) for name in _SUMS)
     return added.select("bucket_at", *DIMENSIONS, *sums)
 
 
@@ -133,10 +138,9 @@ def _bucket(at: Column, width: Column) -> Column:
 
 
 def _summed(frame: DataFrame, by: Sequence[str | Column]) -> DataFrame:
-    slots = [name for names in SLOTS.values() for name in names]
-    added = frame.groupBy(*by).agg(*(F.sum(name).alias(name) for name in (*COUNTS, *slots)))
+    added = frame.groupBy(*by).agg(*(F.sum(name).alias(name) for name in _SUMS))
     return added.select(
-        *added.columns[: -len(slots)],
+        *added.columns[: -sum(BUCKETS.values())],
         *(F.array(*names).alias(name) for name, names in SLOTS.items()),
     )
 
