@@ -96,7 +96,7 @@ def cells(
     narrow = reduce(
         DataFrame.unionByName,
         (
-            _part(rows.withColumn("at", at), start, end, narrowest, counted)
+            _part(rows.select("*", at.alias("at")), start, end, narrowest, counted)
             for rows, at, counted in parts
         ),
     )
