@@ -1,7 +1,7 @@
 """Find the cells and hours in which more sessions went bad than should, within a budget of false alarms."""
 
 from cinelake.qoe.anomalies import HISTORY, Alarming, anomalies
-from cinelake.qoe.baseline import Usual
+from cinelake.qoe.usual import Usual
 from cinelake.runtime.job import JobParams, Reading, Run, job
 from cinelake.tables.maintenance import LONGEST_DAYS, QOE_MAINTENANCE
 from cinelake.tables.qoe import QOE_ANOMALIES, QOE_ROLLUPS

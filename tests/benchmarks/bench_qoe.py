@@ -23,8 +23,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.qoe.anomalies import Alarming, anomalies
-from cinelake.qoe.baseline import Usual
 from cinelake.qoe.cells import Bearable, cells
+from cinelake.qoe.usual import Usual
 from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import (
     BITRATE_EDGES_KBPS,

@@ -26,7 +26,6 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.anomalies import Alarming, anomalies
-from cinelake.qoe.baseline import Usual
 from cinelake.qoe.causes import Search, history, with_causes
 from cinelake.qoe.cells import Bearable, cells
 from cinelake.qoe.heard import BEAT_COLUMNS
@@ -34,6 +33,7 @@ from cinelake.qoe.incidents import Merging, incidents
 from cinelake.qoe.maintenance.commands import announced
 from cinelake.qoe.rollups import SUBSETS, parts_of, rollups
 from cinelake.qoe.sessions import qoe_sessions
+from cinelake.qoe.usual import Usual
 from cinelake.runtime.deliveries import Delivery
 from cinelake.runtime.rehearsal import REHEARSAL_KEYS
 from cinelake.simulate.commands import deliver, new_service

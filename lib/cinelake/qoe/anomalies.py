@@ -26,9 +26,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from cinelake.behaviour.records import within
-from cinelake.qoe.baseline import MOST_DAYS, Usual, by_metric, with_baseline
+from cinelake.qoe.baseline import by_metric, with_baseline
 from cinelake.qoe.chances import with_surprise
 from cinelake.qoe.maintenance.calendar import with_muted
+from cinelake.qoe.usual import MOST_DAYS, Usual
 from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_ANOMALIES
 
 _LN10 = math.log(10)
@@ -67,10 +68,11 @@ def anomalies(
     """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days, `calendar` is `qoe_maintenance`."""
     rows = hours(rollups, usual)
     since = start - timedelta(days=1)
-    rated = within(dated(with_baseline(rows, usual)), "anomaly_date", since, end)
-    told = judged(rated, thresholds(rows, alarming), alarming)
+    rated = within(dated(with_baseline(rows, usual, since)), "anomaly_date", since, end)
+    tried = hours(within(rollups, "cell_date", since, end), usual)
+    told = judged(rated, thresholds(tried, alarming), alarming)
     inside = within(told, "anomaly_date", start, end)
-    where = within(places(rollups), "_day", start, end).drop("_day")
+    where = places(within(rollups, "cell_date", start, end))
     return muted(inside.join(where, on=["bucket_at", "cell"], how="inner"), calendar)
 
 
@@ -80,9 +82,8 @@ def hours(rollups: DataFrame, usual: Usual) -> DataFrame:
 
 
 def places(rollups: DataFrame) -> DataFrame:
-    """`bucket_at, cell`, its dimensions, and `_day`, of hourly roll-ups."""
-    own = rollups.where(F.col("width") == HOUR)
-    return own.select("bucket_at", "cell", *DIMENSIONS, F.to_date("bucket_at").alias("_day"))
+    """`bucket_at, cell` and its dimensions, of hourly roll-ups."""
+    return rollups.where(F.col("width") == HOUR).select("bucket_at", "cell", *DIMENSIONS)
 
 
 def dated(rows: DataFrame) -> DataFrame:

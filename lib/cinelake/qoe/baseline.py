@@ -18,20 +18,23 @@ with what its parent knows, and on a service's first day with what all others do
 beta-binomial, by moments, `E[(x − nr)²] = nr(1 − r)(1 + (n − 1)ρ)`, shrunk towards a common value; what the rate is not
 known well is added to it.
 
-Every window lies in the hours of one cell and metric, so that they are sorted twice and sent over the network once.
+All of it is told of the hours of one cell and metric, which are sent over the network once (qoe/history.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import reduce
 
-from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, StructField, StructType
 
+from cinelake.qoe.history import SERIES, TOLD, whole_series, with_usual
 from cinelake.qoe.rollups import ALL
+from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import METRICS
 
 # What of the counts is bad, and of what, by metric.
@@ -45,43 +48,7 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     "low_bitrate": ("poor_hours", "rated_hours"),
 }
 assert tuple(COUNTED) == METRICS
-# The longest history; four of each weekday.
-MOST_DAYS = 28
-SERIES = ("cell", "metric")
-_LEAST_RATE, _MOST_RATE = 1e-4, 0.95
-_LEAST_SPREAD, _MOST_SPREAD = 1e-4, 0.3
-
-
-class Usual(BaseModel):
-    """What history is, and how much of it outweighs what is known beforehand."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    days: int = Field(
-        MOST_DAYS,
-        ge=7,
-        le=MOST_DAYS,
-        description="days before that are looked at: four of each weekday",
-    )
-    lately_days: int = Field(7, ge=1, le=28, description="of them, those that tell the level")
-    level_sessions: float = Field(
-        100,
-        gt=0,
-        description="sessions of its own at which a cell's level counts as much as its parent's",
-    )
-    hour_sessions: float = Field(
-        60, gt=0, description="sessions at an hour at which that counts as much as the level"
-    )
-    cap: float = Field(3, ge=1, description="times the usual rate up to which a past hour counts")
-    spread: float = Field(
-        0.01, gt=0, lt=1, description="correlation of sessions that is taken for granted"
-    )
-    spread_pairs: float = Field(
-        10_000,
-        gt=0,
-        description="pairs of sessions at which a cell's own correlation counts as much",
-    )
-    holidays: tuple[date, ...] = Field((), description="days that are like weekends")
+EPOCH = date(1970, 1, 1)
 
 
 def by_metric(rollups: DataFrame, minutes: Mapping[str, Column], usual: Usual) -> DataFrame:
@@ -121,18 +88,19 @@ def by_metric(rollups: DataFrame, minutes: Mapping[str, Column], usual: Usual) -
     ).where("total > 0")
 
 
-def with_baseline(rows: DataFrame, usual: Usual) -> DataFrame:
-    """Rows of `by_metric` with `rate double, spread double, known double` (sessions in history).
+def with_baseline(rows: DataFrame, usual: Usual, first: date) -> DataFrame:
+    """Rows of `by_metric` from `first` on, with `rate double, spread double, known double` (sessions in history).
 
-    Rows reach back twice `usual.days` before the first that is to be judged, for history is capped by its own. `rate`
-    is null where nothing is known at all.
+    Rows reach back twice `usual.days` before `first`, for history is capped by its own. `rate` is null where nothing is
+    known at all.
     """
+    judged = (first - EPOCH).days
     is_whole, is_parent = F.col("cell") == ALL, F.col("cell") == F.col("parent")
     nothing = F.lit(None).cast("double")
-    first = rows.where(is_whole).select(
+    whole = rows.where(is_whole).select(
         "*", nothing.alias("prior"), F.lit(1.0).alias("profile"), nothing.alias("now")
     )
-    service = _rated(first, usual)
+    service = _rated(whole, usual)
     of_service = service.select(
         "metric",
         "bucket_at",
@@ -162,76 +130,22 @@ def with_baseline(rows: DataFrame, usual: Usual) -> DataFrame:
             F.coalesce("_profile", "profile").alias("profile"),
         ),
         usual,
+        judged,
     )
     names = [*rows.columns, "rate", "spread", "known"]
-    return reduce(DataFrame.unionByName, (f.select(*names) for f in (service, parents, rest)))
+    each = (service.where(F.col("day") >= judged), parents.where(F.col("day") >= judged), rest)
+    return reduce(DataFrame.unionByName, (frame.select(*names) for frame in each))
 
 
-def _rated(rows: DataFrame, usual: Usual) -> DataFrame:
-    """Rows with `level, rate, spread, known`; they hold `prior, profile, now`, null where nobody knows."""
-    prior, now = F.col("prior"), F.col("now")
-    w = usual.level_sessions
+def _rated(rows: DataFrame, usual: Usual, first: int = 0) -> DataFrame:
+    """Rows with `level, rate, spread, known` of the days from `first` on (days since 1970); they hold `prior, profile,
+    now`, null where nobody knows.
+    """
 
-    def sums(days: int, *by: str, **columns: Column) -> list[Column]:
-        # What lies so many days back is what there was up to yesterday less what there was before: frames that only
-        # grow are summed row by row, those that move are summed anew for each day.
-        ordered = Window.partitionBy(*SERIES, *by).orderBy("day")
-        told = ordered.rangeBetween(Window.unboundedPreceding, -1)
-        gone = ordered.rangeBetween(Window.unboundedPreceding, -days - 1)
+    def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for table in whole_series(batches):
+            yield from with_usual(table, usual, first).to_batches()
 
-        def up_to(window: WindowSpec, column: Column) -> Column:
-            return F.coalesce(F.sum(column.cast("double")).over(window), F.lit(0.0))
-
-        return [
-            (up_to(told, column) - up_to(gone, column)).alias(name)
-            for name, column in columns.items()
-        ]
-
-    bad, total = F.col("bad").cast("double"), F.col("total").cast("double")
-    seen = rows.select("*", *sums(usual.days, _bad=bad, _total=total))
-    was_usual = _bounded(
-        _shrunk(F.col("_bad"), F.col("_total"), F.coalesce(prior, now), w) * F.col("profile")
-    )
-    capped = seen.select("*", was_usual.alias("_usual")).select(
-        "*",
-        F.coalesce(F.least(bad, usual.cap * F.col("_usual") * total + 3), bad).alias("_capped"),
-    )
-    off = F.pow(F.col("_capped") - total * F.col("_usual"), F.lit(2.0))
-    varies = total * F.col("_usual") * (1 - F.col("_usual"))
-    summed = capped.select(
-        "*",
-        *sums(usual.days, _long=F.col("_capped"), _over=off - varies, _pairs=varies * (total - 1)),
-        *sums(usual.lately_days, _late=F.col("_capped"), _late_total=total),
-    )  # fmt: skip
-    long = _shrunk(F.col("_long"), F.col("_total"), prior, w)
-    level = _bounded(_shrunk(F.col("_late"), F.col("_late_total"), long, w))
-    leveled = summed.select(
-        "*",
-        level.alias("level"),
-        *sums(usual.days, "hour", "is_free", _hour=F.col("_capped"), _hour_total=total),
-    )
-    expected = F.col("level") * F.col("profile")
-    rate = _shrunk(F.col("_hour"), F.col("_hour_total"), expected, usual.hour_sessions)
-    # Sums are divided, and not quotients summed: an hour in which hardly anything is usual would outweigh all others.
-    pairs = usual.spread_pairs * F.coalesce(F.col("level") * (1 - F.col("level")), F.lit(1.0))
-    spread = (F.col("_over") + usual.spread * pairs) / (F.col("_pairs") + pairs)
-    held = F.greatest(F.least(spread, F.lit(_MOST_SPREAD)), F.lit(_LEAST_SPREAD))
-    return leveled.select(
-        *rows.columns,
-        F.col("_total").alias("known"),
-        "level",
-        F.coalesce(_bounded(rate), _bounded(now)).alias("rate"),
-        (held + 1 / (F.col("_total") + w)).alias("spread"),
-    )
-
-
-def _shrunk(bad: Column, total: Column, prior: Column, weight: float) -> Column:
-    """The rate of bad ones among all and `weight` more at the prior's; without a prior that of them alone."""
-    alone = F.try_divide(bad, total)
-    return F.coalesce((bad + weight * prior) / (total + weight), alone)
-
-
-def _bounded(rate: Column) -> Column:
-    """A rate that nothing divides by zero with; null stays null."""
-    held = F.greatest(F.least(rate, F.lit(_MOST_RATE)), F.lit(_LEAST_RATE))
-    return F.when(rate.isNotNull(), held)
+    schema = StructType([*rows.schema, *(StructField(name, DoubleType()) for name in TOLD)])
+    # No built-in window sums days of several parts in one pass; tests/benchmarks/bench_qoe.py tells what this costs.
+    return rows.repartition(*SERIES).sortWithinPartitions(*SERIES).mapInArrow(told, schema)

@@ -13,9 +13,9 @@ from unit.qoe.rollup_rows import FIRST, rolled
 from unit.tables.rows import rows
 
 from cinelake.qoe.anomalies import Alarming, anomalies
-from cinelake.qoe.baseline import Usual
 from cinelake.qoe.incidents import Merging, of_day
 from cinelake.qoe.maintenance.commands import announced, called_off
+from cinelake.qoe.usual import Usual
 from cinelake.runtime.publish import judged
 from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import QOE_ANOMALIES

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cinelake.qoe.anomalies import Alarming
-from cinelake.qoe.baseline import Usual
 from cinelake.qoe.cells import Bearable
 from cinelake.qoe.rollups import SUBSETS
+from cinelake.qoe.usual import Usual
 
 
 class Watching(BaseModel):

@@ -30,11 +30,12 @@ from cinelake.qoe.anomalies import (
     places,
     thresholds,
 )
-from cinelake.qoe.baseline import Usual, with_baseline
+from cinelake.qoe.baseline import EPOCH, with_baseline
 from cinelake.qoe.cells import Bearable, cells
 from cinelake.qoe.live.heard import beats_of, events_of
 from cinelake.qoe.rollups import rollups
 from cinelake.qoe.sessions import qoe_sessions
+from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import FIVE_MINUTES, HOUR, QOE_SESSIONS
 
 WIDTHS = (FIVE_MINUTES, HOUR)
@@ -113,7 +114,7 @@ def in_hours(at: Column, wanted: Sequence[datetime]) -> Column:
 def expected(past: DataFrame, today: date, usual: Usual, alarming: Alarming) -> DataFrame:
     """`EXPECTED`: what is usual of each cell, metric and hour of `today`, by hourly roll-ups of the days before."""
     rows = hours(past, usual)
-    number = (today - date(1970, 1, 1)).days
+    number = (today - EPOCH).days
     free = today.weekday() >= 5 or today in usual.holidays
     at = F.timestamp_seconds(F.lit(number * 86_400) + F.col("hour") * 3600)
     grid = (
@@ -128,7 +129,7 @@ def expected(past: DataFrame, today: date, usual: Usual, alarming: Alarming) -> 
         F.lit(free).alias("is_free"), "metric", F.lit(0).cast("bigint").alias("bad"),
         F.lit(1).cast("bigint").alias("total"), F.lit(0.0).alias("loss"),
     ).select(*rows.columns)  # fmt: skip
-    told = with_baseline(rows.unionByName(asked), usual).where(F.col("day") == number)
+    told = with_baseline(rows.unionByName(asked), usual, today)
     of_yesterday = thresholds(rows.where(F.col("day") == number - 1), alarming)
     # Where nothing was tried yesterday, as after a day without data, what is tried today is told by what is known.
     limit = F.coalesce("_threshold", F.lit(DEFAULT_THRESHOLD))
@@ -153,7 +154,7 @@ def live_anomalies(
     rated = dated(hours(rolled, usual).join(usual_today, on=list(_SAME), how="inner"))
     limits = rated.groupBy("anomaly_date").agg(F.max("threshold").alias("threshold"))
     told = judged(rated.drop("threshold"), limits, alarming)
-    here = places(rolled).drop("_day")
+    here = places(rolled)
     inside = told.where(in_hours(F.col("bucket_at"), wanted))
     return muted(inside.join(here, on=["bucket_at", "cell"], how="inner"), calendar)
 
