@@ -20,7 +20,7 @@ from cinelake.tables.integrity import (
 
 class RaiseSignalsParams(JobParams):
     # Chosen for about one false case per 1,000 honest accounts and week on simulated services.
-    sharing_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
+    sharing_from: float = Field(0.93, ge=0, le=1, description="least probability of a signal")
     takeover_from: float = Field(0.9, ge=0, le=1, description="least probability of a signal")
     screens_from: float = Field(0.6, ge=0, le=1, description="least probability of a signal")
     playback_from: float = Field(0.8, ge=0, le=1, description="least probability of a signal")
@@ -40,7 +40,7 @@ class RaiseSignalsParams(JobParams):
     ],
     writes=[INTEGRITY_SIGNALS],
     params=RaiseSignalsParams,
-    version=4,
+    version=5,
 )
 def raise_signals(run: Run[RaiseSignalsParams]) -> None:
     read = run.tracker.tracking.read_frame

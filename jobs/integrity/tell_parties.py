@@ -11,7 +11,7 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
         Reading(LOG_IN_RISKS, lookback=WEEKS - 1),
     ],
     writes=[ACCOUNT_PARTIES],
-    version=3,
+    version=4,
 )
 def tell_parties(run: Run[JobParams]) -> None:
     usage, log_ins = run.read(USAGE_DAYS), run.read(LOG_IN_RISKS)

@@ -5,7 +5,7 @@ fitted here, and the seeds are not those of `scripts/fit_integrity_prior.py`. Pr
 recall and F1 by kind (an account in which an offender pressed play counts once a kind), average
 precision and calibration of the daily signals, alerts per 1,000 clean accounts and week, days from the first misuse
 seen to the case, and for each confounder the share of accounts without misuse that have a case of sharing or takeover.
-The ablation tells what is left of F1 without a group of features, at the threshold of a signal.
+The ablation tells what is left of F1 without a group of features, by trees fitted anew to the scene itself, in folds.
 
 `CINELAKE_BENCH_ACCOUNTS` (800 a service), `CINELAKE_BENCH_DAYS` (35); `CINELAKE_BENCH_KEEP` names a folder in which
 what is made is kept for the next time, and `CINELAKE_BENCH_EXAMPLES` begins the names of files of examples for that
@@ -23,12 +23,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.integrity_quality import Truth, cases_of, evidence_of, examples, truth_of
-from benchmarks.integrity_scene import kept
+from benchmarks.integrity_scene import Scene, kept
 from pyspark.sql import DataFrame, SparkSession
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-from cinelake.integrity.evidence import of_parties
-from cinelake.integrity.scorecard import shipped
-from cinelake.integrity.signals import judged
+from cinelake.integrity.household import ages, log_ins
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_SIGNALS
 
@@ -43,26 +42,21 @@ SERVICES: dict[str, tuple[Path | None, int]] = {
     "misuse": (PROFILES / "misuse.toml", 101),
     "default": (None, 102),
     "quiet": (PROFILES / "quiet.toml", 103),
+    "restless": (PROFILES / "restless.toml", 104),
 }
-# F1 by kind, and alerts per 1,000 clean accounts and week: at most 1 is the aim, of which 800 accounts tell little.
+# F1 by kind, and alerts per 1,000 clean accounts and week.
 WANTED = {"sharing": 0.90, "takeover": 0.94}
-MOST_ALERTS = 1.5
+MOST_ALERTS = 1.0
+# Of accounts without misuse in a confounder, those with a case; one of them shows nothing.
+MOST_CONFOUNDED = 0.02
+HONEST, FOLDS = "honest", 5
 GROUPS = {
     "profiles": ("own_profile", "own_profile_and_set"),
     "televisions": ("has_set", "set_share", "own_profile_and_set"),
-    "device age": ("log_device_age", "device_of_month", "log_known_before"),
-    "log-ins": (
-        "logged_in_new",
-        "logs_in_often",
-        "log_log_ins",
-        "log_in_operators",
-        "log_in_regions",
-        "log_in_risk",
-        "was_tried",
-    ),
+    "device age": tuple(ages(None, None, None, date.max, date.max)),
+    "log-ins": tuple(log_ins([], 1)),
     "hours in common": ("hours_in_common", "was_at_once", "log_common_days"),
     "places": ("elsewhere", "abroad", "regions", "operators", "networks_a_day"),
-    "trees": ("seen_sharing", "seen_takeover"),
 }
 
 
@@ -97,7 +91,15 @@ def test_cases_are_right_and_families_are_left_alone(
             f"  {kind:9} right {right:3} wrong {wrong:3} missed {missed:3} F1 {f1:.3f} "
             f"AP {precise:.3f} days to the case {days:.0f}{told(own, truth, kind)}"
         )
-        metrics |= {f"{kind}.f1": f1, f"{kind}.average_precision": precise, f"{kind}.days": days}
+        metrics |= {
+            f"{kind}.f1": f1,
+            f"{kind}.precision": right / max(right + wrong, 1),
+            f"{kind}.recall": right / max(right + missed, 1),
+            f"{kind}.average_precision": precise,
+            f"{kind}.days": days,
+            f"{kind}.promised": own.probability.mean(),
+            f"{kind}.true": own.account_id.isin(truth.misuse[kind]).mean(),
+        }
     clean = truth.accounts - truth.guilty
     alarmed = set(cases[cases.account_id.isin(clean)].account_id)
     weeks = (END - KNOWN).days / 7
@@ -105,14 +107,20 @@ def test_cases_are_right_and_families_are_left_alone(
     print(
         f"  clean accounts alarmed: {len(alarmed)} of {len(clean)}, {rate:.2f} per 1,000 and week"
     )
+    accused = set(cases[cases.kind.isin(WANTED)].account_id)
+    confounders = confounded(truth, accused)
+    print("  false cases by confounder")
+    for kind, (wrong, own) in confounders.items():
+        print(f"    {kind:17} {wrong:3} of {own:4} {100 * wrong / own:5.1f} %")
+        metrics[f"confounders.{kind}"] = wrong / own
     log(name, metrics | {"alerts": rate})
-    families = set(cases[cases.kind.isin(WANTED)].account_id)
-    print(confounded(truth, families))
-    print(ablation(tables, truth))
+    print(ablation(tables, scene, truth))
     if name != "quiet":
         for kind, least in WANTED.items():
             assert found[kind][3] >= least, f"{kind}: F1 {found[kind][3]:.3f}"
     assert rate <= MOST_ALERTS, f"{rate:.2f} alerts per 1,000 clean accounts and week"
+    blamed = {k: v for k, v in confounders.items() if v[0] > max(1, MOST_CONFOUNDED * v[1])}
+    assert not blamed, f"confounders with false cases (of accounts): {blamed}"
 
 
 def tables_of_signals(spark: SparkSession, folder: Path) -> pd.DataFrame:
@@ -169,32 +177,43 @@ def log(name: str, metrics: dict[str, float]) -> None:
         mlflow.log_metrics({key: value for key, value in metrics.items() if np.isfinite(value)})
 
 
-def confounded(truth: Truth, named: set[str]) -> str:
-    """By confounder the share of accounts without misuse that have a case of sharing or takeover."""
-    lines = []
-    for kind, own in sorted(truth.confounders.items()):
-        clean = (own & truth.accounts) - truth.guilty
-        if clean:
-            wrong = len(clean & named)
-            lines.append(
-                f"    {kind:17} {wrong:3} of {len(clean):4} {100 * wrong / len(clean):5.1f} %"
-            )
-    return "  false cases by confounder\n" + "\n".join(lines)
+def confounded(truth: Truth, named: set[str]) -> dict[str, tuple[int, int]]:
+    """By confounder the accounts without misuse that have a case of sharing or takeover, and how many there are."""
+    clean = {
+        kind: (own & truth.accounts) - truth.guilty
+        for kind, own in sorted(truth.confounders.items())
+    }
+    return {kind: (len(own & named), len(own)) for kind, own in clean.items() if own}
 
 
-def ablation(tables: dict[Table, DataFrame], truth: Truth) -> str:
-    """F1 of accounts by the greatest probability of their last days, with all features and without each group."""
-    suspects = of_parties(tables[ACCOUNT_PARTIES], None).localCheckpoint()
+def ablation(tables: dict[Table, DataFrame], scene: Scene, truth: Truth) -> str:
+    """F1 of accounts by trees that are fitted anew without each group of features, each account judged by trees that
+    were not shown it.
+    """
+    rows = examples(tables[ACCOUNT_PARTIES], scene)
+    if set(rows.label) == {HONEST}:
+        return "  what signals add: nothing, where there is nothing to find"
+    values = pd.DataFrame([{each["name"]: each["value"] for each in row} for row in rows.features])
+    fold = pd.util.hash_pandas_object(rows.account_id, index=False).to_numpy() % FOLDS
     lines = []
     for group, dropped in {"all": (), **GROUPS}.items():
-        card = shipped("party").without(dropped)
-        found = judged(suspects, card).select("account_id", "kind", "probability").toPandas()
+        kept = values.drop(columns=list(dropped)).to_numpy()
+        probable = pd.DataFrame(0.0, index=rows.index, columns=list(WANTED))
+        for number in range(FOLDS):
+            trees = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, random_state=7)
+            trees.fit(kept[fold != number], rows.label[fold != number])
+            told_of = pd.DataFrame(
+                trees.predict_proba(kept[fold == number]), columns=trees.classes_
+            )
+            probable[fold == number] = told_of.reindex(
+                columns=list(WANTED), fill_value=0
+            ).to_numpy()
         scores = []
         for kind in WANTED:
-            named = set(found[(found.kind == kind) & (found.probability >= 0.6)].account_id)
-            frame = pd.DataFrame({"kind": kind, "account_id": sorted(named)})
+            named = rows.account_id[probable[kind] >= 0.5].unique()
+            frame = pd.DataFrame({"kind": kind, "account_id": named})
             scores.append(f"{kind} {by_kind(frame, truth, kind)[3]:.3f}")
         lines.append(
             f"    {'all' if group == 'all' else 'without ' + group:24} {', '.join(scores)}"
         )
-    return "  what signals add (F1 of accounts at a probability of .6)\n" + "\n".join(lines)
+    return "  what signals add (F1 of accounts)\n" + "\n".join(lines)

@@ -8,10 +8,11 @@ count for none). Connected parts are *parties*: people whose devices meet on one
 relatives'. Whoever travels carries a device that plays at both ends, so students who come home, second homes,
 commuters, holidays and a change of provider stay with the home; what never met the home in weeks is a party of its own.
 Accounts begin at home, so the home is the party with the device that came first; of several, and of those of which
-nobody knows when they came, the one used on most days (as the base location of US patent 10,992,972 is the place of
-most accesses by devices), if it has a line in a building before one that has none. By days alone a guest who watches
-more than the family would be the home, and the family the guests. A party that is hardly used beside the others is no
-home, however old its device.
+nobody knows when they came, one that has a line in a building, then the one whose television came first (who moves out
+takes telephones and tablets along, and buys a television), then the one used on most days (as the base location of US
+patent 10,992,972 is the place of most accesses by devices). By days alone a guest who watches more than the family
+would be the home, and the family the guests. A party that is hardly used beside the others is no home, however old its
+device.
 
 Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
 where (distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
@@ -19,7 +20,7 @@ where (distance is left to journeys), when (hours in common with the home, weeke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import log1p
@@ -34,7 +35,7 @@ LONG_KNOWN = 120
 MONTH = 36
 MS_PER_HOUR = 3_600_000
 # What a home has at least of the days of the party with most.
-HOME_DAYS = 1 / 3
+HOME_DAYS = 1 / 6
 
 
 @dataclass
@@ -62,7 +63,16 @@ class Party:
     @property
     def since(self) -> date | None:
         """The day on which the first of its devices came to the account, where any is known."""
-        return min((row["device_since"] for row in self.usage if row["device_since"]), default=None)
+        return _earliest(self.usage)
+
+    @property
+    def set_since(self) -> date | None:
+        """The same of its televisions and consoles."""
+        return _earliest(row for row in self.usage if row["device_kind"] in SET_AT_HOME)
+
+    @property
+    def has_set(self) -> bool:
+        return any(row["device_kind"] in SET_AT_HOME for row in self.usage)
 
     def weighed(self, name: str) -> Mapping[Any, int]:
         """Plays by value."""
@@ -124,7 +134,15 @@ def _home(by_use: Sequence[Party]) -> Party:
     lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
     oldest = min((p.since for p in lived_in if p.since), default=None)
     first = [p for p in lived_in if p.since in (None, oldest)]
-    return next((p for p in first if any(map(_ties, p.usage))), first[0])
+    tied = [p for p in first if any(map(_ties, p.usage))] or first
+    if oldest is None:
+        return tied[0]
+    # A television of unknown age is as old as any.
+    return min(tied, key=lambda p: (p.set_since or date.min) if p.has_set else date.max)
+
+
+def _earliest(usage: Iterable[Mapping[str, Any]]) -> date | None:
+    return min((row["device_since"] for row in usage if row["device_since"]), default=None)
 
 
 def _ties(row: Mapping[str, Any]) -> bool:
@@ -158,7 +176,7 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "at_work": party.share_by("connection", "corporate"),
         "own_profile": own_profile,
         "own_profile_and_set": own_profile * float(sets > 0),
-        **ages(party.since, home.since, first, as_of),
+        **ages(party.since, party.set_since, home.since, first, as_of),
         **log_ins(party.log_ins, plays),
         "hours_in_common": at_once,
         "was_at_once": float(at_once > 0),
@@ -183,10 +201,13 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     }
 
 
-def ages(since: date | None, home_since: date | None, first: date, as_of: date) -> dict[str, float]:
-    """What is told of the age of a party's devices, of which `first` is the first day of use.
+def ages(
+    since: date | None, set_since: date | None, home_since: date | None, first: date, as_of: date
+) -> dict[str, float]:
+    """What is told of the age of a party's devices, and of its televisions; `first` is the first day of their use.
 
-    Of unknown age are as old as any, and as old as the home, which speaks for nobody's guest.
+    Of unknown age are as old as any, and as old as the home, which speaks for nobody's guest; `ages_known` tells them
+    from those that are.
     """
 
     def days(later: date, earlier: date | None) -> int:
@@ -194,12 +215,15 @@ def ages(since: date | None, home_since: date | None, first: date, as_of: date) 
 
     age = days(as_of, since)
     after_home = days(since, home_since) if since and home_since else 0
+    set_after_home = days(set_since, home_since) if set_since and home_since else 0
     return {
+        "ages_known": float(bool(since and home_since)),
         "log_device_age": log1p(age),
         "device_of_month": float(age < MONTH),
         "log_known_before": log1p(days(first, since)),
         "came_with_home": float(after_home == 0),
         "log_later_than_home": log1p(after_home),
+        "log_set_later_than_home": log1p(set_after_home),
     }
 
 

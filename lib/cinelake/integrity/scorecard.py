@@ -40,6 +40,10 @@ FEATURES: Mapping[str, tuple[str, str]] = {
         "has its own television and its own profile",
         "shares television or profile",
     ),
+    "ages_known": (
+        "it is known when its devices and the home's came",
+        "nobody knows when its devices or the home's came",
+    ),
     "log_device_age": (
         "uses devices that were there for long",
         "uses devices that are new to the account",
@@ -56,6 +60,10 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "log_later_than_home": (
         "came long after the home",
         "came with the home, or soon after it",
+    ),
+    "log_set_later_than_home": (
+        "has a television that came long after the home",
+        "has no television that came after the home",
     ),
     "logged_in_new": ("logged in with a new device", "logged in with no new device"),
     "logs_in_often": ("logs in again and again", "stays logged in"),

@@ -106,17 +106,31 @@ def test_a_guest_who_watches_more_than_the_family_is_no_home() -> None:
     assert names(parties([*family, *guest], [])) == [["tv"], ["guest tv"]]
     told = features(*reversed(parties([*family, *guest], [])), 2, DAY + timedelta(days=20))
     assert told["came_with_home"] == 0
-    # A device of old that is hardly used makes no home, and one of which nobody knows the age none either.
-    assert names(parties([*family[:6], *guest], [])) == [["guest tv"], ["tv"]]
+    # A device of old that is hardly used makes no home; one of which nobody knows the age is as old as any.
+    assert names(parties([*family[:3], *guest], [])) == [["guest tv"], ["tv"]]
     unknown = [row | {"device_since": None} for row in family]
-    assert names(parties([*unknown, *guest], [])) == [["guest tv"], ["tv"]]
+    assert names(parties([*unknown, *guest], [])) == [["tv"], ["guest tv"]]
+
+
+def test_who_moves_out_with_devices_of_old_does_not_take_the_home_along() -> None:
+    began, left = DAY - timedelta(days=900), DAY - timedelta(days=60)
+    family = [use("tv", "home", day, device_since=began) for day in range(8)]
+    gone = [
+        use("tablet", "elsewhere", 0, device_kind="tablet", device_since=began),
+        *(use("new tv", "elsewhere", day, device_since=left) for day in range(20)),
+    ]
+    home, other = parties([*family, *gone], [])
+    assert names([home, other]) == [["tv"], ["new tv", "tablet"]]
+    told = features(other, home, 2, DAY + timedelta(days=20))
+    assert told["came_with_home"] == 1
+    assert told["log_set_later_than_home"] > 4
 
 
 def test_a_telephone_behind_a_relay_is_no_home_where_another_party_has_a_line() -> None:
     hidden = {"device_kind": "phone", "connection": "relay"}
     relayed = [use("phone", "relay", day, **hidden) for day in range(20)]
     assert names(parties([*home(15), *relayed], [])) == [["tv"], ["phone"]]
-    assert names(parties([*home(5), *relayed], [])) == [["phone"], ["tv"]]
+    assert names(parties([*home(3), *relayed], [])) == [["phone"], ["tv"]]
 
 
 def test_the_parties_are_the_same_in_any_order_of_rows() -> None:

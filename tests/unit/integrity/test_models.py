@@ -56,9 +56,13 @@ def test_the_trees_know_a_friend_from_a_traveller() -> None:
         "has_set": 1, "set_share": 1, "own_profile": 1, "own_profile_and_set": 1, "on_fixed_lines": 1, "only_mobile": 0,
         "log_days": 3, "log_hours": 3.5, "days_of_span": 0.7, "log_span": 3.5, "phones": 0, "log_since_last": 0,
     }  # fmt: skip
-    dated = friend | {"came_with_home": 0, "log_later_than_home": 4.5, "log_known_before": 3}
-    ageless = friend | ages(None, None, date.max, date.max)
-    rows = np.array([[each[name] for name in trees.names] for each in (honest, ageless, dated)])
+    later = ("came_with_home", "log_later_than_home", "log_set_later_than_home", "log_known_before")
+    dated = friend | dict(zip(later, (0, 4.5, 4.5, 3), strict=True))
+    known = {"ages_known": 1}
+    ageless = friend | ages(None, None, None, date.max, date.max)
+    rows = np.array(
+        [[each[name] for name in trees.names] for each in (honest | known, ageless, dated | known)]
+    )
     sharing = trees.odds(rows)[:, list(trees.kinds).index("sharing")]
     # Of a device that came after the home's there is less doubt, and where nobody knows there still is little.
     assert sharing[0] < -1 < 0 < sharing[1] < sharing[2]
