@@ -12,42 +12,73 @@ cases `allowed` for as long as it lasts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date
+from typing import Literal
 
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 ID_DIGITS = 16
 HOUR_MS = 3_600_000
 SEVERITIES = ("low", "medium", "high")
+Kind = Literal["screens", "places", "sharing", "takeover", "playback"]
+Action = Literal["notify", "step_up", "limit", "block"]
+POLICY: Mapping[Kind, tuple[Action, Action, Action]] = {
+    "screens": ("notify", "limit", "limit"),
+    "places": ("notify", "notify", "step_up"),
+    "sharing": ("notify", "notify", "limit"),
+    "takeover": ("step_up", "step_up", "block"),
+    "playback": ("notify", "limit", "block"),
+}
 
 
-@dataclass(frozen=True)
-class CaseRules:
+class CaseRules(BaseModel):
     """When a case is over, when a signal is strong, and what the policy suggests by kind and severity."""
 
-    quiet_days: int = 14
-    suppress_days: int = 90
-    # Days with a signal, and a probability, either of which opens a case.
-    open_days: int = 2
-    open_at_once: float = 0.95
-    # Kinds that never open at once: anybody may play through a day and a night, and a place be looked up wrongly once;
-    # a machine does so again, and so does who shares.
-    patient: Sequence[str] = ("places", "playback")
-    high: float = 0.9
-    medium: float = 0.7
-    stake_hours: float = 10.0
-    actions: Mapping[str, tuple[str, str, str]] = field(
-        default_factory=lambda: {
-            "screens": ("notify", "limit", "limit"),
-            "places": ("notify", "notify", "step_up"),
-            "sharing": ("notify", "notify", "limit"),
-            "takeover": ("step_up", "step_up", "block"),
-            "playback": ("notify", "limit", "block"),
-        }
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quiet_days: int = Field(14, ge=1, le=90, description="days without a signal that end a case")
+    suppress_days: int = Field(
+        90, ge=0, le=730, description="how long a rejection suppresses the same kind again (days)"
     )
+    open_days: int = Field(
+        2,
+        ge=1,
+        le=30,
+        description="days with a signal that open a case, for one evening proves little",
+    )
+    open_at_once: float = Field(
+        0.95, ge=0, le=1, description="probability that opens a case on the first day"
+    )
+    # Anybody may play through a day and a night, and a place be looked up wrongly once; a machine does so again, and so
+    # does who shares.
+    patient: tuple[Kind, ...] = Field(
+        ("places", "playback"),
+        description="kinds of which no single day opens a case, however sure",
+    )
+    high: float = Field(0.9, ge=0, le=1, description="probability from which a case is severe")
+    medium: float = Field(
+        0.7, ge=0, le=1, description="probability from which it is of medium severity"
+    )
+    stake_hours: float = Field(
+        10.0,
+        ge=0,
+        description="hours at stake below which a case is never severe, but for takeover",
+    )
+    actions: Mapping[Kind, tuple[Action, Action, Action]] = Field(
+        POLICY,
+        validate_default=True,
+        description="what is suggested of a kind at low, medium and high severity; others as shipped",
+    )
+
+    @field_validator("actions", mode="after")
+    @classmethod
+    def _of_every_kind(
+        cls, actions: Mapping[Kind, tuple[Action, Action, Action]]
+    ) -> Mapping[Kind, tuple[Action, Action, Action]]:
+        return {**POLICY, **actions}
 
 
 def cases(

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from pyspark.sql import DataFrame, Row, SparkSession
 from unit.tables.rows import rows
 
@@ -154,3 +155,11 @@ def test_a_window_alone_tells_what_a_longer_one_does(spark: SparkSession) -> Non
     late = told(spark, [], [], first=9).collect()
     whole = told(spark, [], []).where(f"state_date >= DATE'{day(9)}'").collect()
     assert sorted(map(str, late)) == sorted(map(str, whole))
+
+
+def test_a_policy_says_what_it_says_of_kinds_it_names_and_of_others_what_is_shipped() -> None:
+    rules = CaseRules(actions={"sharing": ("notify", "limit", "block")})
+    assert rules.actions["sharing"] == ("notify", "limit", "block")
+    assert rules.actions["takeover"] == CaseRules().actions["takeover"]
+    with pytest.raises(ValidationError, match="sharings"):
+        CaseRules(actions={"sharings": ("notify", "limit", "block")})  # type: ignore[dict-item]
