@@ -58,11 +58,12 @@ def with_usual(table: pa.Table, usual: Usual, first: int) -> pa.Table:
         for name in ("bad", "total", "prior", "profile", "now")
     )
     series = _codes(table)
-    slot = (series * HOURS + hour) * 2 + _whole(table, "is_free")
+    slot = np.unique((series * HOURS + hour) * 2 + _whole(table, "is_free"), return_inverse=True)[1]
+    since = day - day.min()
     w = usual.level_sessions
 
     def before(days: int, within: Places, *columns: Floats) -> list[Floats]:
-        return [_sum_before(day, within, column, days) for column in columns]
+        return [_sum_before(since, within, column, days) for column in columns]
 
     known_bad, known = before(usual.days, series, bad, total)
     was_usual = _bounded(_shrunk(known_bad, known, _first_known(prior, now), w) * profile)
@@ -86,14 +87,12 @@ def with_usual(table: pa.Table, usual: Usual, first: int) -> pa.Table:
     return table.filter(pa.array(day >= first))
 
 
-def _sum_before(day: Places, within: Places, values: Floats, days: int) -> Floats:
-    """For each row the sum of what lies in the same part on the `days` days before its own."""
-    kept, part = np.unique(within, return_inverse=True)
-    since = day - day.min()
-    length = int(since.max()) + 1
-    by_day = np.bincount(part * length + since, weights=values, minlength=len(kept) * length)
-    grown = np.zeros((len(kept), length + 1))
-    np.cumsum(by_day.reshape(len(kept), length), axis=1, out=grown[:, 1:])
+def _sum_before(since: Places, part: Places, values: Floats, days: int) -> Floats:
+    """For each row the sum of what lies in the same part on the `days` days before its own; parts count from 0 on."""
+    parts, length = int(part.max()) + 1, int(since.max()) + 1
+    by_day = np.bincount(part * length + since, weights=values, minlength=parts * length)
+    grown = np.zeros((parts, length + 1))
+    np.cumsum(by_day.reshape(parts, length), axis=1, out=grown[:, 1:])
     found: Floats = grown[part, since] - grown[part, np.maximum(since - days, 0)]
     return found
 

@@ -164,14 +164,12 @@ class Worth:
         row = np.repeat(np.arange(len(self.terms)), [len(terms) for terms in self.terms])
         column = np.array([number[term] for terms in self.terms for term in terms], np.int64)
         design = csr_array((np.ones(len(row)), (row, column)), shape=(len(self.terms), len(names)))
-        weights = np.array(
-            [
-                [
-                    sum(self.logit.weights.get(f"{term}{AT}{then}", 0.0) for then in told)
-                    for term in names
-                ]
-                for told in circumstances
+        each = list(circumstances)
+        weights = np.zeros((len(each), len(names)))
+        for at, told in enumerate(each):
+            weights[at] = [
+                sum(self.logit.weights.get(f"{term}{AT}{then}", 0.0) for then in told)
+                for term in names
             ]
-        ).reshape(-1, len(names))
         found: Matrix = (design @ weights.T).T
         return found

@@ -91,6 +91,13 @@ def test_what_circumstances_add_is_the_sum_over_terms_that_meet_them(spark: Spar
     assert sum(logit.weights.get(term, 0.0) for term in row.crossed) == 0.75
 
 
+@pytest.mark.parametrize("titles", [0, 2])
+def test_circumstances_add_nothing_to_titles_without_a_term_nor_to_none(titles: int) -> None:
+    logit = Logit(0.0, USUAL.weights)
+    found = Worth(logit, [[]] * titles).at([["tv"], ["phone"], ["weekend"]])
+    assert found.tolist() == [[0.0] * titles] * 3
+
+
 def test_what_titles_are_worth_to_everybody() -> None:
     titles = Titles(
         genres=((),) * 4, moods=((),) * 4, themes=((),) * 4, paces=(None,) * 4,
