@@ -300,8 +300,8 @@ def plain(spark: SparkSession, path: Path) -> DataFrame:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.xfail(
-    reason="9 times, of 2,000 cells, and 11, of 10,000: the scan reads four columns and stays in the JVM, and here rows "
-    "are unfolded by metric, sorted by their names, and sent to Python",
+    reason="9 times, of 2,000 cells, and 11, of 10,000: the scan reads four columns and stays in the JVM, and here "
+    "rows are unfolded by metric, sorted by their names, and sent to Python",
     strict=False,
 )
 def test_detection_costs_less_than_three_scans_by_a_window(
