@@ -23,12 +23,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.integrity_quality import Truth, cases_of, evidence_of, examples, truth_of
-from benchmarks.integrity_scene import Scene, kept
-from pyspark.sql import DataFrame, SparkSession
+from benchmarks.integrity_scene import kept
+from pyspark.sql import SparkSession
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cinelake.integrity.household import ages, log_ins
-from cinelake.tables.contract import Table
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_SIGNALS
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "800"))
@@ -74,9 +73,9 @@ def test_cases_are_right_and_families_are_left_alone(
     scene = kept(folder / "scene", profile, seed, ACCOUNTS, START, DAYS)
     truth = truth_of(scene, KNOWN, END)
     tables = evidence_of(spark, scene, folder, START, END, KNOWN)
+    shown = examples(tables[ACCOUNT_PARTIES], scene)
     if "CINELAKE_BENCH_EXAMPLES" in os.environ:
-        told_of = examples(tables[ACCOUNT_PARTIES], scene)
-        told_of.to_parquet(f"{os.environ['CINELAKE_BENCH_EXAMPLES']}-{name}.parquet")
+        shown.to_parquet(f"{os.environ['CINELAKE_BENCH_EXAMPLES']}-{name}.parquet")
     states = cases_of(spark, tables, folder, KNOWN, END)
     signals = tables_of_signals(spark, folder)
     cases = states.sort_values("state_date").groupby("case_id").last().reset_index()
@@ -114,7 +113,7 @@ def test_cases_are_right_and_families_are_left_alone(
         print(f"    {kind:17} {wrong:3} of {own:4} {100 * wrong / own:5.1f} %")
         metrics[f"confounders.{kind}"] = wrong / own
     log(name, metrics | {"alerts": rate})
-    print(ablation(tables, scene, truth))
+    print(ablation(shown, truth))
     if name != "quiet":
         for kind, least in WANTED.items():
             assert found[kind][3] >= least, f"{kind}: F1 {found[kind][3]:.3f}"
@@ -186,11 +185,10 @@ def confounded(truth: Truth, named: set[str]) -> dict[str, tuple[int, int]]:
     return {kind: (len(own & named), len(own)) for kind, own in clean.items() if own}
 
 
-def ablation(tables: dict[Table, DataFrame], scene: Scene, truth: Truth) -> str:
+def ablation(rows: pd.DataFrame, truth: Truth) -> str:
     """F1 of accounts by trees that are fitted anew without each group of features, each account judged by trees that
-    were not shown it.
+    were not shown it. `rows` are `examples`.
     """
-    rows = examples(tables[ACCOUNT_PARTIES], scene)
     if set(rows.label) == {HONEST}:
         return "  what signals add: nothing, where there is nothing to find"
     values = pd.DataFrame([{each["name"]: each["value"] for each in row} for row in rows.features])

@@ -14,18 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.tables.integrity import Action, Misuse
+
 ID_DIGITS = 16
 HOUR_MS = 3_600_000
 SEVERITIES = ("low", "medium", "high")
-Kind = Literal["screens", "places", "sharing", "takeover", "playback"]
-Action = Literal["notify", "step_up", "limit", "block"]
-POLICY: Mapping[Kind, tuple[Action, Action, Action]] = {
+POLICY: Mapping[Misuse, tuple[Action, Action, Action]] = {
     "screens": ("notify", "limit", "limit"),
     "places": ("notify", "notify", "step_up"),
     "sharing": ("notify", "notify", "limit"),
@@ -54,7 +53,7 @@ class CaseRules(BaseModel):
     )
     # Anybody may play through a day and a night, and a place be looked up wrongly once; a machine does so again, and so
     # does who shares.
-    patient: tuple[Kind, ...] = Field(
+    patient: tuple[Misuse, ...] = Field(
         ("places", "playback"),
         description="kinds of which no single day opens a case, however sure",
     )
@@ -67,7 +66,7 @@ class CaseRules(BaseModel):
         ge=0,
         description="hours at stake below which a case is never severe, but for takeover",
     )
-    actions: Mapping[Kind, tuple[Action, Action, Action]] = Field(
+    actions: Mapping[Misuse, tuple[Action, Action, Action]] = Field(
         POLICY,
         validate_default=True,
         description="what is suggested of a kind at low, medium and high severity; others as shipped",
@@ -76,8 +75,8 @@ class CaseRules(BaseModel):
     @field_validator("actions", mode="after")
     @classmethod
     def _of_every_kind(
-        cls, actions: Mapping[Kind, tuple[Action, Action, Action]]
-    ) -> Mapping[Kind, tuple[Action, Action, Action]]:
+        cls, actions: Mapping[Misuse, tuple[Action, Action, Action]]
+    ) -> Mapping[Misuse, tuple[Action, Action, Action]]:
         return {**POLICY, **actions}
 
 

@@ -161,21 +161,20 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
     first, last = min(party.days), max(party.days)
     span = (last - first).days
     own_profile = party.share(lambda row: row["profile_id"] not in home_profiles)
-    sets = party.share_by("device_kind", *SET_AT_HOME)
     home_place = (home.mostly("country"), home.mostly("region"))
     at_once, at_once_days = _at_once(party, home)
     return {
         "log_hours": log1p(hours),
         "log_days": log1p(days),
         "few_plays": float(plays <= 2),
-        "set_share": sets,
-        "has_set": float(sets > 0),
+        "set_share": party.share_by("device_kind", *SET_AT_HOME),
+        "has_set": float(party.has_set),
         "on_fixed_lines": party.share_by("connection", *FIXED),
         "only_mobile": float(party.share_by("connection", MOBILE) > 0.95),
         "behind_exits": party.share_by("connection", *EXITS),
         "at_work": party.share_by("connection", "corporate"),
         "own_profile": own_profile,
-        "own_profile_and_set": own_profile * float(sets > 0),
+        "own_profile_and_set": own_profile * float(party.has_set),
         **ages(party.since, party.set_since, home.since, first, as_of),
         **log_ins(party.log_ins, plays),
         "hours_in_common": at_once,
@@ -195,7 +194,7 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "days_of_span": days / (span + 1),
         "share_of_hours": hours / max(hours + home.total("played_ms") / MS_PER_HOUR, 1e-9),
         "parties": float(min(all_parties, 8)),
-        "home_has_set": float(home.share_by("device_kind", *SET_AT_HOME) > 0),
+        "home_has_set": float(home.has_set),
         "home_on_fixed_lines": home.share_by("connection", *FIXED),
         "log_home_hours": log1p(home.total("played_ms") / MS_PER_HOUR),
     }

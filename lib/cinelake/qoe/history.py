@@ -82,9 +82,11 @@ def with_usual(table: pa.Table, usual: Usual, first: int) -> pa.Table:
     at_last = _first_known(_bounded(rate), _bounded(now))
     # What the rate is not known well varies like sessions that go bad together.
     told = (level, at_last, spread + 1 / (known + w), known)
+    wanted = day >= first
+    judged = table.filter(pa.array(wanted))
     for name, column in zip(TOLD, told, strict=True):
-        table = table.append_column(name, pa.array(column, from_pandas=True))
-    return table.filter(pa.array(day >= first))
+        judged = judged.append_column(name, pa.array(column[wanted], from_pandas=True))
+    return judged
 
 
 def _sum_before(since: Places, part: Places, values: Floats, days: int) -> Floats:

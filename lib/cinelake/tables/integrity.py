@@ -7,6 +7,8 @@ Times are UTC.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -32,8 +34,10 @@ from cinelake.tables.contract import (
     satisfies,
 )
 
-KINDS = ("screens", "places", "sharing", "takeover", "playback")
-ACTIONS = ("notify", "step_up", "limit", "block")
+Misuse = Literal["screens", "places", "sharing", "takeover", "playback"]
+KINDS: tuple[Misuse, ...] = get_args(Misuse)
+Action = Literal["notify", "step_up", "limit", "block"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 VERDICTS_KNOWN = ("confirm", "reject", "appeal")
 STATUSES = ("needs_review", "confirmed", "rejected", "allowed", "closed")
 
