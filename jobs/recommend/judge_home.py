@@ -49,9 +49,8 @@ class JudgeHomeParams(JobParams):
 def judge_home(run: Run[JudgeHomeParams]) -> None:
     days = [run.end - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]
     told = Told.of(run.read)
-    with ExitStack() as stack:
-        judged = [stack.enter_context(persisted(_judged(run, told, day))) for day in days]
-        whole = reduce(DataFrame.unionByName, judged)
+    judged = reduce(DataFrame.unionByName, [_judged(run, told, day) for day in days])
+    with persisted(judged) as whole:
         found = intervals(scores.by_profile(whole), MEASURES)
         rows = [
             {"day": days[-1], "days": len(days), "policy": row["model"]}
@@ -66,33 +65,37 @@ def judge_home(run: Run[JudgeHomeParams]) -> None:
 
 
 def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
-    """How pages made when the day before ended fared on the day (scores.py)."""
+    """How pages made when the day before ended fared on the day (scores.py), computed."""
     grid, kinds, yesterday = run.params.grid, kinds_named(()), day - timedelta(days=1)
     models = approved(
         partial(run.approved_or_none, on=min(yesterday, run.start)), run.tracker.tracking.read_frame
     )
-    wanted = scores.played(told.stops, day)
-    players = wanted.select("profile_id").distinct()
-    ready = prepared(
-        told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds,
-        among=lambda people: people.join(players, on="profile_id", how="left_semi"),
-    )  # fmt: skip
-    made = {}
-    for name, worth in (
-        ("page", models.worth),
-        ("without_circumstances", models.worth.only(NUMBERS)),
-    ):
-        behind = Behind(worth, models.attention, grid, BrandRules(), kinds)
-        made[name] = pages(ready.profiles, planned(ready.basis, behind, yesterday))
-    offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
-    rivals: dict[str, Fitted] = {
-        "popular": popular_around(ready.interactions, ready.people.numbers, ready.service)
-    }
-    if ready.model is not None:
-        rivals["list"] = ready.model
-    for name, model in rivals.items():
-        made[name] = scores.as_pages(model.lists(ready.people.profiles, length, offered), grid)
-    return scores.judged(made, wanted, models.attention)
+    with ExitStack() as stack:
+        wanted = stack.enter_context(persisted(scores.played(told.stops, day)))
+        players = wanted.select("profile_id").distinct()
+        ready = prepared(
+            told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds,
+            among=lambda people: people.join(players, on="profile_id", how="left_semi"),
+        )  # fmt: skip
+        # All policies ask for the same profiles, and to plan what they come from takes longer than to compute it.
+        profiles = stack.enter_context(persisted(ready.profiles))
+        made = {}
+        for name, worth in (
+            ("page", models.worth),
+            ("without_circumstances", models.worth.only(NUMBERS)),
+        ):
+            behind = Behind(worth, models.attention, grid, BrandRules(), kinds)
+            made[name] = pages(profiles, planned(ready.basis, behind, yesterday))
+        offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
+        rivals: dict[str, Fitted] = {
+            "popular": popular_around(ready.interactions, ready.people.numbers, ready.service)
+        }
+        if ready.model is not None:
+            rivals["list"] = ready.model
+        asking = profiles.select(*ready.people.profiles.columns)
+        for name, model in rivals.items():
+            made[name] = scores.as_pages(model.lists(asking, length, offered), grid)
+        return scores.judged(made, wanted, models.attention).localCheckpoint()
 
 
 if __name__ == "__main__":
