@@ -18,7 +18,9 @@ of a picture that jerks or is blurred none.
 from __future__ import annotations
 
 import math
+import operator
 from datetime import date, timedelta
+from functools import reduce
 
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Window
@@ -26,11 +28,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from cinelake.behaviour.records import within
-from cinelake.qoe.baseline import by_metric, with_baseline
+from cinelake.qoe.baseline import total_of, with_baseline
 from cinelake.qoe.chances import with_surprise
 from cinelake.qoe.maintenance.calendar import with_muted
 from cinelake.qoe.usual import MOST_DAYS, Usual
-from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_ANOMALIES
+from cinelake.tables.qoe import DIMENSIONS, HOUR, METRICS, QOE_ANOMALIES
 
 _LN10 = math.log(10)
 # Days before a window to be read: history, what caps that, and the hour before the first.
@@ -66,29 +68,24 @@ def anomalies(
     calendar: DataFrame,
 ) -> DataFrame:
     """The anomalies of `[start, end)`; `rollups` reach back `HISTORY` days, `calendar` is `qoe_maintenance`."""
-    rows = hours(rollups, usual)
+    hourly = rollups.where(F.col("width") == HOUR)
     since = start - timedelta(days=1)
-    rated = within(dated(with_baseline(rows, usual, since)), "anomaly_date", since, end)
-    tried = hours(within(rollups, "cell_date", since, end), usual)
+    known = hourly.where(F.col("cell_date") < F.lit(end))
+    tried = within(hourly, "cell_date", since, end)
+    rated = dated(with_baseline(known, usual, since))
     told = judged(rated, thresholds(tried, alarming), alarming)
     inside = within(told, "anomaly_date", start, end)
-    where = places(within(rollups, "cell_date", start, end))
-    return muted(inside.join(where, on=["bucket_at", "cell"], how="inner"), calendar)
-
-
-def hours(rollups: DataFrame, usual: Usual) -> DataFrame:
-    """Hourly roll-ups by metric (qoe/baseline.py)."""
-    return by_metric(rollups.where(F.col("width") == HOUR), _minutes_lost(), usual)
-
-
-def places(rollups: DataFrame) -> DataFrame:
-    """`bucket_at, cell` and its dimensions, of hourly roll-ups."""
-    return rollups.where(F.col("width") == HOUR).select("bucket_at", "cell", *DIMENSIONS)
+    return muted(inside, within(hourly, "cell_date", start, end), calendar)
 
 
 def dated(rows: DataFrame) -> DataFrame:
-    """Rows with `anomaly_date` of their `day`."""
-    return rows.select("*", F.date_from_unix_date("day").alias("anomaly_date"))
+    """Rows with `anomaly_date` and `bucket_at` of their `day` and `hour`."""
+    second = F.col("day").cast("bigint") * 86_400 + F.col("hour") * 3600
+    return rows.select(
+        "*",
+        F.date_from_unix_date("day").alias("anomaly_date"),
+        F.timestamp_seconds(second).alias("bucket_at"),
+    )
 
 
 def judged(rated: DataFrame, thresholds: DataFrame, alarming: Alarming) -> DataFrame:
@@ -100,12 +97,17 @@ def judged(rated: DataFrame, thresholds: DataFrame, alarming: Alarming) -> DataF
     return told.join(F.broadcast(thresholds), on="anomaly_date", how="left")
 
 
-def muted(told: DataFrame, calendar: DataFrame) -> DataFrame:
-    """Rows of `qoe_anomalies`: what was judged, beside where it is, with what is announced kept quiet."""
+def muted(told: DataFrame, hourly: DataFrame, calendar: DataFrame) -> DataFrame:
+    """Rows of `qoe_anomalies`: what was judged, where it is by hourly roll-ups, and what is announced kept quiet."""
+    where = hourly.select(
+        "bucket_at", "cell", "subset", *DIMENSIONS, _minutes_lost().alias("_losses")
+    )
+    lost = F.col("affected_sessions") * F.element_at("_losses", F.col("metric"))
     is_alarm = (F.col("evidence") >= F.col("threshold")) & ~F.col("is_muted")
+    placed = told.join(where, on=["bucket_at", "cell"], how="inner")
     return (
-        with_muted(told, calendar)
-        .select("*", is_alarm.alias("is_alarm"))
+        with_muted(placed, calendar)
+        .select("*", lost.alias("lost_minutes"), is_alarm.alias("is_alarm"))
         .select(*QOE_ANOMALIES.names)
     )
 
@@ -123,7 +125,6 @@ def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
     )
     return rows.where(is_worse).select(
         "cell",
-        "subset",
         "bucket_at",
         "anomaly_date",
         "metric",
@@ -134,16 +135,15 @@ def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
         F.col("known").cast("bigint").alias("history"),
         "spread",
         (bad - expected).alias("affected_sessions"),
-        ((bad - expected) * F.col("loss")).alias("lost_minutes"),
     )  # fmt: skip
 
 
-def _minutes_lost() -> dict[str, Column]:
-    """What one bad session of an hour loses (min), of the hour's counts; null of nothing."""
+def _minutes_lost() -> Column:
+    """What one bad session of an hour loses (min), by metric, of the hour's counts."""
     a_start = F.try_divide(F.col("play_ms"), F.col("starts")) / 60_000
     # No start of the hour is watched for longer than an evening; of none it is told, half an hour is usual.
     watched = F.least(F.coalesce(a_start, F.lit(30.0)), F.lit(120.0))
-    return {
+    minutes = {
         "start_failure": watched,
         "exit_before_start": watched,
         "slow_start": F.try_divide("join_ms", "timed_starts") / 60_000,
@@ -153,6 +153,13 @@ def _minutes_lost() -> dict[str, Column]:
         "dropped_frames": F.lit(0.0),
         "low_bitrate": F.lit(0.0),
     }
+    return F.create_map(
+        *(
+            part
+            for metric, lost in minutes.items()
+            for part in (F.lit(metric), F.coalesce(lost, F.lit(0.0)))
+        )
+    )
 
 
 def _lasting(told: DataFrame, alarming: Alarming) -> DataFrame:
@@ -168,11 +175,11 @@ def _lasting(told: DataFrame, alarming: Alarming) -> DataFrame:
     return told.select("*", evidence.alias("evidence"))
 
 
-def thresholds(rows: DataFrame, alarming: Alarming) -> DataFrame:
-    """`anomaly_date, threshold` of each day, from how often chance is tried on it."""
-    could_tell = F.count_if(F.col("total") >= 2 * alarming.least_bad)
-    counted = rows.groupBy(F.date_from_unix_date("day").alias("anomaly_date")).agg(
-        could_tell.alias("told"), F.count_distinct("subset").alias("subsets")
+def thresholds(hourly: DataFrame, alarming: Alarming) -> DataFrame:
+    """`anomaly_date, threshold` of each day of hourly roll-ups, from how often chance is tried on it."""
+    could_tell = (F.count_if(total_of(metric) >= 2 * alarming.least_bad) for metric in METRICS)
+    counted = hourly.groupBy(F.col("cell_date").alias("anomaly_date")).agg(
+        reduce(operator.add, could_tell).alias("told"), F.count_distinct("subset").alias("subsets")
     )
     tried = F.greatest(F.col("told") / F.col("subsets"), F.lit(1.0))
     nominal = F.log10(tried / alarming.false_incidents_a_day)

@@ -18,7 +18,8 @@ with what its parent knows, and on a service's first day with what all others do
 beta-binomial, by moments, `E[(x − nr)²] = nr(1 − r)(1 + (n − 1)ρ)`, shrunk towards a common value; what the rate is not
 known well is added to it.
 
-All of it is told of the hours of one cell and metric, which are sent over the network once (qoe/history.py).
+All of it is told of the hours of one cell, which are sent over the network once (qoe/history.py): the whole service's
+first, then those of parents, beside what the service has there, then all others, beside what their parents have.
 """
 
 from __future__ import annotations
@@ -30,12 +31,11 @@ from functools import reduce
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, StructField, StructType
 
-from cinelake.qoe.history import SERIES, TOLD, whole_series, with_usual
+from cinelake.qoe.history import EPOCH, above_children, rated, whole_cells
 from cinelake.qoe.rollups import ALL
 from cinelake.qoe.usual import Usual
-from cinelake.tables.qoe import METRICS
+from cinelake.tables.qoe import HOUR, METRICS
 
 # What of the counts is bad, and of what, by metric.
 COUNTED: Mapping[str, tuple[str, str]] = {
@@ -48,104 +48,99 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     "low_bitrate": ("poor_hours", "rated_hours"),
 }
 assert tuple(COUNTED) == METRICS
-EPOCH = date(1970, 1, 1)
+PARENTS = ("region", "isp")
+_RATED = (
+    "cell string, metric string, day int, hour int, bad bigint, total bigint, "
+    "rate double, spread double, known double"
+)
+_ABOVE = "key bigint, at int, above binary"
+_KEPT = ("key", "at", "cell", "counts")
 
 
-def by_metric(rollups: DataFrame, minutes: Mapping[str, Column], usual: Usual) -> DataFrame:
-    """Hourly roll-ups, a row a metric: `cell, subset, parent, metric, bucket_at, day, hour, is_free, bad, total, loss`.
+def total_of(metric: str) -> Column:
+    """Sessions of an hour of which a metric tells; one that failed in an hour may have no slice in it."""
+    return F.greatest(*COUNTED[metric])
 
-    `loss` is what one bad session loses, as `minutes` tells by metric (min).
-    """
-    is_free = F.weekday("cell_date") >= 5
-    if usual.holidays:
-        is_free = is_free | F.col("cell_date").isin(*(F.lit(day) for day in usual.holidays))
-    parent = (
-        F.when(F.col("region").isNotNull(), F.concat(F.lit("region="), "region"))
-        .when(F.col("isp").isNotNull(), F.concat(F.lit("isp="), "isp"))
-        .otherwise(ALL)
-    )
+
+def by_metric(rollups: DataFrame) -> DataFrame:
+    """Hourly roll-ups, a row a metric: `cell, metric, day, hour, bad, total`, days since 1970."""
     told = F.array(
         *(
             F.struct(
                 F.lit(metric).alias("metric"),
                 F.col(bad).alias("bad"),
-                # A session that failed in an hour may have no slice in it.
-                F.greatest(bad, total).alias("total"),
-                F.coalesce(minutes[metric], F.lit(0.0)).alias("loss"),
+                total_of(metric).alias("total"),
             )
-            for metric, (bad, total) in COUNTED.items()
+            for metric, (bad, _) in COUNTED.items()
         )
     )
-    return rollups.select(
-        "cell",
-        "subset",
-        parent.alias("parent"),
-        "bucket_at",
-        F.unix_date("cell_date").alias("day"),
-        F.hour("bucket_at").alias("hour"),
-        is_free.alias("is_free"),
-        F.inline(told),
-    ).where("total > 0")
+    day, hour = F.unix_date("cell_date").alias("day"), F.hour("bucket_at").alias("hour")
+    return rollups.select("cell", day, hour, F.inline(told)).where("total > 0")
 
 
-def with_baseline(rows: DataFrame, usual: Usual, first: date) -> DataFrame:
+def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
     """Rows of `by_metric` from `first` on, with `rate double, spread double, known double` (sessions in history).
 
-    Rows reach back twice `usual.days` before `first`, for history is capped by its own. `rate` is null where nothing is
-    known at all.
+    Hourly roll-ups reach back twice `usual.days` before `first`, for history is capped by its own. `rate` is null where
+    nothing is known at all.
     """
     judged = (first - EPOCH).days
-    is_whole, is_parent = F.col("cell") == ALL, F.col("cell") == F.col("parent")
-    nothing = F.lit(None).cast("double")
-    whole = rows.where(is_whole).select(
-        "*", nothing.alias("prior"), F.lit(1.0).alias("profile"), nothing.alias("now")
-    )
-    service = _rated(whole, usual)
-    of_service = service.select(
-        "metric",
-        "bucket_at",
-        F.col("level").alias("prior"),
-        F.try_divide("rate", "level").alias("profile"),
-        (F.col("bad") / F.col("total")).alias("now"),
-    )
-    beside = rows.where(~is_whole).join(
-        F.broadcast(of_service), on=["metric", "bucket_at"], how="left"
-    )
-    parents = _rated(beside.where(is_parent), usual)
-    of_parents = parents.select(
-        F.col("cell").alias("parent"),
-        "metric",
-        "bucket_at",
-        F.col("level").alias("_prior"),
-        F.try_divide("rate", "level").alias("_profile"),
-    )
-    below = beside.where(~is_parent).join(
-        F.broadcast(of_parents), on=["parent", "metric", "bucket_at"], how="left"
-    )
-    own = [name for name in beside.columns if name not in {"prior", "profile"}]
-    rest = _rated(
-        below.select(
-            *own,
-            F.coalesce("_prior", "prior").alias("prior"),
-            F.coalesce("_profile", "profile").alias("profile"),
-        ),
-        usual,
-        judged,
-    )
-    names = [*rows.columns, "rate", "spread", "known"]
-    each = (service.where(F.col("day") >= judged), parents.where(F.col("day") >= judged), rest)
-    return reduce(DataFrame.unionByName, (frame.select(*names) for frame in each))
-
-
-def _rated(rows: DataFrame, usual: Usual, first: int = 0) -> DataFrame:
-    """Rows with `level, rate, spread, known` of the days from `first` on (days since 1970); they hold `prior, profile,
-    now`, null where nobody knows.
-    """
 
     def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for table in whole_series(batches):
-            yield from with_usual(table, usual, first).to_batches()
+        for table in whole_cells(batches):
+            yield from rated(table, usual, judged)
 
-    schema = StructType([*rows.schema, *(StructField(name, DoubleType()) for name in TOLD)])
+    def to_children(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return (above_children(table, usual) for table in whole_cells(batches))
+
+    def in_order(rollups: DataFrame) -> DataFrame:
+        return _in_order(rollups, first)
+
+    subset = F.col("subset")
+    is_whole, is_parent = subset == ALL, subset.isin(*PARENTS)
+    whole = in_order(rollups.where(is_whole)).select(
+        *_KEPT, F.lit(None).cast("binary").alias("above")
+    )
+    service = F.broadcast(
+        whole.mapInArrow(to_children, _ABOVE).select("at", F.col("above").alias("service"))
+    )
+    parents = (
+        in_order(rollups.where(is_parent))
+        .join(service, on="at", how="left")
+        .select(*_KEPT, F.col("service").alias("above"))
+    )
+    own = F.broadcast(parents.mapInArrow(to_children, _ABOVE).withColumnRenamed("key", "parent"))
+    rest = (
+        in_order(rollups.where(~is_whole & ~is_parent))
+        .join(own, on=["parent", "at"], how="left")
+        .join(service, on="at", how="left")
+        .select(*_KEPT, F.coalesce("above", "service").alias("above"))
+    )
     # No built-in window sums days of several parts in one pass; tests/benchmarks/bench_qoe.py tells what this costs.
-    return rows.repartition(*SERIES).sortWithinPartitions(*SERIES).mapInArrow(told, schema)
+    each = (frame.mapInArrow(told, _RATED) for frame in (whole, parents, rest))
+    return reduce(DataFrame.unionByName, each)
+
+
+def _in_order(rollups: DataFrame, first: date) -> DataFrame:
+    """`key, parent, at, cell` and metrics of hourly roll-ups, those of a cell together (qoe/history.py)."""
+    parent = (
+        F.when(F.col("region").isNotNull(), F.concat(F.lit("region="), "region"))
+        .when(F.col("isp").isNotNull(), F.concat(F.lit("isp="), "isp"))
+        .otherwise(ALL)
+    )
+    at = F.expr(f"unix_seconds(bucket_at) div {HOUR * 60}").cast("int")
+    counts = F.array(
+        *(F.shiftleft(bad, 32).bitwiseOR(total_of(metric)) for metric, (bad, _) in COUNTED.items())
+    )
+    # Names begin alike, and are slow to sort by; one whole number is sorted by its bits. Two of a million names have
+    # the same once in forty million times.
+    rows = rollups.select(
+        F.xxhash64("cell").alias("key"),
+        F.xxhash64(parent).alias("parent"),
+        at.alias("at"),
+        F.when(F.col("cell_date") >= F.lit(first), F.col("cell")).alias("cell"),
+        counts.alias("counts"),
+    )
+    ordered = rows.repartition("key").sortWithinPartitions("key")
+    # Always so, but Spark cannot know it: below joins, which it says need no order, it leaves out sorts that it can.
+    return ordered.where(F.spark_partition_id() >= 0)

@@ -1,120 +1,244 @@
 """What the days before tell of an hour: its level, rate and spread (qoe/baseline.py has the method), in numpy.
 
 Spark has no window over many days of a series that does not sort for each way to group its hours, and three of those
-are three passes; series of whole weeks are small, and thousands of them are told at once here. Rows come as Arrow
-batches in which a series stands together.
+are three passes. Here the hours of some dozen cells are laid out by cell, day and hour, and what lies on which days
+before is summed by a product with a matrix of zeros and ones. Rows come as Arrow batches in which a cell's hours stand
+together, in any order, all metrics of an hour in one row:
+
+- `key long`: the cell, as a number by which rows are sorted; `at int`: the hour (hours since 1970);
+- `counts array<long>`: by metric, how many sessions were bad in the upper half, of how many in the lower;
+- `above binary`: what the parent has in that hour, numbers of eight bytes: by metric `prior, profile, now`, NaN where
+  that is not known. Null where nobody is above. Only this module looks into it, and Spark moves it as a whole;
+- `cell string`: the name, of which only the hours that are judged have need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cinelake.qoe.usual import Usual
+from cinelake.tables.qoe import METRICS
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
-SERIES = ("cell", "metric")
-TOLD = ("level", "rate", "spread", "known")
+Numbers = NDArray[np.int64]
+EPOCH = date(1970, 1, 1)
+HOURS = 24
 _LEAST_RATE, _MOST_RATE = 1e-4, 0.95
 _LEAST_SPREAD, _MOST_SPREAD = 1e-4, 0.3
-# Rows that are told at once: what numpy makes of them stays in the processor's caches.
-AT_ONCE = 50_000
-HOURS = 24
+# Cells that are told at once: what numpy makes of one metric of theirs stays in the processor's caches.
+AT_ONCE = 64
+# By metric what a parent has: prior, profile, now.
+_ABOVE = len(METRICS), 3
 
 
-def whole_series(batches: Iterator[pa.RecordBatch], at_once: int = AT_ONCE) -> Iterator[pa.Table]:
-    """The rows anew, in tables of about so many, none of which ends within a series."""
+@dataclass(frozen=True)
+class Above:
+    """What the parent has of each hour; NaN where nobody knows."""
+
+    prior: Floats
+    profile: Floats
+    now: Floats
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is usual of each hour of the days that are asked for, and in how many sessions that was seen."""
+
+    level: Floats
+    rate: Floats
+    spread: Floats
+    known: Floats
+
+
+def whole_cells(batches: Iterator[pa.RecordBatch], at_once: int = AT_ONCE) -> Iterator[pa.Table]:
+    """The rows anew, in tables of so many cells, the last of fewer."""
     waiting: list[pa.RecordBatch] = []
-    rows = 0
     for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows < at_once:
-            continue
-        table = pa.Table.from_batches(waiting)
-        same = [pc.equal(table[name], table[name][rows - 1]) for name in SERIES]
-        whole = rows - pc.sum(pc.and_(*same)).as_py()
-        if whole:
-            yield table.slice(0, whole)
-        waiting, rows = table.slice(whole).to_batches(), rows - whole
-    if rows:
+        table = pa.Table.from_batches([*waiting, batch])
+        keys = table["key"].to_numpy()
+        begins = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+        start = 0
+        for end in begins[at_once - 1 :: at_once].tolist():
+            yield table.slice(start, end - start)
+            start = end
+        waiting = [some for some in table.slice(start).to_batches() if some.num_rows]
+    if waiting:
         yield pa.Table.from_batches(waiting)
 
 
-def with_usual(table: pa.Table, usual: Usual, first: int) -> pa.Table:
-    """Rows of whole series, of the days from `first` on (days since 1970), with `level, rate, spread, known`.
+class Hours:
+    """The hours of some cells, laid out by cell, day and hour of the day."""
 
-    They hold `day, hour, is_free, bad, total` and `prior, profile, now`, which are null where nobody knows; so are
-    `level` and `rate`. Nothing of a row's own day enters but by `now`, nor what lies more than `usual.days` before.
+    def __init__(self, table: pa.Table) -> None:
+        key, self._at = (table[name].to_numpy() for name in ("key", "at"))
+        first, last = self._at.min() // HOURS, self._at.max() // HOURS
+        self.days = np.arange(first, last + 1, dtype=np.int64)
+        cell = np.cumsum(np.append(0, key[1:] != key[:-1]))
+        self._shape = cell[-1] + 1, len(self.days), HOURS
+        self._place = (cell * len(self.days) - first) * HOURS + self._at
+        counts = table["counts"].combine_chunks().flatten().to_numpy()
+        self._halves = counts.view(np.uint32).reshape(-1, len(METRICS), 2)
+        above = table["above"].combine_chunks()
+        self._has_above = above.is_valid().to_numpy(zero_copy_only=False)
+        self._above = _numbers(above).reshape(-1, *_ABOVE)
+
+    def counted(self, metric: str) -> tuple[Floats, Floats]:
+        """Bad sessions, and all; 0 in hours without any."""
+        total, bad = self._halves[:, METRICS.index(metric)].T
+        return self._laid_out(bad, 0), self._laid_out(total, 0)
+
+    def above(self, metric: str) -> Above:
+        """What the parent has; where nobody is above, no hour of the day is like another for all that is known."""
+        told = self._above[:, METRICS.index(metric)]
+        place = self._place[self._has_above]
+        prior, profile, now = (
+            self._laid_out(told[:, part], otherwise, place)
+            for part, otherwise in enumerate((np.nan, 1, np.nan))
+        )
+        return Above(prior, profile, now)
+
+    def given(self) -> Floats:
+        """By row, metric and part what the parent has, NaN where there is none."""
+        found = np.full((len(self._place), *_ABOVE), np.nan)
+        found[self._has_above] = self._above
+        return found
+
+    def since(self, first: int) -> Numbers:
+        """The rows of the days from `first` on."""
+        return np.flatnonzero(self._at >= first * HOURS)
+
+    def of(self, rows: Numbers, values: Floats) -> Floats:
+        """By row what is laid out, be it of the last days only."""
+        cell, day, hour = np.unravel_index(self._place[rows], self._shape)
+        found: Floats = values[cell, day - len(self.days) + values.shape[1], hour]
+        return found
+
+    def _laid_out(
+        self, values: NDArray[np.generic], otherwise: float, place: Numbers | None = None
+    ) -> Floats:
+        found = np.full(self._shape, otherwise, np.float64)
+        found.reshape(-1)[self._place if place is None else place] = values
+        return found
+
+
+def usual_hours(
+    bad: Floats, total: Floats, above: Above, days: Numbers, first: int, usual: Usual
+) -> Told:
+    """What is usual of each hour of the days from `first` on; all are by series, day and hour of the day.
+
+    Days are numbers, from 1970 on. Nothing of an hour's own day enters but by `now`, nor what lies more than
+    `usual.days` before.
     """
-    day, hour = _whole(table, "day"), _whole(table, "hour")
-    bad, total, prior, profile, now = (
-        table[name].to_numpy().astype(np.float64)
-        for name in ("bad", "total", "prior", "profile", "now")
-    )
-    series = _codes(table)
-    slot = np.unique((series * HOURS + hour) * 2 + _whole(table, "is_free"), return_inverse=True)[1]
-    since = day - day.min()
     w = usual.level_sessions
+    asked = days >= first
+    history, lately = (_before(days, most) for most in (usual.days, usual.lately_days))
+    known_bad, known = _on_days(history, bad), _on_days(history, total)
+    beforehand = _shrunk(known_bad, known, _first_known(above.prior, above.now), w)
+    expected = total * (was_usual := _bounded(beforehand * above.profile))
+    capped = np.fmin(bad, usual.cap * expected + 3)
+    varies = expected * (1 - was_usual)
+    over = _first_known((capped - expected) ** 2 - varies, 0)
+    pairs = _first_known(varies * (total - 1), 0)
 
-    def before(days: int, within: Places, *columns: Floats) -> list[Floats]:
-        return [_sum_before(since, within, column, days) for column in columns]
-
-    known_bad, known = before(usual.days, series, bad, total)
-    was_usual = _bounded(_shrunk(known_bad, known, _first_known(prior, now), w) * profile)
-    capped = _first_known(np.minimum(bad, usual.cap * was_usual * total + 3), bad)
-    varies = total * was_usual * (1 - was_usual)
-    off = (capped - total * was_usual) ** 2
-    over, pairs = np.nan_to_num(off - varies), np.nan_to_num(varies * (total - 1))
-    long, over, pairs = before(usual.days, series, capped, over, pairs)
-    late, late_total = before(usual.lately_days, series, capped, total)
-    level = _bounded(_shrunk(late, late_total, _shrunk(long, known, prior, w), w))
-    at_hour, at_hour_total = before(usual.days, slot, capped, total)
-    rate = _shrunk(at_hour, at_hour_total, level * profile, usual.hour_sessions)
+    history, lately, known = history[asked], lately[asked], known[:, asked]
+    prior, profile, now = (each[:, asked] for each in (above.prior, above.profile, above.now))
+    long = _shrunk(_on_days(history, capped), known, prior, w)
+    level = _bounded(_shrunk(_on_days(lately, capped), _on_days(lately, total), long, w))
+    is_free = _are_free(days, usual)
+    alike = history * (is_free[asked, None] == is_free)
+    rate = _shrunk(alike @ capped, alike @ total, level * profile, usual.hour_sessions)
     # Sums are divided, and not quotients summed: an hour in which hardly anything is usual would outweigh all others.
     held = usual.spread_pairs * _first_known(level * (1 - level), np.ones_like(level))
-    spread = np.clip((over + usual.spread * held) / (pairs + held), _LEAST_SPREAD, _MOST_SPREAD)
+    spread = (_on_days(history, over) + usual.spread * held) / (_on_days(history, pairs) + held)
     at_last = _first_known(_bounded(rate), _bounded(now))
     # What the rate is not known well varies like sessions that go bad together.
-    told = (level, at_last, spread + 1 / (known + w), known)
-    wanted = day >= first
-    judged = table.filter(pa.array(wanted))
-    for name, column in zip(TOLD, told, strict=True):
-        judged = judged.append_column(name, pa.array(column[wanted], from_pandas=True))
-    return judged
+    spread = np.clip(spread, _LEAST_SPREAD, _MOST_SPREAD) + 1 / (known + w)
+    return Told(level, at_last, spread, np.broadcast_to(known, level.shape))
 
 
-def _sum_before(since: Places, part: Places, values: Floats, days: int) -> Floats:
-    """For each row the sum of what lies in the same part on the `days` days before its own; parts count from 0 on."""
-    parts, length = int(part.max()) + 1, int(since.max()) + 1
-    by_day = np.bincount(part * length + since, weights=values, minlength=parts * length)
-    grown = np.zeros((parts, length + 1))
-    np.cumsum(by_day.reshape(parts, length), axis=1, out=grown[:, 1:])
-    found: Floats = grown[part, since] - grown[part, np.maximum(since - days, 0)]
-    return found
+def rated(table: pa.Table, usual: Usual, first: int) -> Iterator[pa.RecordBatch]:
+    """`cell, metric, day, hour, bad, total, rate, spread, known` of the days from `first` on, where anybody was."""
+    hours = Hours(table)
+    asked = hours.since(first)
+    if not len(asked):
+        return
+    cell, at = (table[name].take(pa.array(asked)).combine_chunks() for name in ("cell", "at"))
+    day, hour = np.divmod(at.to_numpy(), HOURS)
+    for metric in METRICS:
+        bad, total = hours.counted(metric)
+        there = np.flatnonzero(hours.of(asked, total))
+        if not len(there):
+            continue
+        told = usual_hours(bad, total, hours.above(metric), hours.days, first, usual)
+        rows = asked[there]
+        yield pa.RecordBatch.from_pydict(
+            {
+                "cell": cell.take(pa.array(there)),
+                "metric": pa.repeat(metric, len(there)),
+                "day": day[there],
+                "hour": hour[there],
+                "bad": hours.of(rows, bad).astype(np.int64),
+                "total": hours.of(rows, total).astype(np.int64),
+                "rate": pa.array(hours.of(rows, told.rate), from_pandas=True),
+                "spread": hours.of(rows, told.spread),
+                "known": hours.of(rows, told.known),
+            }
+        )
 
 
-def _codes(table: pa.Table) -> Places:
-    """A number for each series, from 0 on."""
-    begins = np.zeros(table.num_rows, dtype=bool)
-    for name in SERIES:
-        column = table[name].combine_chunks()
-        changed = pc.not_equal(column.slice(1), column.slice(0, table.num_rows - 1))
-        begins[1:] |= changed.to_numpy(zero_copy_only=False)
-    return np.cumsum(begins, dtype=np.int64)
+def above_children(table: pa.Table, usual: Usual) -> pa.RecordBatch:
+    """`key, at, above` of each row, for the cells that it is the parent of; what it does not know is its parent's."""
+    hours = Hours(table)
+    every, first = np.arange(table.num_rows), int(hours.days[0])
+    found = hours.given()
+    for place, metric in enumerate(METRICS):
+        (bad, total), above = hours.counted(metric), hours.above(metric)
+        told = usual_hours(bad, total, above, hours.days, first, usual)
+        at_last = np.divide(bad, total, out=np.full_like(bad, np.nan), where=total > 0)
+        # What all of the service fares like now tells more than what one part of it does.
+        own = told.level, told.rate / told.level, _first_known(above.now, at_last)
+        for part, values in enumerate(own):
+            of_rows = hours.of(every, np.where(total > 0, values, np.nan))
+            found[:, place, part] = _first_known(of_rows, found[:, place, part])
+    key, at = (table[name].combine_chunks() for name in ("key", "at"))
+    above = pa.array([row.tobytes() for row in found], pa.binary())
+    return pa.RecordBatch.from_pydict({"key": key, "at": at, "above": above})
 
 
-def _whole(table: pa.Table, name: str) -> Places:
-    found: Places = table[name].to_numpy().astype(np.int64)
-    return found
+def _numbers(column: pa.BinaryArray) -> Floats:
+    """The numbers of which each value of a column holds as many; nulls hold none."""
+    ends = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+    held = column.buffers()[2]
+    return (
+        np.frombuffer(held, np.float64, (ends[-1] - ends[0]) // 8, ends[0]) if held else np.empty(0)
+    )
 
 
-def _first_known(one: Floats, other: Floats) -> Floats:
+def _before(days: Numbers, most: int) -> Floats:
+    """By day which days lie in the `most` ones before it: 1, else 0."""
+    ago = days[:, None] - days
+    return ((ago > 0) & (ago <= most)).astype(np.float64)
+
+
+def _on_days(counting: Floats, values: Floats) -> Floats:
+    """By series and day the sum over the days that count for it, and their hours."""
+    found: Floats = values.sum(axis=2) @ counting.T
+    return found[..., None]
+
+
+def _are_free(days: Numbers, usual: Usual) -> NDArray[np.bool_]:
+    """Whether they are weekends or holidays; the first day of 1970 was a Thursday."""
+    holidays = [(day - EPOCH).days for day in usual.holidays]
+    return ((days + 3) % 7 >= 5) | np.isin(days, holidays)
+
+
+def _first_known(one: Floats, other: Floats | float) -> Floats:
     return np.where(np.isnan(one), other, one)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from math import isnan, nan
 
 import numpy as np
@@ -9,31 +10,70 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cinelake.qoe.history import TOLD, whole_series, with_usual
+from cinelake.qoe.history import above_children, rated, whole_cells
 from cinelake.qoe.usual import Usual
+from cinelake.tables.qoe import METRICS
 
-USUAL = Usual(days=7, lately_days=3, spread_pairs=500)
-COLUMNS = ("cell", "metric", "day", "hour", "is_free", "bad", "total", "prior", "profile", "now")
+# Day 110 is a Tuesday.
+USUAL = Usual(days=7, lately_days=3, spread_pairs=500, holidays=(date(1970, 4, 21),))
+HOUR = ["cell", "day", "hour"]
+ROW = ["cell", "metric", "day", "hour"]
+TOLD = ["rate", "spread", "known"]
+ABOVE = ["prior", "profile", "now"]
 
 
 def scene(seed: int, known: float) -> pd.DataFrame:
     """Hours of three series with gaps, now and then a bad one; a share of priors, profiles and nows is known."""
     drawn = np.random.default_rng(seed)
     rows = [
-        (cell, metric, day, hour, day % 7 > 4)
+        (cell, metric, day, hour)
         for cell, metric in (("a", "stall"), ("a", "slow_start"), ("b", "stall"))
         for day in range(100, 120)
         for hour in (3, 20)
         if drawn.random() < 0.8
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS[:5]))
+    frame = pd.DataFrame(rows, columns=ROW)
+    frame["is_free"] = frame.day.isin([100, 101, 107, 108, 110, 114, 115])
     frame["total"] = drawn.integers(1, 200, len(frame))
     chance = np.where(drawn.random(len(frame)) < 0.1, 0.4, 0.03)
     frame["bad"] = drawn.binomial(frame.total, chance)
     for name, low, high in (("prior", 0.01, 0.1), ("profile", 0.5, 2), ("now", 0.01, 0.1)):
         told = drawn.uniform(low, high, len(frame))
-        frame[name] = np.where(drawn.random(len(frame)) < known, told, np.nan)
-    return frame[list(COLUMNS)]
+        frame[name] = np.where(drawn.random(len(frame)) < known, told, nan)
+    return frame
+
+
+def alone(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same of cells above which there is nobody."""
+    return frame.assign(prior=nan, profile=1.0, now=nan)
+
+
+def table(frame: pd.DataFrame, seed: int = 0, has_above: bool = True) -> pa.Table:
+    """A row an hour, as the module takes it: those of a cell together, in any order."""
+    hours = frame[HOUR].drop_duplicates().sample(frac=1, random_state=seed)
+    hours = hours.sort_values("cell", kind="stable").reset_index(drop=True)
+    columns = {
+        "key": hours.cell.map({"a": -5, "b": 7}),
+        "cell": hours.cell,
+        "at": pa.array(hours.day * 24 + hours.hour, pa.int32()),
+    }
+    counts = np.zeros((len(hours), len(METRICS)), np.int64)
+    above = np.full((len(hours), len(METRICS), 3), nan)
+    for place, metric in enumerate(METRICS):
+        own = hours.merge(frame[frame.metric == metric], on=HOUR, how="left")
+        bad, total = own[["bad", "total"]].fillna(0).to_numpy(np.int64).T
+        counts[:, place] = bad << 32 | total
+        above[:, place] = own[ABOVE]
+    told = [each.tobytes() if has_above else None for each in above]
+    columns["counts"] = pa.array(list(counts), pa.list_(pa.int64()))
+    columns["above"] = pa.array(told, pa.binary())
+    return pa.table(columns)
+
+
+def frame_of(made: pa.Table, first: int = 0) -> pd.DataFrame:
+    """What is told of a table, in order."""
+    found = pa.Table.from_batches(list(rated(made, USUAL, first))).to_pandas()
+    return found.sort_values(ROW).reset_index(drop=True)
 
 
 def by_loops(frame: pd.DataFrame, usual: Usual) -> pd.DataFrame:
@@ -75,34 +115,64 @@ def by_loops(frame: pd.DataFrame, usual: Usual) -> pd.DataFrame:
         spread = (own.over.sum() + usual.spread * held) / (own.pairs.sum() + held)
         spread = min(max(spread, 1e-4), 0.3) + 1 / (own.total.sum() + w)
         told.append((level, bounded(row.now) if isnan(rate) else rate, spread, own.total.sum()))
-    return pd.DataFrame(told, columns=list(TOLD))
+    expected = pd.DataFrame(told, columns=["level", *TOLD])
+    return pd.concat([frame[[*ROW, "bad", "total"]], expected], axis=1)
 
 
 @pytest.mark.parametrize("known", [0.0, 0.7, 1.0])
 def test_it_agrees_with_loops_over_the_days_before(known: float) -> None:
     frame = scene(1, known)
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    found = with_usual(table, USUAL, 0).to_pandas()
-    expected = by_loops(frame, USUAL)
-    pd.testing.assert_frame_equal(found[list(TOLD)], expected, check_dtype=False, rtol=1e-9)
+    expected = by_loops(frame, USUAL).drop(columns="level").sort_values(ROW, ignore_index=True)
+    pd.testing.assert_frame_equal(frame_of(table(frame)), expected, check_dtype=False, rtol=1e-9)
+
+
+def test_where_nobody_is_above_no_hour_is_like_another_beforehand() -> None:
+    frame = alone(scene(2, 0.0))
+    expected = by_loops(frame, USUAL).drop(columns="level").sort_values(ROW, ignore_index=True)
+    found = frame_of(table(frame, has_above=False))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
 
 
 def test_days_before_the_first_are_history_only() -> None:
-    table = pa.Table.from_pandas(scene(1, 1.0), preserve_index=False)
-    late = with_usual(table, USUAL, 115).to_pandas()
-    whole = with_usual(table, USUAL, 0).to_pandas()
+    made = table(scene(1, 1.0))
+    late, whole = frame_of(made, 115), frame_of(made)
     pd.testing.assert_frame_equal(late, whole[whole.day >= 115].reset_index(drop=True))
+    assert list(rated(made, USUAL, 120)) == []
+
+
+@pytest.mark.parametrize("has_above", [False, True])
+def test_children_are_given_what_is_known_and_else_what_was_given(has_above: bool) -> None:
+    frame = scene(1, 0.5) if has_above else alone(scene(1, 0.0))
+    made = table(frame, has_above=has_above)
+    found = above_children(made, USUAL).to_pandas()
+    given = np.stack([np.frombuffer(each) for each in found.above])
+    found["cell"] = made["cell"]
+    own = by_loops(frame, USUAL).assign(at=frame.day * 24 + frame.hour)
+    own["profile"] = own.rate / own.level
+    own["now"] = frame.now.fillna(own.bad / own.total)
+    own["prior"] = own.level.fillna(frame.prior)
+    own["profile"] = own.profile.fillna(frame.profile if has_above else nan)
+    for place, metric in enumerate(METRICS):
+        of_metric = own[own.metric == metric]
+        expected = found[["cell", "at"]].merge(of_metric, on=["cell", "at"], how="left")[ABOVE]
+        np.testing.assert_allclose(given[:, 3 * place : 3 * place + 3], expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 40, 10_000])
-@pytest.mark.parametrize("at_once", [1, 25, 10_000])
-def test_series_are_never_cut_in_two(rows: int, at_once: int) -> None:
-    table = pa.Table.from_pandas(scene(3, 1.0), preserve_index=False)
-    pieces = list(whole_series(iter(table.to_batches(max_chunksize=rows)), at_once))
-    assert pa.concat_tables(pieces) == table
-    each = [set(zip(*(p[n].to_pylist() for n in COLUMNS[:2]), strict=True)) for p in pieces]
-    assert sum(map(len, each)) == len(set.union(*each)) == 3
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_cells_are_never_cut_in_two(rows: int, at_once: int) -> None:
+    made = table(scene(3, 1.0))
+    more = [made.set_column(0, "key", pa.array(made["key"].to_numpy() + 100 * n)) for n in range(3)]
+    whole = pa.concat_tables(more)
+    pieces = list(whole_cells(iter(whole.to_batches(max_chunksize=rows)), at_once))
+    assert pa.concat_tables(pieces) == whole
+    keys = [len(piece["key"].unique()) for piece in pieces]
+    assert sum(keys) == 6
+    assert max(keys) <= at_once
 
 
 def test_of_no_rows_nothing_is_told() -> None:
-    assert list(whole_series(iter([]))) == []
+    nothing = table(scene(3, 1.0)).slice(0, 0)
+    empty = pa.RecordBatch.from_pylist([], schema=nothing.schema)
+    assert list(whole_cells(iter([]))) == []
+    assert list(whole_cells(iter([empty, empty]))) == []

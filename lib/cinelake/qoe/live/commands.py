@@ -170,7 +170,7 @@ class Watch:
         cells = lake.read(QOE_CELLS_LIVE, None, days[0], days[-1] + timedelta(days=1))
         found = step.live_anomalies(
             cells.where(step.in_hours(F.col("bucket_at"), beside)), usual, judged, settings.subsets,
-            settings.floor, settings.usual, settings.alarming, lake.read(QOE_MAINTENANCE),
+            settings.floor, settings.alarming, lake.read(QOE_MAINTENANCE),
         ).localCheckpoint()  # fmt: skip
         before = lake.read(QOE_ANOMALIES_LIVE, None, days[0], days[-1] + timedelta(days=1))
         key = list(QOE_ANOMALIES_LIVE.key)

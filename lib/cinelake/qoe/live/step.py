@@ -21,17 +21,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
 from cinelake.behaviour.identity import IdKind, known_as
-from cinelake.qoe.anomalies import (
-    Alarming,
-    dated,
-    hours,
-    judged,
-    muted,
-    places,
-    thresholds,
-)
-from cinelake.qoe.baseline import EPOCH, with_baseline
+from cinelake.qoe.anomalies import Alarming, dated, judged, muted, thresholds
+from cinelake.qoe.baseline import COUNTED, PARENTS, by_metric, with_baseline
 from cinelake.qoe.cells import Bearable, cells
+from cinelake.qoe.history import EPOCH
 from cinelake.qoe.live.heard import beats_of, events_of
 from cinelake.qoe.rollups import rollups
 from cinelake.qoe.sessions import qoe_sessions
@@ -113,24 +106,27 @@ def in_hours(at: Column, wanted: Sequence[datetime]) -> Column:
 
 def expected(past: DataFrame, today: date, usual: Usual, alarming: Alarming) -> DataFrame:
     """`EXPECTED`: what is usual of each cell, metric and hour of `today`, by hourly roll-ups of the days before."""
-    rows = hours(past, usual)
+    hourly = past.where(F.col("width") == HOUR)
+    recent = F.col("cell_date") >= F.lit(today - timedelta(days=usual.days))
     number = (today - EPOCH).days
-    free = today.weekday() >= 5 or today in usual.holidays
     at = F.timestamp_seconds(F.lit(number * 86_400) + F.col("hour") * 3600)
-    grid = (
-        rows.where(F.col("day") >= number - usual.days)
-        .select("cell", "subset", "parent", "metric")
+    counts = {bad: 0 for bad, _ in COUNTED.values()} | {total: 1 for _, total in COUNTED.values()}
+    # Nothing of a day enters what is usual on it: any row asks for what a row of that hour would be told.
+    asked = (
+        hourly.where(recent)
+        .select("cell", "subset", *PARENTS)
         .distinct()
         .select("*", F.explode(F.sequence(F.lit(0), F.lit(23))).alias("hour"))
-    )
-    # Nothing of a day enters what is usual on it: any row asks for what a row of that hour would be told.
-    asked = grid.select(
-        "cell", "subset", "parent", at.alias("bucket_at"), F.lit(number).alias("day"), "hour",
-        F.lit(free).alias("is_free"), "metric", F.lit(0).cast("bigint").alias("bad"),
-        F.lit(1).cast("bigint").alias("total"), F.lit(0.0).alias("loss"),
-    ).select(*rows.columns)  # fmt: skip
-    told = with_baseline(rows.unionByName(asked), usual, today)
-    of_yesterday = thresholds(rows.where(F.col("day") == number - 1), alarming)
+        .select(
+            "cell", "subset", *PARENTS, F.lit(today).alias("cell_date"), at.alias("bucket_at"),
+            *(F.lit(count).cast("bigint").alias(name) for name, count in counts.items()),
+        )
+    )  # fmt: skip
+    rated = with_baseline(hourly.select(*asked.columns).unionByName(asked), usual, today)
+    # Of metrics that the cell has not had lately, nothing is told.
+    told = rated.where(F.col("known") > 0)
+    yesterday = F.col("cell_date") == F.lit(today - timedelta(days=1))
+    of_yesterday = thresholds(hourly.where(yesterday), alarming)
     # Where nothing was tried yesterday, as after a day without data, what is tried today is told by what is known.
     limit = F.coalesce("_threshold", F.lit(DEFAULT_THRESHOLD))
     held = of_yesterday.agg(F.max("threshold").alias("_threshold"))
@@ -145,18 +141,15 @@ def live_anomalies(
     wanted: Sequence[datetime],
     subsets: Sequence[str],
     floor: int,
-    usual: Usual,
     alarming: Alarming,
     calendar: DataFrame,
 ) -> DataFrame:
     """Rows of `qoe_anomalies` of the `wanted` hours. `found` are cells of these hours and of those before each."""
     rolled = rollups(found.where(F.col("width") == HOUR), subsets, floor)
-    rated = dated(hours(rolled, usual).join(usual_today, on=list(_SAME), how="inner"))
+    rated = dated(by_metric(rolled).join(usual_today, on=list(_SAME), how="inner"))
     limits = rated.groupBy("anomaly_date").agg(F.max("threshold").alias("threshold"))
     told = judged(rated.drop("threshold"), limits, alarming)
-    here = places(rolled)
-    inside = told.where(in_hours(F.col("bucket_at"), wanted))
-    return muted(inside.join(here, on=["bucket_at", "cell"], how="inner"), calendar)
+    return muted(told.where(in_hours(F.col("bucket_at"), wanted)), rolled, calendar)
 
 
 def ahead(batch: DataFrame, live: DataFrame, day: str) -> DataFrame:

@@ -1,0 +1,62 @@
+"""Baselines come to cells whole, and from parents to those that are young."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from unit.qoe.rollup_rows import FIRST, rolled
+
+from cinelake.qoe.baseline import with_baseline
+from cinelake.qoe.usual import Usual
+
+NEWEST = 8
+LAST = FIRST + timedelta(days=NEWEST)
+
+
+@pytest.fixture(scope="module")
+def service(spark: SparkSession) -> DataFrame:
+    """Nine days, of which a CDN has only the last."""
+    return rolled(spark, NEWEST + 1, born=NEWEST).localCheckpoint()
+
+
+@pytest.fixture(scope="module")
+def told(service: DataFrame) -> DataFrame:
+    return with_baseline(service, Usual(days=7), LAST).where("metric = 'stall'").localCheckpoint()
+
+
+def test_all_of_a_cell_stands_together_where_it_is_told(
+    service: DataFrame, told: DataFrame
+) -> None:
+    # Were rows not in order below the joins with what parents have, some of a cell's history would be missing.
+    before = F.col("cell_date").between(LAST - timedelta(days=7), LAST - timedelta(days=1))
+    history = service.groupBy("cell").agg(
+        F.coalesce(F.sum(F.when(before, F.col("hours"))), F.lit(0)).cast("double").alias("known")
+    )
+    judged = service.where(F.col("cell_date") == F.lit(LAST)).select(
+        "cell",
+        F.hour("bucket_at").alias("hour"),
+        F.col("stalled_hours").alias("bad"),
+        F.col("hours").alias("total"),
+    )
+    expected = judged.join(history, on="cell", how="inner")
+    found = told.select(*expected.columns)
+    assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True)
+
+
+@pytest.mark.parametrize(
+    ("young", "parent"),
+    [("cdn=drift|region=Bavaria", "region=Bavaria"), ("cdn=drift", "all")],
+)
+def test_what_is_usual_of_a_cell_without_history_is_what_is_of_its_parent(
+    told: DataFrame, young: str, parent: str
+) -> None:
+    def rates(cell: str) -> list[float]:
+        found = told.where(F.col("cell") == cell).orderBy("hour").collect()
+        return [row["rate"] for row in found]
+
+    assert len(rates(young)) == 24
+    assert rates(young) == pytest.approx(rates(parent), rel=1e-9)
