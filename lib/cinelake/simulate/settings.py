@@ -64,6 +64,12 @@ class ViewerSettings(Section):
     churn_a_month: float = Field(
         0.02, ge=0, le=0.5, description="Mean share of accounts cancelled, a month"
     )
+    profile_changes_a_year: float = Field(
+        0.5,
+        ge=0,
+        le=12,
+        description="Changes that an account makes to its profiles: another language, one more",
+    )
 
 
 class PageSettings(Section):
@@ -87,6 +93,18 @@ class AbuseSettings(Section):
         0.020, ge=0, le=1, description="Taken over in a burst of credential stuffing"
     )
     slow_takeover: float = Field(0.008, ge=0, le=1, description="Taken over and used quietly")
+    meddling: float = Field(
+        0.35,
+        ge=0,
+        le=1,
+        description="Takeovers in which the intruder changes plan or profile, some time after coming in",
+    )
+    other_clock: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="Intruders who live by the clock of any of the service's time zones",
+    )
     screens: float = Field(0.008, ge=0, le=1, description="More screens than the plan allows")
     piracy: float = Field(0.005, ge=0, le=1, description="Scraping-like viewing")
     confounders: float = Field(

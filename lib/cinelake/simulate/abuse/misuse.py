@@ -4,7 +4,8 @@ Sharing (an ex-partner who keeps the password, friends in other homes, strangers
 paid for, and scraping begin and end at keyed times and go on for months. Takeovers are drawn per account and stretch
 of four weeks: by credential stuffing inside one of that stretch's campaigns, short and busy; or slow, long and quiet.
 An account may suffer several at once. Nobody here knows which signals give it away: offenders are viewers like
-others, with homes, tastes and habits, and some hardly use what they took.
+others, with homes, tastes and habits, and some hardly use what they took. A few meddle: they take a larger plan, or
+set a profile to their language, until the owner puts it right.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cinelake.simulate.randomness import Bools, Floats, Longs
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY, HOUR, Offender
 from cinelake.simulate.world.households import COUPLE, FAMILY, Households
+from cinelake.simulate.world.markets import geography
 
 # Slots of viewers who should not be there.
 FRIENDS, BUYERS, SCREENS = 6, 6, 6  # the first of up to 4, 6, 6
@@ -142,6 +144,14 @@ class Takeovers:
     until_us: Longs
     makes_profile: Bools
     changes_contact: Bools
+    raises_plan: Bools
+    edits_profile: Bools
+    meddles_at: Longs  # when plan or profile are changed
+
+    @property
+    def undone_at(self) -> Longs:
+        """When the owner, who is rid of the intruder, puts plan and profiles right."""
+        return self.until_us + DAY // 3
 
 
 def takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -> Takeovers:
@@ -152,7 +162,14 @@ def takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) ->
     this = _takeovers(settings, account, stretch, slow)
     following = _takeovers(settings, account, stretch + 1, slow)
     until = np.where(following.happens, following.from_us, this.until_us)
-    return replace(this, until_us=np.minimum(this.until_us, until))
+    until = np.minimum(this.until_us, until)
+    in_time = this.meddles_at < until
+    return replace(
+        this,
+        until_us=until,
+        raises_plan=this.raises_plan & in_time,
+        edits_profile=this.edits_profile & in_time,
+    )
 
 
 def _takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -> Takeovers:
@@ -176,19 +193,35 @@ def _takeovers(settings: Settings, account: Longs, stretch: Longs, slow: bool) -
         begins = begins + rnd.exponential(seed, "loot waits", *keys) * 20 * HOUR
         length = (0.4 + 5 * lasts) * DAY
     until = begins + np.minimum(length, STRETCH * DAY)
+    makes_profile = rnd.happens(0.1 if slow else 0.4, seed, f"{name} profile", *keys)
+    meddles = rnd.happens(shares.meddling, seed, f"{name} meddles", *keys)
+    wants_screens = rnd.happens(0.5, seed, f"{name} wants screens", *keys)
+    hesitates = HOUR + rnd.exponential(seed, f"{name} hesitates", *keys) * 36 * HOUR
     return Takeovers(
         happens=happens,
         campaign=campaign,
         from_us=begins.astype(np.int64),
         until_us=until.astype(np.int64),
-        makes_profile=rnd.happens(0.1 if slow else 0.4, seed, f"{name} profile", *keys),
+        makes_profile=makes_profile,
         changes_contact=rnd.happens(0.03 if slow else 0.3, seed, f"{name} contact", *keys),
+        raises_plan=meddles & wants_screens,
+        # Who has a profile of his own leaves the others alone.
+        edits_profile=meddles & ~wants_screens & ~makes_profile,
+        meddles_at=(begins + hesitates).astype(np.int64),
     )
 
 
 def _of(matrix: NDArray[_Kind], campaign: Longs) -> NDArray[_Kind]:
     chosen: NDArray[_Kind] = np.take_along_axis(matrix, campaign[..., None], axis=-1)[..., 0]
     return chosen
+
+
+def clocks(settings: Settings, viewer: Longs, offender: Longs, zone: Longs) -> Longs:
+    """The time zone that each viewer lives by, given the account's: intruders may be anywhere."""
+    seed, zones = settings.seed, len(geography(settings.world.markets).zones)
+    elsewhere = np.isin(offender, [Offender.INTRUDER, Offender.SLOW_INTRUDER])
+    elsewhere &= rnd.happens(settings.abuse.other_clock, seed, "lives elsewhere", viewer)
+    return np.where(elsewhere, rnd.integers(zones, seed, "lives in", viewer), zone)
 
 
 def stretches(start_us: int, end_us: int) -> Longs:

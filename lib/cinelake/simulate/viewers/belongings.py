@@ -1,11 +1,13 @@
 """Profiles and devices as records: when each comes, changes and goes.
 
-A household's profiles and devices come with its sign-up; devices are replaced now and then; people who should not be
-there bring their own devices and sometimes make a profile. Every device and profile of any other record has one here.
+A household's profiles and devices come with its sign-up; devices are replaced and profiles changed now and then, some
+when a new telephone is set up; people who should not be there bring their own devices and sometimes make a profile, or
+change one. Every device and profile of any other record has one here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +40,11 @@ from cinelake.simulate.world.households import ADULT, MEMBERS
 from cinelake.simulate.world.markets import geography
 
 GUESTS = ("Guest", "New", "TV", "User", "Me", "2")
+MADE, DELETED, EDITED = range(3)
+SEASON = 91 * DAY
+# Of a household's changes of profiles those that make one more, and of telephones those that bring a change along, at
+# one change a year.
+ONE_MORE, WITH_NEW_PHONE = 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -146,25 +153,27 @@ def device_records(settings: Settings, owned: Owned) -> Records:
 
 
 def profile_records(settings: Settings, batch: Batch, start_us: int, end_us: int) -> Records:
-    """Every profile when it is made, and when it is deleted: those before `end_us`."""
+    """Every profile when it is made, edited and deleted: what happens before `end_us`."""
     homes, plan, seed = batch.homes, batch.misuse, settings.seed
     account, count = homes.account, len(homes)
     row: list[Longs] = []
     slot: list[Longs] = []
     at: list[Longs] = []
-    gone: list[Longs] = []
+    change: list[Longs] = []
 
-    def add(rows: Bools, slots: Longs | int, when: Longs, deleted: int = 0) -> None:
+    def add(rows: Bools, slots: Longs | int, when: Longs, what: int = MADE) -> None:
         index = np.flatnonzero(rows)
         row.append(index)
         slot.append(np.broadcast_to(np.asarray(slots), (count,))[index])
         at.append(when[index])
-        gone.append(np.full(len(index), deleted))
+        change.append(np.full(len(index), what))
 
     for member in range(MEMBERS):
         owns = homes.exists[:, member] & (homes.profile_slot[:, member] == member)
         wait = rnd.exponential(seed, "profile made", account, member) * 2 * MINUTE * (member > 0)
         add(owns, member, homes.signed_up_at + wait.astype(np.int64))
+    for tidied in _tidied(settings, batch, end_us):
+        add(*tidied)
     guests = np.isin(plan.sharing, [Offender.FRIEND, Offender.BUYER]) & (plan.sharers_profile != 0)
     each = guests & (plan.sharers_profile < 0)
     add(guests & (~each | (plan.sharers > 2)), 7, plan.sharing_from)
@@ -175,32 +184,79 @@ def profile_records(settings: Settings, batch: Batch, start_us: int, end_us: int
     for slow in (False, True):
         for stretch in abuse.stretches(start_us, end_us):
             taken = abuse.takeovers(settings, account, np.full(count, stretch), slow)
-            made = taken.happens & taken.makes_profile & (taken.from_us > homes.signed_up_at)
+            comes = taken.happens & (taken.from_us > homes.signed_up_at)
+            made = comes & taken.makes_profile
             add(made, 7, taken.from_us)
-            add(made & ~guests & ~plan.screens & ~plan.piracy, 7, taken.until_us + DAY // 3, 1)
-    r, s, when, deleted = (np.concatenate(part) for part in (row, slot, at, gone))
+            add(made & ~guests & ~plan.screens & ~plan.piracy, 7, taken.undone_at, DELETED)
+            # The owner's profile, which the owner sets back.
+            add(comes & taken.edits_profile, 0, taken.meddles_at, EDITED)
+            add(comes & taken.edits_profile, 0, taken.undone_at, EDITED)
+    r, s, when, what = (np.concatenate(part) for part in (row, slot, at, change))
     keep = (when < end_us) & (when < batch.cancelled_at[r])
-    r, s, when, deleted = r[keep], s[keep], when[keep], deleted[keep]
+    r, s, when, what = r[keep], s[keep], when[keep], what[keep]
     order = np.lexsort((when, s, account[r]))
-    r, s, when, deleted = r[order], s[order], when[order], deleted[order]
+    r, s, when, what = r[order], s[order], when[order], what[order]
     return Records(
         "profiles",
         account[r],
         when,
         # Made again after a deletion it is another record: the minute tells them apart.
-        (when // MINUTE) * 32 + s * 2 + deleted,
-        _profile_payload(settings, batch, r, s, when, deleted),
+        (when // MINUTE) * 32 + s * 2 + (what == DELETED) + 16 * (what == EDITED),
+        _profile_payload(settings, batch, r, s, when, what),
     )
 
 
+def _tidied(
+    settings: Settings, batch: Batch, end_us: int
+) -> Iterator[tuple[Bools, Longs, Longs, int]]:
+    """What households change of their profiles: which, the profile's slot, when, and what is done."""
+    homes, seed, rate = batch.homes, settings.seed, settings.viewers.profile_changes_a_year
+    account, signed, people = homes.account, homes.signed_up_at, homes.exists.sum(axis=1)
+    own = np.arange(len(homes))
+    begins = signed + DAY
+    more = rnd.happens(min(rate * ONE_MORE * 2.5, 1.0), seed, "one more profile", account)
+    waits = rnd.uniform(seed, "one more profile at", account) * 900 * DAY
+    yield more & (people < MEMBERS), people, begins + waits.astype(np.int64), MADE
+    odds = min(rate * (1 - ONE_MORE) / 4, 1.0)
+    for season in range(int((end_us - begins.min(initial=end_us)) // SEASON) + 1):
+        whose = rnd.integers(people, seed, "whose profile", account, season)
+        waits = (season + rnd.uniform(seed, "profile edited at", account, season)) * SEASON
+        edits = rnd.happens(odds, seed, "edits a profile", account, season)
+        yield edits, homes.profile_slot[own, whose], begins + waits.astype(np.int64), EDITED
+    odds = min(rate * WITH_NEW_PHONE, 1.0)
+    for member in range(MEMBERS):
+        phone = account * DEVICES + dev.PERSONAL + 3 * member
+        comes = dev.replaced_at(settings, phone)
+        sets_up = homes.exists[:, member] & (comes > begins)
+        sets_up &= rnd.happens(odds, seed, "sets up", phone)
+        waits = rnd.uniform(seed, "set up", phone) * DAY
+        yield (
+            sets_up,
+            homes.profile_slot[:, member],
+            comes + MINUTE + waits.astype(np.int64),
+            EDITED,
+        )
+
+
 def _profile_payload(
-    settings: Settings, batch: Batch, r: Longs, s: Longs, when: Longs, deleted: Longs
+    settings: Settings, batch: Batch, r: Longs, s: Longs, when: Longs, what: Longs
 ) -> dict[str, pa.Array]:
     homes, seed = batch.homes, settings.seed
     places = geography(settings.world.markets)
     account = homes.account[r]
     number = account * PROFILES + s
     limit = maturity_limits(homes)[r, s]
+    # Rows are in order of profiles and time, and each profile's first makes it.
+    made = np.flatnonzero(what == MADE)
+    origin = np.cumsum(what == MADE) - 1
+    edits = np.cumsum(what == EDITED)
+    # Each edit is another language, and the next the old one again.
+    languages = [*dict.fromkeys([*places.languages, "en", "es"])]
+    tongue = np.array([languages.index(name) for name in places.languages])[homes.market[r]]
+    foreign = np.where(
+        tongue == languages.index("en"), languages.index("es"), languages.index("en")
+    )
+    language = np.where((edits - edits[made][origin]) % 2 == 1, foreign, tongue)
     names = wording.first_names(rnd.integers(10**6, seed, "first name", number))
     odd = rnd.integers(len(GUESTS), seed, "guest's name", number)
     plain = rnd.happens(0.55, seed, "guest has a name", number)
@@ -214,9 +270,11 @@ def _profile_payload(
         "name": pa.array(names, type=pa.string()),
         "kind": words((limit <= 7) * 1, ("adult", "kid")),
         "maturity_limit": whole(limit),
-        "language": words(homes.market[r], places.languages),
-        "onboarding_picks": _picks(settings, batch, r, s, when),
-        "status": words(deleted, ("active", "deleted")),
+        "language": words(language, languages),
+        "onboarding_picks": _picks(settings, batch, r[made], s[made], when[made]).take(
+            pa.array(origin)
+        ),
+        "status": words((what == DELETED) * 1, ("active", "deleted")),
     }
 
 

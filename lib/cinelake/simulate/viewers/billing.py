@@ -8,7 +8,8 @@ service (September 2024). That 3.5 % of payments fail at first is this project's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -47,6 +48,7 @@ _CHANGES = ("sign_up", "plan", "payment", "contact", "cancel")
 _STATUS = ("active", "past_due", "cancelled")
 _OUTCOMES = ("paid", "failed")
 SIGN_UP, PLAN, PAYMENT, CONTACT, CANCEL = range(5)
+PREMIUM = PLANS.index("premium")
 NEVER = 1 << 60
 
 # (networks, months since 1970) → share of the viewing there that incidents spoil, 0 … 1.
@@ -148,17 +150,16 @@ def account_changes(
             late = np.flatnonzero(payment_fails(settings, homes.account, before) & (before >= 1))
             due = homes.signed_up_at + before * MONTH + 3 * HOUR + 3 * DAY
             add(late, due[late], PAYMENT, 1001 + before[late] * 2)
-    for stretch in abuse.stretches(floor, until):
-        for slow in (False, True):
-            taken = abuse.takeovers(settings, homes.account, np.full(count, stretch), slow)
-            who = np.flatnonzero(
-                taken.happens & taken.changes_contact & (taken.from_us > homes.signed_up_at)
-            )
-            begun, over = taken.from_us[who] + 9 * MINUTE, taken.until_us[who]
-            number = 10_000_000 + stretch * 10 + 4 * slow
-            add(who, begun, CONTACT, np.full(len(who), number))
+    takeovers = [*_takeovers(settings, homes, floor, until)]
+    for taken, first_number in takeovers:
+        for does, begun, over, sort, place in (
+            (taken.changes_contact, taken.from_us + 9 * MINUTE, taken.until_us, CONTACT, 0),
+            (taken.raises_plan, taken.meddles_at, taken.undone_at, PLAN, 2),
+        ):
+            index = np.flatnonzero(taken.happens & does)
+            add(index, begun[index], sort, np.full(len(index), first_number + place))
             # The owner takes it back.
-            add(who, over, CONTACT, np.full(len(who), number + 1))
+            add(index, over[index], sort, np.full(len(index), first_number + place + 1))
     who, when, what, number = (np.concatenate(part) for part in (rows, at, change, key))
     keep = (when < batch.cancelled_at[who]) | (what == CANCEL)
     keep &= (when >= homes.signed_up_at[who]) & (when < until)
@@ -169,7 +170,35 @@ def account_changes(
     if standing and len(order):
         sorted_ = who[order]
         order = order[np.append(sorted_[1:] != sorted_[:-1], True)]
-    return _states(settings, batch, who[order], when[order], what[order], number[order], seed)
+    who, when = who[order], when[order]
+    plan = _plans(homes, takeovers, who, when)
+    return _states(settings, batch, who, when, what[order], number[order], plan, seed)
+
+
+def _takeovers(
+    settings: Settings, homes: Households, start_us: int, end_us: int
+) -> Iterator[tuple[abuse.Takeovers, int]]:
+    """Takeovers that may go on in a window, and the first of the numbers of what each changes."""
+    for stretch in abuse.stretches(start_us, end_us):
+        for slow in (False, True):
+            taken = abuse.takeovers(settings, homes.account, np.full(len(homes), stretch), slow)
+            happens = taken.happens & (taken.from_us > homes.signed_up_at)
+            yield replace(taken, happens=happens), 10_000_000 + int(stretch) * 10 + 4 * slow
+
+
+def _plans(
+    homes: Households,
+    takeovers: Sequence[tuple[abuse.Takeovers, int]],
+    who: Longs,
+    at: Longs,
+) -> Longs:
+    """The plans of accounts at moments, as owners and intruders chose them."""
+    plan = homes.plan_at(at, who)
+    for taken, _ in takeovers:
+        is_raised = (taken.happens & taken.raises_plan)[who]
+        is_raised &= (at >= taken.meddles_at[who]) & (at < taken.undone_at[who])
+        plan = np.where(is_raised, PREMIUM, plan)
+    return plan
 
 
 def payment_fails(settings: Settings, account: Longs, month: Longs) -> Bools:
@@ -178,12 +207,18 @@ def payment_fails(settings: Settings, account: Longs, month: Longs) -> Bools:
 
 
 def _states(
-    settings: Settings, batch: Batch, who: Longs, at: Longs, change: Longs, key: Longs, seed: int
+    settings: Settings,
+    batch: Batch,
+    who: Longs,
+    at: Longs,
+    change: Longs,
+    key: Longs,
+    plan: Longs,
+    seed: int,
 ) -> Records:
     homes = batch.homes
     places = geography(settings.world.markets)
     account = homes.account[who]
-    plan = _plan(homes, who, at)
     failed = (change == PAYMENT) & (key % 2 == 0)
     failed &= payment_fails(settings, account, (key - 1000) // 2)
     month = np.maximum((at - homes.signed_up_at[who]) // MONTH, 0)
@@ -235,7 +270,3 @@ def _states(
         "phone": pa.array([wording.phone_number(int(n)) for n in phone], type=pa.string()),
     }
     return Records("accounts", account, at, key, payload)
-
-
-def _plan(homes: Households, who: Longs, at: Longs) -> Longs:
-    return np.where(at >= homes.plan_changes_at[who], homes.new_plan[who], homes.plan[who])

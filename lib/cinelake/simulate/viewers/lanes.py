@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinelake.simulate import randomness as rnd
+from cinelake.simulate.abuse.misuse import clocks
 from cinelake.simulate.calendar import to_local
 from cinelake.simulate.randomness import Bools, Floats, Longs
 from cinelake.simulate.settings import Settings
@@ -69,7 +70,7 @@ def lanes(
     """The lanes that a window needs; None if nobody is there."""
     seed = settings.seed
     places = geography(settings.world.markets)
-    zone = batch.homes.zone[crowd.home]
+    zone = clocks(settings, crowd.viewer, crowd.offender, batch.homes.zone[crowd.home])
     phase = rnd.integers(BLOCK, seed, "block phase", crowd.viewer)
 
     def block_of(at_us: int) -> Longs:

@@ -48,8 +48,10 @@ class Households:
     def __len__(self) -> int:
         return len(self.account)
 
-    def plan_at(self, at_us: Longs) -> Longs:
-        return np.where(at_us >= self.plan_changes_at, self.new_plan, self.plan)
+    def plan_at(self, at_us: Longs, home: Longs) -> Longs:
+        """The plans of these homes (rows of the batch) at these moments, if nobody meddles."""
+        changed = at_us >= self.plan_changes_at[home]
+        return np.where(changed, self.new_plan[home], self.plan[home])
 
 
 def home_regions(settings: Settings, account: Longs) -> Longs:
