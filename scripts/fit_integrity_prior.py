@@ -4,8 +4,9 @@
 
 Examples have `account_id, subject, label, features`: parties of simulated services beside what the simulator knows of
 them, several days of each, as `bench_integrity.py` writes them. Seeds whose figures are published must not be among
-them. Not every service knows when devices came, or keeps log-ins, so examples count in part without them. The weights
-of screens, playback and places are set by hand from the spread of their numbers, and are kept as they are.
+them. Not every service knows when devices came or what titles are about, or keeps log-ins, so examples count in part
+without them. The weights of screens, playback and places are set by hand from the spread of their numbers, and are
+kept as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
+from cinelake.integrity.changes import changes
 from cinelake.integrity.experience import CERTAIN
+from cinelake.integrity.habits import tastes
 from cinelake.integrity.household import ages, log_ins
 
 # The ridge, by 5-fold trials: weaker ones fit single accounts.
@@ -29,17 +32,17 @@ STRENGTH = 0.3
 HONEST = "honest"
 ROUNDS, RATE, LEAVES, LEAF_ROWS, FOLDS = 150, 0.06, 15, 60, 5
 # What examples count of which something is not told.
-UNTOLD = 0.15
+UNTOLD = 0.12
 # What tells of the service, not of a party: trees ask for it before they ask for others; it is no reason.
 UNSAID = ("ages_known",)
 
 
 def told_in_part(rows: pd.DataFrame) -> pd.DataFrame:
     """The examples, and once more as services would tell them that do not know when devices came, or keep no log-ins,
-    or both; `weight` is what each counts.
+    or neither, or do not know what titles are about; `weight` is what each counts.
     """
     ageless = ages(None, None, None, date.max, date.max)
-    unlogged = log_ins([], 1)
+    unlogged = log_ins([], 1) | changes([], [])
     whole = 1 / rows.groupby(["account_id", "subject"]).label.transform("size")
 
     def without(unknown: Mapping[str, float]) -> pd.DataFrame:
@@ -49,7 +52,8 @@ def told_in_part(rows: pd.DataFrame) -> pd.DataFrame:
         ]
         return rows.assign(weight=whole * UNTOLD, features=told)
 
-    blind = [without(unknown) for unknown in (ageless, unlogged, ageless | unlogged)]
+    untitled = tastes([], [])
+    blind = [without(told) for told in (ageless, unlogged, ageless | unlogged, untitled)]
     seeing = rows.assign(weight=whole * (1 - len(blind) * UNTOLD))
     return pd.concat([seeing, *blind], ignore_index=True)
 

@@ -40,7 +40,7 @@ class RaiseSignalsParams(JobParams):
     ],
     writes=[INTEGRITY_SIGNALS],
     params=RaiseSignalsParams,
-    version=5,
+    version=6,
 )
 def raise_signals(run: Run[RaiseSignalsParams]) -> None:
     read = run.tracker.tracking.read_frame

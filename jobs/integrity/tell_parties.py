@@ -1,7 +1,9 @@
 """Tell the parties of accounts: which devices belong together, and how each stands to the home."""
 
+from cinelake.integrity.changes import account_changes
 from cinelake.integrity.parties import WEEKS, account_parties
-from cinelake.runtime.job import JobParams, Reading, Run, job
+from cinelake.runtime.job import JobParams, Reading, Run, history, job
+from cinelake.tables.behaviour import ACCOUNTS, PROFILES
 from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
 
 
@@ -9,13 +11,16 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
     reads=[
         Reading(USAGE_DAYS, lookback=WEEKS - 1),
         Reading(LOG_IN_RISKS, lookback=WEEKS - 1),
+        history(ACCOUNTS),
+        history(PROFILES),
     ],
     writes=[ACCOUNT_PARTIES],
-    version=4,
+    version=5,
 )
 def tell_parties(run: Run[JobParams]) -> None:
     usage, log_ins = run.read(USAGE_DAYS), run.read(LOG_IN_RISKS)
-    run.write(ACCOUNT_PARTIES, account_parties(usage, log_ins, run.start, run.end))
+    changed = account_changes(run.read(ACCOUNTS), run.read(PROFILES))
+    run.write(ACCOUNT_PARTIES, account_parties(usage, log_ins, changed, run.start, run.end))
 
 
 if __name__ == "__main__":

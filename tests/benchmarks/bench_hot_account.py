@@ -21,13 +21,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
+from cinelake.integrity.changes import account_changes
 from cinelake.integrity.concurrency import by_day, excesses, peaks
 from cinelake.integrity.evidence import of_places, of_screens
 from cinelake.integrity.journeys import TravelRules, journeys
 from cinelake.integrity.parties import account_parties
 from cinelake.integrity.streams import StreamRules, intervals, streams
 from cinelake.integrity.usage import usage_days
-from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS, PROFILES, TITLES
 from cinelake.tables.integrity import LOG_IN_RISKS, PLACE_DAYS
 
 PLAYS = int(os.environ.get("CINELAKE_BENCH_HOT_PLAYS", "1000000"))
@@ -99,8 +100,9 @@ def stages(spark: SparkSession, plays: DataFrame) -> dict[str, Callable[[], int]
         return of_places(pairs, START, END).count()
 
     def homes() -> int:
-        usage = usage_days(plays, rows(spark, DEVICES))
-        return account_parties(usage, rows(spark, LOG_IN_RISKS), START, END).count()
+        usage = usage_days(plays, rows(spark, DEVICES), rows(spark, TITLES))
+        changed = account_changes(rows(spark, ACCOUNTS), rows(spark, PROFILES))
+        return account_parties(usage, rows(spark, LOG_IN_RISKS), changed, START, END).count()
 
     return {"screens": screens, "places": travel, "homes": homes}
 

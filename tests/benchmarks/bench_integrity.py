@@ -27,6 +27,8 @@ from benchmarks.integrity_scene import kept
 from pyspark.sql import SparkSession
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from cinelake.integrity.changes import changes
+from cinelake.integrity.habits import tastes, times_of_day
 from cinelake.integrity.household import ages, log_ins
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_SIGNALS
 
@@ -55,6 +57,9 @@ GROUPS = {
     "device age": tuple(ages(None, None, None, date.max, date.max)),
     "log-ins": tuple(log_ins([], 1)),
     "hours in common": ("hours_in_common", "was_at_once", "log_common_days"),
+    "tastes": tuple(tastes([], [])),
+    "changes after a log-in": tuple(changes([], [])),
+    "times of the day": tuple(times_of_day([], [])),
     "places": ("elsewhere", "abroad", "regions", "operators", "networks_a_day"),
 }
 

@@ -26,16 +26,23 @@ from cinelake.simulate.profile import settings_of
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.surroundings import burden
 from cinelake.simulate.trace import CONNECTIONS, DEVICE_KINDS, Plays, Records, ids, title_ids
-from cinelake.simulate.viewers.service_side import generate, standing
+from cinelake.simulate.viewers.service_side import (
+    generate,
+    generate_world,
+    standing,
+    standing_world,
+)
 from cinelake.simulate.world import devices as hardware
 from cinelake.simulate.world import networks as lines
 from cinelake.simulate.world.markets import geography
-from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 BATCH = 100
 DEEP_LINK = 4
+# Sources whose records make a scene, beside those of titles.
+SOURCES = ("log_ins", "accounts", "devices", "profiles")
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,16 @@ def simulated(settings: Settings, accounts: int, start: date, days: int) -> Scen
         records = [*records, *standing(settings, numbers, begin, spoilt)]
         made = {"viewing_sessions": [_sessions(settings, plays)]}
         for one in records:
-            if one.source in ("log_ins", "accounts", "devices", "profiles"):
+            if one.source in SOURCES:
                 made.setdefault(one.source, []).append(_records(settings, one))
         for name, frames in made.items():
             parts.setdefault(name, []).extend(frames)
         for name in ("abuse", "confounders", "accounts"):
             truth.setdefault(name, []).append(truths.tables[name].to_pandas())
+    world, _ = generate_world(settings, begin, end)
+    for one in [*world, *standing_world(settings, begin)]:
+        if one.source == "titles":
+            parts.setdefault(one.source, []).append(_records(settings, one))
     return Scene(
         {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()},
         {name: pd.concat(frames, ignore_index=True) for name, frames in truth.items()},
@@ -129,7 +140,7 @@ def kept(
     """Read the scene from `folder`, or make it there first."""
     import tomllib
 
-    names = ("viewing_sessions", "log_ins", "accounts", "devices", "profiles")
+    names = ("viewing_sessions", "titles", *SOURCES)
     if not folder.exists():
         content = tomllib.loads(profile.read_text()) if profile else {}
         content = {**content, "seed": seed}
@@ -157,9 +168,8 @@ def stored(spark: SparkSession, scene: Scene, folder: Path) -> dict[Table, DataF
     v = v.assign(
         session_date=v.started_at.dt.date,
         first_frame_at=v.started_at,
-        kind="film",
-        episode_id=None,
-        title_id=v.title_id + "-" + v.episode.astype(str),
+        kind=np.where(v.is_episode, "episode", "film"),
+        episode_id=(v.title_id + "-" + v.episode.astype(str)).where(v.is_episode),
         is_finished=v.completion > 0.9,
         entry=np.where(v.entry == DEEP_LINK, "deep_link", "home"),
         local_date=v.local_at.dt.date,
@@ -181,6 +191,8 @@ def stored(spark: SparkSession, scene: Scene, folder: Path) -> dict[Table, DataF
         ACCOUNTS: _changes(scene.tables["accounts"]).assign(
             signed_up_at=lambda f: pd.to_datetime(f.signed_up_at, utc=True)
         ),
+        PROFILES: _changes(scene.tables["profiles"]),
+        TITLES: _changes(scene.tables["titles"][["title_id", "genres", "at"]]),
         DEVICES: _changes(scene.tables["devices"]).assign(
             first_seen_at=lambda f: pd.to_datetime(f.first_seen_at, utc=True)
         ),

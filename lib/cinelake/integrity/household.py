@@ -15,7 +15,8 @@ would be the home, and the family the guests. A party that is hardly used beside
 device.
 
 Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
-where (distance is left to journeys), when (hours in common with the home, weekends), and how it came in (log-ins).
+where (distance is left to journeys), what it likes and when it watches (see `habits`), how it came in (log-ins), and
+what changed then (see `changes`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from datetime import date
 from math import log1p
 from typing import Any
 
+from cinelake.integrity.changes import changes
+from cinelake.integrity.habits import hours_by_day, tastes, times_of_day
 from cinelake.integrity.networks import EXITS, FIXED, MOBILE, UNKNOWN
 
 SET_AT_HOME = ("tv", "console")
@@ -153,8 +156,17 @@ def _ties(row: Mapping[str, Any]) -> bool:
     return row["connection"] in FIXED or stays
 
 
-def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[str, float]:
-    """What is told of a party as numbers; see `scorecard.FEATURES` for what each says."""
+def features(
+    party: Party,
+    home: Party,
+    all_parties: int,
+    as_of: date,
+    changed: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, float]:
+    """What is told of a party as numbers; see `scorecard.FEATURES` for what each says.
+
+    `changed` are the account's rows of `account_changes`.
+    """
     plays, days = party.total("plays"), len(party.days)
     hours = party.total("played_ms") / MS_PER_HOUR
     home_profiles = home.distinct("profile_id")
@@ -177,6 +189,9 @@ def features(party: Party, home: Party, all_parties: int, as_of: date) -> dict[s
         "own_profile_and_set": own_profile * float(party.has_set),
         **ages(party.since, party.set_since, home.since, first, as_of),
         **log_ins(party.log_ins, plays),
+        **changes(party.log_ins, changed),
+        **tastes(party.usage, home.usage),
+        **times_of_day(party.usage, home.usage),
         "hours_in_common": at_once,
         "was_at_once": float(at_once > 0),
         "log_common_days": log1p(at_once_days),
@@ -242,14 +257,7 @@ def log_ins(rows: Sequence[Mapping[str, Any]], plays: int) -> dict[str, float]:
 
 def _at_once(party: Party, home: Party) -> tuple[float, int]:
     """Of the hours in which a party played, the share in which the home did; and days on which both did."""
-    own, others = _hours(party), _hours(home)
+    own, others = hours_by_day(party.usage), hours_by_day(home.usage)
     played = sum(mask.bit_count() for mask in own.values())
     common = sum((mask & others.get(day, 0)).bit_count() for day, mask in own.items())
     return (common / played if played else 0.0), len(own.keys() & others.keys())
-
-
-def _hours(party: Party) -> dict[date, int]:
-    masks: dict[date, int] = {}
-    for row in party.usage:
-        masks[row["use_date"]] = masks.get(row["use_date"], 0) | row["hours"]
-    return masks

@@ -24,18 +24,24 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES
 # Days up to a day by which its parties are told: five weeks hold five weekends.
 WEEKS = 35
 USED = ("use_date", "device_id", "profile_id", "network", "connection", "country", "region", "device_kind",
-        "device_since", "asn", "plays", "played_ms", "weekend_plays", "hours")  # fmt: skip
+        "device_since", "asn", "plays", "played_ms", "weekend_plays", "hours", "genres")  # fmt: skip
+CHANGED = ("changed_on", "what")
 LOGGED_IN = ("attempt_date", "device_id", "is_new_device", "asn", "region", "risk", "was_tried")
 # Rows of usage, and of log-ins, of one account and day that count: a home of twenty devices has a tenth of it.
 MOST_ROWS = 1_000
 
 
 def account_parties(
-    usage: DataFrame, log_ins: DataFrame, start: date, end: date, most_rows: int = MOST_ROWS
+    usage: DataFrame,
+    log_ins: DataFrame,
+    changed: DataFrame,
+    start: date,
+    end: date,
+    most_rows: int = MOST_ROWS,
 ) -> DataFrame:
-    """Rows of `account_parties` of `[start, end)`; both are read from `WEEKS - 1` days before.
+    """Rows of `account_parties` of `[start, end)`; usage and log-ins are read from `WEEKS - 1` days before.
 
-    `log_ins` are rows of `log_in_risks`.
+    `log_ins` are rows of `log_in_risks`, `changed` of `account_changes`.
     """
     active = usage.where((F.col("use_date") >= F.lit(start)) & (F.col("use_date") < F.lit(end)))
     who = active.select("account_id").distinct()
@@ -54,7 +60,15 @@ def account_parties(
         .groupBy("account_id")
         .agg(F.collect_list(F.struct(*LOGGED_IN)).alias("log_ins"))
     )
-    gathered = used.join(came, on="account_id", how="left")
+    lately = F.col("changed_on").between(
+        F.lit(start - timedelta(days=WEEKS - 1)), F.lit(end - timedelta(days=1))
+    )
+    after = (
+        changed.where(lately)
+        .groupBy("account_id")
+        .agg(F.collect_list(F.struct(*CHANGED)).alias("changed"))
+    )
+    gathered = used.join(came, on="account_id", how="left").join(after, on="account_id", how="left")
     schema = to_arrow_schema(ACCOUNT_PARTIES.schema, timezone="UTC")
 
     def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -69,14 +83,15 @@ def account_parties(
 
 
 def _of_account(account: Mapping[str, Any], start: date, end: date) -> Iterator[dict[str, Any]]:
-    usage, log_ins = account["usage"], account["log_ins"] or []
+    usage, log_ins, changed = account["usage"], account["log_ins"] or [], account["changed"] or []
     for as_of in sorted({row["use_date"] for row in usage if start <= row["use_date"] < end}):
         since = as_of - timedelta(days=WEEKS)
         near = [row for row in usage if since < row["use_date"] <= as_of]
         came = [row for row in log_ins if since < row["attempt_date"] <= as_of]
+        known = [row for row in changed if since < row["changed_on"] <= as_of]
         found = parties(near, came)
         for place, party in enumerate(found):
-            told = {} if place == 0 else features(party, found[0], len(found), as_of)
+            told = {} if place == 0 else features(party, found[0], len(found), as_of, known)
             yield {
                 "account_id": account["account_id"],
                 "as_of": as_of,

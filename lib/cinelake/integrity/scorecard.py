@@ -75,6 +75,31 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "log_in_regions": ("logged in from several regions", "logged in from one region at most"),
     "log_in_risk": ("logged in as this account never did", "logged in as usual"),
     "was_tried": ("came within a week after stuffing tried the account", "no stuffing came before"),
+    "plan_changed_after": (
+        "the plan was changed within a week of its log-in with a new device",
+        "the plan was not changed after it came in",
+    ),
+    "profile_changed_after": (
+        "a profile was made or changed within a week of its log-in with a new device",
+        "no profile was made or changed after it came in",
+    ),
+    "risk_before_change": (
+        "plan or profile were changed after a log-in as this account never did",
+        "plan and profiles were changed after no unusual log-in",
+    ),
+    "tastes_apart": ("likes other genres than the home", "likes the genres that the home likes"),
+    "taste_shift": (
+        "watches other genres at the home's profiles than the home does there",
+        "watches at the home's profiles what the home watches there",
+    ),
+    "tastes_at_once": (
+        "watches other genres while the home watches",
+        "watches the same genres as the home on the same evenings",
+    ),
+    "hours_apart": (
+        "watches at other times of the day than the home",
+        "watches at the home's times of the day",
+    ),
     "hours_in_common": ("plays while the home plays", "plays when the home does not"),
     "was_at_once": ("played in the same hour as the home", "never played in the home's hours"),
     "log_common_days": ("plays on the same days as the home", "plays on other days than the home"),

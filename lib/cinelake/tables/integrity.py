@@ -59,6 +59,7 @@ REASON = StructType(
         StructField("weight", DoubleType()),
     ]
 )
+GENRE = StructType([StructField("genre", StringType()), StructField("titles", LongType())])
 FEATURE = StructType([StructField("name", StringType()), StructField("value", DoubleType())])
 
 STREAM_PEAKS = Table(
@@ -243,6 +244,12 @@ USAGE_DAYS = Table(
         Column("finished", LongType(), "Plays seen to the end", required=True),
         Column("unasked", LongType(), "Plays begun by a deep link", required=True),
         Column("titles", LongType(), "Titles and episodes played", required=True),
+        Column(
+            "genres",
+            ArrayType(GENRE),
+            "Films and series played, by genre in order of names; empty where no genres are known, "
+            "null on days of before they were counted",
+        ),
         Column(
             "weekend_plays",
             LongType(),

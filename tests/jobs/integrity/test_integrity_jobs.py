@@ -18,7 +18,7 @@ from cinelake.runtime.job import Job
 from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
     ACCOUNT_PARTIES,
@@ -214,6 +214,13 @@ def known() -> Iterator[dict[str, Any]]:
         }
 
 
+def catalogue() -> Iterator[dict[str, Any]]:
+    """What the family and the friend of the shared account watch; of other titles no genres are known."""
+    for number in range(7):
+        for hour, genre in (("19", "Drama"), ("19.5", "Horror")):
+            yield {"title_id": f"t{number}-{hour}", "genres": [genre]}
+
+
 @pytest.fixture(scope="module")
 def made(spark: SparkSession) -> dict[Table, DataFrame]:
     plays = [*shared(), *taken(), *crowded(), *copied(), *travelling()]
@@ -227,12 +234,23 @@ def made(spark: SparkSession) -> dict[Table, DataFrame]:
         }
         for who in ("shared", "taken", "crowded", "copied", "travelling")
     ]
+    plans.append(
+        {
+            "account_id": "taken",
+            "plan": "premium",
+            "screens_allowed": 4,
+            "effective_from": datetime(2026, 3, 28),
+            "effective_date": date(2026, 3, 28),
+        }
+    )
     devices = {(one["device_id"], one["account_id"]): one for one in known()}
     tables = {
         VIEWING_SESSIONS: rows(spark, VIEWING_SESSIONS, *plays),
         LOG_INS: rows(spark, LOG_INS, *tries()),
         ACCOUNTS: rows(spark, ACCOUNTS, *plans),
         DEVICES: rows(spark, DEVICES, *devices.values()),
+        PROFILES: rows(spark, PROFILES),
+        TITLES: rows(spark, TITLES, *catalogue()),
         VERDICTS: rows(spark, VERDICTS),
         ALLOW_LIST: rows(spark, ALLOW_LIST),
     }
@@ -304,6 +322,21 @@ def test_what_is_in_two_cities_at_once_is_a_journey_and_a_holiday_is_none(
     who = made[IMPOSSIBLE_JOURNEYS].select("account_id", "speed_kmh").distinct().collect()
     assert ("shared", None) in {(row["account_id"], row["speed_kmh"]) for row in who}
     assert "travelling" not in {row["account_id"] for row in who}
+
+
+def test_disjoint_tastes_and_a_plan_changed_by_a_stranger_are_told_of_parties(
+    made: dict[Table, DataFrame],
+) -> None:
+    strays = made[ACCOUNT_PARTIES].where(f"NOT is_home AND as_of = DATE'{LAST}'").collect()
+    told = {row["account_id"]: {e["name"]: e["value"] for e in row["features"]} for row in strays}
+    assert told["shared"]["tastes_apart"] > 2
+    assert told["shared"]["tastes_at_once"] > 2
+    assert told["shared"]["plan_changed_after"] == 0
+    assert told["taken"]["plan_changed_after"] == 1
+    assert told["taken"]["risk_before_change"] > 0.5
+    # At eight in the morning the family is not there, and of what is watched then no genres are known.
+    assert told["taken"]["hours_apart"] > 0
+    assert told["taken"]["tastes_apart"] == 0
 
 
 def test_a_family_on_holiday_is_one_party(made: dict[Table, DataFrame]) -> None:

@@ -27,6 +27,7 @@ def use(device: str, network: str, day: int = 0, **more: Any) -> dict[str, Any]:
         "played_ms": 7_200_000,
         "weekend_plays": 0,
         "hours": 1 << 20,
+        "genres": [{"genre": "Drama", "titles": 2}],
     }
     return told | more
 
@@ -140,8 +141,10 @@ def test_the_parties_are_the_same_in_any_order_of_rows() -> None:
 
 def test_features_say_who_where_and_when() -> None:
     there = {"region": "Bavaria", "asn": 2, "profile_id": "guest", "device_since": DAY}
+    there["genres"] = [{"genre": "Horror", "titles": 2}]
     weeks = [*home(), *(use("friend's tv", "friend", day, **there) for day in range(0, 20, 2))]
     log_in = {
+        "attempt_date": DAY,
         "device_id": "friend's tv",
         "is_new_device": True,
         "asn": 2,
@@ -150,7 +153,8 @@ def test_features_say_who_where_and_when() -> None:
         "was_tried": False,
     }
     one, other = parties(weeks, [log_in])
-    told = features(other, one, 2, DAY + timedelta(days=19))
+    changed = [{"changed_on": DAY + timedelta(days=1), "what": "profile"}]
+    told = features(other, one, 2, DAY + timedelta(days=19), changed)
     expected = {
         "has_set": 1,
         "own_profile": 1,
@@ -163,10 +167,16 @@ def test_features_say_who_where_and_when() -> None:
         "networks_a_day": 0.1,
         "was_tried": 0,
         "share_of_hours": 1 / 3,
+        "profile_changed_after": 1,
+        "plan_changed_after": 0,
+        "risk_before_change": 1.25,
+        "taste_shift": 0,
     }
     assert {name: round(told[name], 6) for name in expected} == {
         n: round(v, 6) for n, v in expected.items()
     }
+    assert told["tastes_apart"] > told["tastes_at_once"] > 1
+    assert told["hours_apart"] < 0
 
 
 def test_a_party_without_any_known_place_or_device_age_has_features_all_the_same() -> None:
