@@ -55,6 +55,7 @@ def test_the_trees_know_a_friend_from_a_traveller() -> None:
     friend = honest | {
         "has_set": 1, "set_share": 1, "own_profile": 1, "own_profile_and_set": 1, "on_fixed_lines": 1, "only_mobile": 0,
         "log_days": 3, "log_hours": 3.5, "days_of_span": 0.7, "log_span": 3.5, "phones": 0, "log_since_last": 0,
+        "tastes_apart": 1.5, "taste_shift": 0,
     }  # fmt: skip
     later = ("came_with_home", "log_later_than_home", "log_set_later_than_home", "log_known_before")
     dated = friend | dict(zip(later, (0, 4.5, 4.5, 3), strict=True))
