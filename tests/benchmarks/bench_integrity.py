@@ -217,6 +217,6 @@ def ablation(rows: pd.DataFrame, truth: Truth) -> str:
             frame = pd.DataFrame({"kind": kind, "account_id": named})
             scores.append(f"{kind} {by_kind(frame, truth, kind)[3]:.3f}")
         lines.append(
-            f"    {'all' if group == 'all' else 'without ' + group:24} {', '.join(scores)}"
+            f"    {'all' if group == 'all' else 'without ' + group:31} {', '.join(scores)}"
         )
     return "  what signals add (F1 of accounts)\n" + "\n".join(lines)

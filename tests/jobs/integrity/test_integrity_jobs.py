@@ -200,10 +200,12 @@ def tries() -> Iterator[dict[str, Any]]:
 
 
 def known() -> Iterator[dict[str, Any]]:
-    since = datetime(2024, 5, 1)
+    later = {
+        "shared friend's tv": datetime(2025, 6, 1),
+        "taken strange laptop": datetime(2026, 3, 27),
+    }
     for one in [*shared(), *crowded(), *copied(), *travelling(), *taken()]:
-        is_new = one["device_id"] == "taken strange laptop"
-        first = datetime(2026, 3, 27) if is_new else since
+        first = later.get(one["device_id"], datetime(2024, 5, 1))
         yield {
             "device_id": one["device_id"],
             "account_id": one["account_id"],
