@@ -7,15 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 
 from cinelake.runtime.landing import import_folder, importers
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress
-from cinelake.runtime.settings import local_path
+from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.sources.importer import ImportFailed
 from cinelake.tables.contract import Table
+
+# What is drawn at random is drawn by pseudonyms, so a folder has to have the same each time. They need to hide nobody,
+# for they go with the lake.
+SECRET = SecretStr("of lakes that are gone when their use is")
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def passing_lake(
     Raises ImportFailed where the folder cannot be read, or what it holds makes a job fail.
     """
     with tempfile.TemporaryDirectory(prefix="cinelake-") as root:
-        settings = workspace.settings.with_lake(str(Path(root) / "lake"))
+        settings = passing(workspace.settings, Path(root) / "lake")
         own = Workspace(settings, workspace.spark, workspace.jobs_folder)
         import_folder(importers()[importer], folder, local_path(settings.landing))
         graph = own.graph
@@ -38,3 +43,9 @@ def passing_lake(
         if not summary.succeeded:
             raise ImportFailed(f"a job failed on what {folder} holds; see above")
         yield own
+
+
+def passing(settings: Settings, root: Path) -> Settings:
+    """The same settings for a lake that goes, with ids that are the same in each of them."""
+    secrets = settings.secrets.model_copy(update={"pseudonym_key": SECRET})
+    return settings.with_lake(str(root)).model_copy(update={"secrets": secrets})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cinelake.runtime.keys import CHECK_FILE, Keyring, keyring
+from cinelake.runtime.passing_lake import passing
 from cinelake.runtime.settings import ConfigError, Settings
 
 GOOD, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -73,3 +74,15 @@ def test_kinds_have_keys_of_their_own() -> None:
     keys = Keyring(GOOD.encode())
     assert keys.hmac("account", "42") != keys.hmac("profile", "42")
     assert GOOD not in repr(keys)
+
+
+def test_the_same_folder_has_the_same_ids_in_each_lake_that_passes(tmp_path: Path) -> None:
+    own = Settings.model_validate(
+        {"lake": {"root": str(tmp_path)}, "secrets": {"pseudonym_key": GOOD}}
+    )
+    one, other = (
+        keyring(passing(own, tmp_path / name), Files())  # type: ignore[arg-type]
+        for name in ("one", "other")
+    )
+    assert one.hmac("profile", "42") == other.hmac("profile", "42")
+    assert one.check != ring(tmp_path, GOOD).check
