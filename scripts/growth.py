@@ -16,15 +16,21 @@ from scipy.optimize import nnls
 POWERS = np.round(np.arange(0.3, 2.001, 0.01), 2)
 # Growth from the smallest to the largest size, in the cost's unit and as a share, below which it is noise.
 LEAST, LEAST_SHARE = 2.0, 0.25
+# Times the smallest size's cost that the largest's has to be, and times what is noise that it has to have grown, for a
+# power to be told from it: beneath that, what the machine did meanwhile decides between a line and a square.
+TELLING, TELLING_NOISE = 3.0, 3.0
 
 
 @dataclass(frozen=True)
 class Growth:
-    """`fixed + slope · n^power`. A cost that did not grow has no power, and no slope."""
+    """`fixed + slope · n^power`. A cost that did not grow has no power, and no slope; of one that grew too little for a
+    power to be told, 1 is taken.
+    """
 
     fixed: float
     slope: float
     power: float | None
+    is_told: bool = True
 
     def at(self, n: float) -> float:
         """The cost of `n` profiles, never by a power below 1: what grew slower on few may have been half idle."""
@@ -43,6 +49,9 @@ def fitted(sizes: Sequence[float], costs: Sequence[float], least: float = LEAST)
     if last - first < max(least, LEAST_SHARE * first):
         return Growth(float(cost.mean()), 0.0, None)
     scale = n.max()
+    if last < TELLING * first or last - first < TELLING_NOISE * least:
+        fixed, slope, _ = _least_squares(n / scale, cost, 1.0)
+        return Growth(fixed, slope / scale, 1.0, is_told=False)
     tried = [(*_least_squares(n / scale, cost, power), power) for power in POWERS]
     *_, power = min(tried, key=lambda found: (found[2], found[3]))
     # What is extrapolated by a power of 1 is fitted by it, too.

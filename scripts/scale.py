@@ -132,8 +132,9 @@ def page(found: Sequence[Measured], days: int, on: date) -> str:
             f"Measured on {on} by `make scale`: all jobs, from scratch, over {days} days of simulated services of "
             f"{_listed([f'{n:,}' for n in sizes])} profiles, one job at a time on two cores. A cost is "
             "`fixed + slope · n^power` core-seconds, fitted to these sizes; larger services are extrapolated by it, "
-            "with a power of 1 at least. That is orders of magnitude beyond what was measured: read it for the order "
-            "of costs among jobs, not for a budget.",
+            "with a power of 1 at least; one in brackets is assumed, where most of the cost is still fixed at these "
+            "sizes and no power can be told. That is orders of magnitude beyond what was measured: read it for the "
+            "order of costs among jobs, not for a budget.",
             f"## {days} days of service",
             _totals(found, sizes, cores, days),
             "## By job",
@@ -186,7 +187,11 @@ def _breaks(
     def steep(growths: Mapping[str, Growth]) -> list[str]:
         return [f"`{n}` ({_power(g)})" for n, g in growths.items() if (g.power or 0) > STEEP]
 
-    growing = [f"`{n}` ({_power(g)})" for n, g in drivers.items() if g.power is not None]
+    growing = [
+        f"`{n}`" + (f" ({_power(g)})" if g.is_told else "")
+        for n, g in drivers.items()
+        if g.power is not None
+    ]
     largest = found[-1].jobs
     held = sorted(largest, key=lambda name: (-largest[name].task_bytes, name))[:3]
     return "\n".join(
@@ -202,7 +207,9 @@ def _breaks(
 
 
 def _power(growth: Growth) -> str:
-    return "flat" if growth.power is None else f"{growth.power:.2f}"
+    if growth.power is None:
+        return "flat"
+    return f"{growth.power:.2f}" if growth.is_told else "(1)"
 
 
 def _listed(names: Sequence[str]) -> str:

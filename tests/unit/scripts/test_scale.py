@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from growth import Growth, fitted
@@ -23,7 +23,9 @@ def test_the_power_of_a_cost_is_found_beneath_what_is_fixed(
     fixed: float, last: float, power: float
 ) -> None:
     slope = last / SIZES[-1] ** power
-    growth = fitted(SIZES, [fixed + slope * n**power for n in SIZES])
+    costs = [fixed + slope * n**power for n in SIZES]
+    assume(costs[-1] > 3 * costs[0])
+    growth = fitted(SIZES, costs)
     assert growth.power == pytest.approx(power, abs=0.06)
     if power > 1.06:
         assert growth.at(15_000) == pytest.approx(fixed + slope * 15_000**power, rel=0.2)
@@ -33,6 +35,12 @@ def test_what_did_not_grow_has_no_power() -> None:
     growth = fitted(SIZES, [20.0, 19.0, 21.5])
     assert growth == Growth(pytest.approx(20.17, abs=0.01), 0.0, None)
     assert growth.at(1e9) == growth.fixed
+
+
+def test_of_what_is_mostly_fixed_no_power_is_told() -> None:
+    growth = fitted(SIZES, [62.0, 66.0, 90.0])
+    assert (growth.power, growth.is_told) == (1.0, False)
+    assert growth.at(1500) == pytest.approx(90, rel=0.05)
 
 
 def test_what_grew_slower_than_its_rows_is_extrapolated_as_if_it_had_kept_up() -> None:
