@@ -29,7 +29,7 @@ SHOWN = 12
 
 
 def computed(root: Path) -> tuple[str, ...]:
-    """Where a lake lies of which the last run was a day's."""
+    """Where a lake lies of which the last run was a day's. Raises RuntimeError where a job failed."""
     service = root / "service"
     where = (f"lake.root={root / 'lake'}", f"lake.landing={service / 'landing'}")
     simulate = ["simulate", str(service)]
@@ -40,7 +40,10 @@ def computed(root: Path) -> tuple[str, ...]:
         *simulate, *first, "--days", str(DAYS), "then", "run",
         "then", *simulate, "--append", "--days", "1", "then", "run",
     ]  # fmt: skip
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    # 3: a job warns of something, which is not about costs.
+    if ended.returncode not in (0, 3):
+        raise RuntimeError(f"the run in {root} ended with {ended.returncode}; nothing is told")
     return where
 
 
@@ -52,6 +55,7 @@ def beside(entry: Entry) -> float:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.xfail(
+    raises=AssertionError,
     reason="about half: of so few rows, plans of many steps take as long to make as to run",
     strict=False,
 )

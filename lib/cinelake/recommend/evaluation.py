@@ -21,18 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    DoubleType,
-    IntegerType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-)
+from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
 from cinelake.recommend.draws import mixed
 from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
@@ -90,16 +81,10 @@ def per_profile(
         + F.col("rank") * F.lit(1 << _RANK_BITS)
         + F.col("title_idx")
     )
-    listed = lists.where(F.col("rank") <= max(ks)).select(
-        "profile_id", place.cast("bigint").alias("_places")
-    )
-    runs = StructType([listed.schema["profile_id"], StructField("_places", ArrayType(LongType()))])
-    # Lists come title by title, mostly in one piece: Python joins what stands together in bulk, and what is then sent
-    # over the network and gathered is a row a list, and not one a title.
     gathered = (
-        listed.mapInArrow(_in_runs, runs)
+        lists.where(F.col("rank") <= max(ks))
         .groupBy("profile_id")
-        .agg(F.flatten(F.collect_list("_places")).alias("_places"))
+        .agg(F.collect_list(place.cast("bigint")).alias("_places"))
     )
     kept = [field for field in truths.schema.fields if field.name not in ("wanted", "liked")]
     schema = StructType(
@@ -119,21 +104,6 @@ def per_profile(
 
     # Python, because Spark has no arithmetic on running sums along arrays.
     return everyone.mapInArrow(judge, schema)
-
-
-def _in_runs(batches: Batches) -> Batches:
-    """`profile_id, _places`, with what is of one profile and stands together in one row."""
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        profiles, places = batch.columns
-        changes = pc.not_equal(profiles.slice(1), profiles.slice(0, batch.num_rows - 1))
-        begins = np.append(0, np.flatnonzero(changes.to_numpy(zero_copy_only=False)) + 1)
-        bounds = pa.array(np.append(begins, batch.num_rows), pa.int32())
-        packed = pa.ListArray.from_arrays(bounds, places)
-        yield pa.RecordBatch.from_arrays(
-            [profiles.take(pa.array(begins)), packed], names=batch.schema.names
-        )
 
 
 def _judged(
