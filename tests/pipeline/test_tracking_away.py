@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -103,6 +104,24 @@ def runs_of(server: Server, job_name: str) -> list[tuple[str, str, float | None]
     ids = [each.experiment_id for each in client.search_experiments()]
     found = client.search_runs(ids, f"tags.job = '{job_name}'", order_by=["start_time ASC"])
     return [(r.info.run_name, r.info.status, r.data.metrics.get("rows_out")) for r in found]
+
+
+def test_a_disk_too_full_for_what_waits_fails_the_job_that_says_so_and_ends_the_run_in_order(
+    service: Service, tmp_path: Path
+) -> None:
+    class FullDisk(Buffer):
+        def keep(self, run: Kept) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", run.run_id)
+
+    # Where MLflow's folder should be is a file.
+    (tmp_path / "mlflow").write_text("")
+    service.tracking = Tracking.beside_lake(str(tmp_path))
+    service.tracking.buffer = FullDisk(service.lake.storage, f"{service.root}/tracking")
+    service.note(("2026-01-01", "tea", 1))
+    ended = service.run()
+    assert ended.exit_code == 1
+    assert [report.status for report in ended.reports] == ["failed", "skipped"]
+    assert "No space left on device" in ended.reports[0].error
 
 
 @job(reads=[AMOUNTS], writes=[MODEL], cadence=Cadence.ON_DEMAND, catchup=False)

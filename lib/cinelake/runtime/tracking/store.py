@@ -78,12 +78,22 @@ class Store:
     @cached_property
     def client(self) -> MlflowClient:
         """The client; made once, with the store created if it is a SQLite file that is not there
-        yet.
+        yet. Raises TrackingDown where there is no room for it, or no right to make it.
         """
         _quieten()
-        if self.uri.startswith("sqlite:///"):
-            _create_sqlite_store(Path(self.uri.removeprefix("sqlite:///")), self.artifact_root)
         from mlflow import MlflowClient
+        from sqlalchemy.exc import OperationalError
+
+        if self.uri.startswith("sqlite:///"):
+            path = Path(self.uri.removeprefix("sqlite:///"))
+            try:
+                _create_sqlite_store(path, self.artifact_root)
+            except (OperationalError, OSError) as error:
+                self.stay_away()
+                why = error.orig if isinstance(error, OperationalError) else error
+                raise TrackingDown(
+                    f"{self.place} cannot be made: {why}; make room in {path.parent}, or let it be written to"
+                ) from error
 
         return MlflowClient(self.uri, self.uri)
 

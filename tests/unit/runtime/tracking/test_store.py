@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from cinelake.runtime.tracking.runs import Tracking
-from cinelake.runtime.tracking.store import TrackingError
+from cinelake.runtime.tracking.store import TrackingDown, TrackingError
 from cinelake.runtime.windows import Window
 
 MONDAY = Window.of_day(date(2026, 3, 2))
@@ -56,3 +58,19 @@ def test_a_store_whose_creation_was_killed_is_made_afresh(tmp_path: Path) -> Non
 def test_a_lake_in_the_cloud_without_a_server_is_told_which_setting_it_lacks() -> None:
     with pytest.raises(TrackingError, match="tracking_uri"):
         Tracking.beside_lake("s3a://bucket/lake")
+
+
+def test_a_store_that_cannot_be_made_is_away_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlflow").write_text("no folder")
+    with pytest.raises(TrackingDown, match=r"cannot be made: .*make room in .*mlflow, or let it"):
+        Tracking.beside_lake(str(tmp_path)).start("recommend", "j", MONDAY, "r")
+    (tmp_path / "mlflow").unlink()
+
+    def refuse(*_: str) -> None:
+        raise OperationalError("CREATE TABLE", None, sqlite3.OperationalError("disk is full"))
+
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", refuse)
+    with pytest.raises(TrackingDown, match=r"cannot be made: disk is full; make room"):
+        Tracking.beside_lake(str(tmp_path)).start("recommend", "j", MONDAY, "r")
