@@ -1,6 +1,6 @@
 """Tell the parties of accounts: which devices belong together, and how each stands to the home."""
 
-from cinelake.integrity.changes import account_changes
+from cinelake.integrity.changes import account_changes, sign_ups
 from cinelake.integrity.parties import WEEKS, account_parties
 from cinelake.runtime.job import JobParams, Reading, Run, history, job
 from cinelake.tables.behaviour import ACCOUNTS, PROFILES
@@ -15,12 +15,14 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
         history(PROFILES),
     ],
     writes=[ACCOUNT_PARTIES],
-    version=5,
+    version=6,
 )
 def tell_parties(run: Run[JobParams]) -> None:
     usage, log_ins = run.read(USAGE_DAYS), run.read(LOG_IN_RISKS)
-    changed = account_changes(run.read(ACCOUNTS), run.read(PROFILES))
-    run.write(ACCOUNT_PARTIES, account_parties(usage, log_ins, changed, run.start, run.end))
+    accounts = run.read(ACCOUNTS)
+    changed, signed_up = account_changes(accounts, run.read(PROFILES)), sign_ups(accounts)
+    made = account_parties(usage, log_ins, changed, signed_up, run.start, run.end)
+    run.write(ACCOUNT_PARTIES, made)
 
 
 if __name__ == "__main__":

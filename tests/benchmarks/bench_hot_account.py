@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
-from cinelake.integrity.changes import account_changes
+from cinelake.integrity.changes import account_changes, sign_ups
 from cinelake.integrity.concurrency import by_day, excesses, peaks
 from cinelake.integrity.evidence import of_places, of_screens
 from cinelake.integrity.journeys import TravelRules, journeys
@@ -101,8 +101,9 @@ def stages(spark: SparkSession, plays: DataFrame) -> dict[str, Callable[[], int]
 
     def homes() -> int:
         usage = usage_days(plays, rows(spark, DEVICES), rows(spark, TITLES))
-        changed = account_changes(rows(spark, ACCOUNTS), rows(spark, PROFILES))
-        return account_parties(usage, rows(spark, LOG_IN_RISKS), changed, START, END).count()
+        accounts, risks = rows(spark, ACCOUNTS), rows(spark, LOG_IN_RISKS)
+        changed = account_changes(accounts, rows(spark, PROFILES))
+        return account_parties(usage, risks, changed, sign_ups(accounts), START, END).count()
 
     return {"screens": screens, "places": travel, "homes": homes}
 

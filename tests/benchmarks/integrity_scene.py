@@ -162,6 +162,22 @@ def kept(
     )
 
 
+def registered_from(scene: Scene, start: date, days: int) -> Scene:
+    """The scene with devices that nobody registered until so many days before its start.
+
+    What was there before is first seen as long after that as it first plays after the start.
+    """
+    plays, devices = scene.tables["viewing_sessions"], scene.tables["devices"]
+    begun = pd.Timestamp(start - timedelta(days=days))
+    first = plays.groupby(["account_id", "device_id"]).started_at.min()
+    whose = pd.MultiIndex.from_frame(devices[["account_id", "device_id"]])
+    played = pd.Series(first.reindex(whose).to_numpy(), devices.index)
+    seen = pd.to_datetime(devices.first_seen_at, utc=True).dt.tz_localize(None)
+    later = (played - timedelta(days=days)).fillna(begun)
+    told = devices.assign(first_seen_at=seen.where(seen >= begun, np.maximum(seen, later)))
+    return Scene(scene.tables | {"devices": told}, scene.truth)
+
+
 def stored(spark: SparkSession, scene: Scene, folder: Path) -> dict[Table, DataFrame]:
     """The scene as silver tables, in Parquet under `folder`."""
     v, log_ins = scene.tables["viewing_sessions"], scene.tables["log_ins"]

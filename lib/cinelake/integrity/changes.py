@@ -28,12 +28,9 @@ def account_changes(accounts: DataFrame, profiles: DataFrame) -> DataFrame:
         F.col("effective_date").alias("changed_on"),
         (F.col("plan") != F.lag("plan").over(in_time)).alias("_is_changed"),
     ).where("_is_changed")
-    signed_up = accounts.groupBy("account_id").agg(
-        F.to_date(F.min("signed_up_at")).alias("_signed_up")
-    )
     # Of accounts of which nothing is known nobody knows which profiles came with the sign-up.
-    later = profiles.join(signed_up, on="account_id", how="inner").where(
-        F.col("effective_date") > F.col("_signed_up")
+    later = profiles.join(sign_ups(accounts), on="account_id", how="inner").where(
+        F.col("effective_date") > F.col("signed_up")
     )
     return (
         plans.select("account_id", "changed_on", F.lit(PLAN).alias("what"))
@@ -46,6 +43,12 @@ def account_changes(accounts: DataFrame, profiles: DataFrame) -> DataFrame:
         )
         .distinct()
     )
+
+
+def sign_ups(accounts: DataFrame) -> DataFrame:
+    """`account_id, signed_up date` of change rows of accounts."""
+    began = F.to_date(F.min("signed_up_at")).alias("signed_up")
+    return accounts.groupBy("account_id").agg(began)
 
 
 def changes(

@@ -46,7 +46,7 @@ def of_parties(parties: DataFrame, forest: Forest | None) -> DataFrame:
         F.col("days").alias("_days"),
     )
     strays = with_oddness(parties.where(~F.col("is_home") & F.col("used_today")), forest)
-    strays = with_experience(strays, shipped_experience())
+    strays = with_experience(strays, shipped_experience("known"), shipped_experience("late"))
     beside = strays.join(home, on=["account_id", "as_of"], how="left")
     own = F.format_string(
         "%s of its own in %s, %s, on %s: %s since %s, %.1f hours",

@@ -4,16 +4,18 @@ Method: gradient boosting (Friedman, 2001) of a multinomial likelihood, fitted b
 (`scripts/fit_integrity_prior.py`) and shipped as the nodes of its trees in `experience.json`. A party is given the
 logarithm of the odds of each kind against honest as the trees see them, as features named `seen_…`; the scorecard
 weighs these with all others, so that verdicts can move how much they count. Trees see what a sum of features cannot:
-that a set of its own means one thing with profiles of its own and another at weekends.
+that a set of its own means one thing with profiles of its own and another at weekends. Accounts whose devices were
+registered late have trees of their own, for there everything that families have seems to have come lately.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.integrity.household import LATE
 from cinelake.integrity.outliers import Floats, leaves, matrix_of
 
 PREFIX = "seen_"
@@ -50,9 +53,7 @@ class Experience:
         return np.clip(told, -CERTAIN, CERTAIN)
 
     @classmethod
-    def of_json(cls, text: str) -> Experience:
-        told = json.loads(text)
-
+    def of_json(cls, told: Mapping[str, Any]) -> Experience:
         def whole(name: str) -> NDArray[np.int64]:
             return np.array(told[name], dtype=np.int64)
 
@@ -73,19 +74,24 @@ class Experience:
 
 
 @cache
-def shipped_experience() -> Experience:
-    """The trees that come with the package."""
-    return Experience.of_json(files("cinelake.integrity").joinpath("experience.json").read_text())
+def shipped_experience(name: str) -> Experience:
+    """The trees that come with the package: of accounts whose devices are `known`, or were registered `late`."""
+    text = files("cinelake.integrity").joinpath("experience.json").read_text()
+    return Experience.of_json(json.loads(text)[name])
 
 
-def with_experience(parties: DataFrame, experience: Experience) -> DataFrame:
-    """Rows whose `features` have those of the forest among them, in order of names."""
-    names = [PREFIX + kind for kind in experience.kinds]
+def with_experience(parties: DataFrame, known: Experience, late: Experience) -> DataFrame:
+    """Rows whose `features` have those of the forests among them, in order of names; both tell of the same kinds."""
+    names = [PREFIX + kind for kind in known.kinds]
 
     def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            values = matrix_of(batch.column("features").to_pylist(), experience.names)
-            odds = experience.odds(values) if len(values) else np.zeros((0, len(names)))
+            features = batch.column("features").to_pylist()
+            is_late = matrix_of(features, [LATE])[:, 0] > 0
+            odds = np.zeros((len(features), len(names)))
+            for trees, own in ((known, ~is_late), (late, is_late)):
+                if own.any():
+                    odds[own] = trees.odds(matrix_of(features, trees.names)[own])
             yield batch.append_column("_seen", pa.array(odds.tolist(), type=pa.list_(pa.float64())))
 
     # No built-in function walks trees that were fitted elsewhere.

@@ -14,6 +14,10 @@ patent 10,992,972 is the place of most accesses by devices). By days alone a gue
 would be the home, and the family the guests. A party that is hardly used beside the others is no home, however old its
 device.
 
+A registry of devices may be younger than the accounts in it: devices that were there all along came lately then, by
+what it says, each when it next played. Of an account that was registered so late, what came within a week came
+together, and its features are judged by what such accounts turned out to be (see `experience`).
+
 Features describe a party against the home; none is a threshold. They are about who (profiles, devices and their age),
 where (distance is left to journeys), what it likes and when it watches (see `habits`), how it came in (log-ins), and
 what changed then (see `changes`).
@@ -23,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from math import log1p
 from typing import Any
 
@@ -36,7 +40,10 @@ SET_AT_HOME = ("tv", "console")
 # from service to service, and says nothing of who uses them.
 LONG_KNOWN = 120
 MONTH = 36
+LATE = "registered_late"
 MS_PER_HOUR = 3_600_000
+# Days within which devices came together, in accounts that were registered late.
+TOGETHER = 7
 # What a home has at least of the days of the party with most.
 HOME_DAYS = 1 / 6
 
@@ -98,10 +105,28 @@ class Party:
         return min(told, key=lambda value: (value == UNKNOWN, -told[value], value))
 
 
+def registered_late(
+    usage: Iterable[Mapping[str, Any]], signed_up: date | None, as_of: date
+) -> bool:
+    """Whether nobody knew an account's devices until lately, though it was there before.
+
+    One of which nobody knows when it began was.
+    """
+    oldest = _earliest(usage)
+    if oldest is None or (as_of - oldest).days >= LONG_KNOWN:
+        return False
+    return signed_up is None or (oldest - signed_up).days > TOGETHER
+
+
 def parties(
-    usage: Sequence[Mapping[str, Any]], log_ins: Sequence[Mapping[str, Any]]
+    usage: Sequence[Mapping[str, Any]],
+    log_ins: Sequence[Mapping[str, Any]],
+    is_late: bool = False,
 ) -> list[Party]:
-    """The parties of an account by its rows of `usage_days` and successful log-ins; the home comes first."""
+    """The parties of an account by its rows of `usage_days` and successful log-ins; the home comes first.
+
+    `is_late` says that it was registered late.
+    """
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def root(node: tuple[str, str]) -> tuple[str, str]:
@@ -128,20 +153,24 @@ def parties(
             found[row["device_id"]].log_ins.append(row)
     own = {id(party): party for party in found.values()}
     by_use = sorted(own.values(), key=lambda p: (-len(p.days), -p.total("played_ms"), p.name))
-    home = _home(by_use) if by_use else None
+    home = _home(by_use, timedelta(TOGETHER * is_late)) if by_use else None
     return sorted(by_use, key=lambda party: party is not home)
 
 
-def _home(by_use: Sequence[Party]) -> Party:
-    """Of parties in order of use."""
+def _home(by_use: Sequence[Party], together: timedelta) -> Party:
+    """Of parties in order of use; what came so long after the first came with it."""
     lived_in = [p for p in by_use if len(p.days) >= HOME_DAYS * len(by_use[0].days)]
     oldest = min((p.since for p in lived_in if p.since), default=None)
-    first = [p for p in lived_in if p.since in (None, oldest)]
+    first = [
+        p for p in lived_in if p.since is None or oldest is None or p.since <= oldest + together
+    ]
     tied = [p for p in first if any(map(_ties, p.usage))] or first
     if oldest is None:
         return tied[0]
     # A television of unknown age is as old as any.
-    return min(tied, key=lambda p: (p.set_since or date.min) if p.has_set else date.max)
+    sets = [(p.set_since or date.min) if p.has_set else date.max for p in tied]
+    last = min(sets) if min(sets) == date.max else min(sets) + together
+    return next(p for p, since in zip(tied, sets, strict=True) if since <= last)
 
 
 def _earliest(usage: Iterable[Mapping[str, Any]]) -> date | None:
@@ -162,10 +191,11 @@ def features(
     all_parties: int,
     as_of: date,
     changed: Sequence[Mapping[str, Any]] = (),
+    is_late: bool = False,
 ) -> dict[str, float]:
     """What is told of a party as numbers; see `scorecard.FEATURES` for what each says.
 
-    `changed` are the account's rows of `account_changes`.
+    `changed` are the account's rows of `account_changes`; `is_late` says that it was registered late.
     """
     plays, days = party.total("plays"), len(party.days)
     hours = party.total("played_ms") / MS_PER_HOUR
@@ -187,6 +217,7 @@ def features(
         "at_work": party.share_by("connection", "corporate"),
         "own_profile": own_profile,
         "own_profile_and_set": own_profile * float(party.has_set),
+        LATE: float(is_late),
         **ages(party.since, party.set_since, home.since, first, as_of),
         **log_ins(party.log_ins, plays),
         **changes(party.log_ins, changed),

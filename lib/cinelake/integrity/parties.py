@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from cinelake.integrity.household import features, parties
+from cinelake.integrity.household import features, parties, registered_late
 from cinelake.integrity.usage import KEY
 from cinelake.tables.integrity import ACCOUNT_PARTIES
 
@@ -35,13 +35,14 @@ def account_parties(
     usage: DataFrame,
     log_ins: DataFrame,
     changed: DataFrame,
+    signed_up: DataFrame,
     start: date,
     end: date,
     most_rows: int = MOST_ROWS,
 ) -> DataFrame:
     """Rows of `account_parties` of `[start, end)`; usage and log-ins are read from `WEEKS - 1` days before.
 
-    `log_ins` are rows of `log_in_risks`, `changed` of `account_changes`.
+    `log_ins` are rows of `log_in_risks`, `changed` of `account_changes`, `signed_up` of `sign_ups`.
     """
     active = usage.where((F.col("use_date") >= F.lit(start)) & (F.col("use_date") < F.lit(end)))
     who = active.select("account_id").distinct()
@@ -68,7 +69,9 @@ def account_parties(
         .groupBy("account_id")
         .agg(F.collect_list(F.struct(*CHANGED)).alias("changed"))
     )
-    gathered = used.join(came, on="account_id", how="left").join(after, on="account_id", how="left")
+    gathered = used
+    for told_of in (came, after, signed_up):
+        gathered = gathered.join(told_of, on="account_id", how="left")
     schema = to_arrow_schema(ACCOUNT_PARTIES.schema, timezone="UTC")
 
     def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -89,9 +92,10 @@ def _of_account(account: Mapping[str, Any], start: date, end: date) -> Iterator[
         near = [row for row in usage if since < row["use_date"] <= as_of]
         came = [row for row in log_ins if since < row["attempt_date"] <= as_of]
         known = [row for row in changed if since < row["changed_on"] <= as_of]
-        found = parties(near, came)
+        is_late = registered_late(near, account["signed_up"], as_of)
+        found = parties(near, came, is_late)
         for place, party in enumerate(found):
-            told = {} if place == 0 else features(party, found[0], len(found), as_of, known)
+            told = features(party, found[0], len(found), as_of, known, is_late) if place > 0 else {}
             yield {
                 "account_id": account["account_id"],
                 "as_of": as_of,

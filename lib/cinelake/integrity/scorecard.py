@@ -44,6 +44,10 @@ FEATURES: Mapping[str, tuple[str, str]] = {
         "it is known when its devices and the home's came",
         "nobody knows when its devices or the home's came",
     ),
+    "registered_late": (
+        "nobody knew the account's devices until lately",
+        "the account's devices were known as long as it was",
+    ),
     "log_device_age": (
         "uses devices that were there for long",
         "uses devices that are new to the account",

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from math import isfinite
 from typing import Any
 
-from cinelake.integrity.household import Party, features, parties
+from cinelake.integrity.household import Party, features, parties, registered_late
 
 DAY = date(2026, 3, 2)
 
@@ -125,6 +125,34 @@ def test_who_moves_out_with_devices_of_old_does_not_take_the_home_along() -> Non
     told = features(other, home, 2, DAY + timedelta(days=20))
     assert told["came_with_home"] == 1
     assert told["log_set_later_than_home"] > 4
+
+
+def test_an_account_is_registered_late_where_it_was_there_before_and_all_its_devices_came_lately() -> (
+    None
+):
+    came = [use("tv", "home", device_since=DAY)]
+    years_ago, today = DAY - timedelta(days=900), DAY + timedelta(days=20)
+    assert registered_late(came, years_ago, today)
+    # Of an account of which nobody knows when it began, devices come rather late than the account does.
+    assert registered_late(came, None, today)
+    assert not registered_late(came, DAY - timedelta(days=2), today)
+    old = use("phone", "home", device_since=years_ago)
+    assert not registered_late([*came, old], years_ago, today)
+    assert not registered_late([use("tv", "home")], years_ago, today)
+
+
+def test_where_devices_were_registered_late_the_home_is_the_party_used_most() -> None:
+    # The guest played a day before the family did, on the registry's first day.
+    family = [use("tv", "home", day, device_since=DAY + timedelta(days=1)) for day in range(1, 21)]
+    guest = [use("guest tv", "elsewhere", day, device_since=DAY) for day in range(0, 20, 3)]
+    assert names(parties([*family, *guest], [])) == [["guest tv"], ["tv"]]
+    home, other = parties([*family, *guest], [], is_late=True)
+    assert names([home, other]) == [["tv"], ["guest tv"]]
+    told = features(other, home, 2, DAY + timedelta(days=20), is_late=True)
+    assert told["registered_late"] == 1
+    # A month later it is a guest, whoever watches more.
+    later = [row | {"device_since": DAY + timedelta(days=30)} for row in family]
+    assert names(parties([*later, *guest], [], is_late=True))[0] == ["guest tv"]
 
 
 def test_a_telephone_behind_a_relay_is_no_home_where_another_party_has_a_line() -> None:

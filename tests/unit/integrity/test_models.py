@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.sql import SparkSession
 from sklearn.ensemble import IsolationForest
 
-from cinelake.integrity.experience import shipped_experience
-from cinelake.integrity.household import ages
+from cinelake.integrity.experience import Experience, shipped_experience, with_experience
+from cinelake.integrity.household import LATE, ages
 from cinelake.integrity.learning import lesson, log_loss, moved
 from cinelake.integrity.outliers import SEED, TREES, fitted, matrix_of, usual_length
 from cinelake.integrity.scorecard import FEATURES, INTERCEPT, shipped
@@ -50,7 +51,7 @@ def test_every_feature_that_is_weighed_has_words_for_it() -> None:
 
 
 def test_the_trees_know_a_friend_from_a_traveller() -> None:
-    trees = shipped_experience()
+    trees = shipped_experience("known")
     honest = dict(CARD.typical)
     friend = honest | {
         "has_set": 1, "set_share": 1, "own_profile": 1, "own_profile_and_set": 1, "on_fixed_lines": 1, "only_mobile": 0,
@@ -67,6 +68,41 @@ def test_the_trees_know_a_friend_from_a_traveller() -> None:
     sharing = trees.odds(rows)[:, list(trees.kinds).index("sharing")]
     # Of a device that came after the home's there is less doubt, and where nobody knows there still is little.
     assert sharing[0] < -1 < 0 < sharing[1] < sharing[2]
+
+
+def test_a_family_whose_devices_nobody_registered_before_is_no_gang_of_thieves() -> None:
+    """A telephone that is new by what the registry says, on which somebody travels: as honest parties typically are."""
+    new = {
+        "ages_known": 1, "log_device_age": 1.1, "device_of_month": 1, "log_known_before": 0, "came_with_home": 0,
+        "log_later_than_home": 2.4, "log_since_first": 1.1, "log_days": 0.7, "log_hours": 1, "log_span": 0,
+        "phones": 1, "set_share": 0, "has_set": 0, "only_mobile": 1, "elsewhere": 1, "own_profile_and_set": 0,
+    }  # fmt: skip
+    traveller = dict(CARD.typical) | new
+
+    def takeover(trees: Experience) -> float:
+        row = np.array([[traveller[name] for name in trees.names]])
+        return float(trees.odds(row)[0, list(trees.kinds).index("takeover")])
+
+    known, late = shipped_experience("known"), shipped_experience("late")
+    assert list(known.kinds) == list(late.kinds)
+    assert takeover(late) < -1
+    assert takeover(late) < takeover(known)
+
+
+def test_accounts_that_were_registered_late_have_trees_of_their_own(spark: SparkSession) -> None:
+    names = ("known", "late")
+    rows = [(name, [(LATE, float(name == "late"))]) for name in names]
+    parties = spark.createDataFrame(
+        rows, "account_id string, features array<struct<name string, value double>>"
+    )
+    both = {name: shipped_experience(name) for name in names}
+    told = with_experience(parties, both["known"], both["late"]).collect()
+    found = {row.account_id: {each.name: each.value for each in row.features} for row in told}
+    for name, trees in both.items():
+        (odds,) = trees.odds(np.zeros((1, len(trees.names)))).round(6)
+        seen = {f"seen_{kind}": value for kind, value in zip(trees.kinds, odds, strict=True)}
+        assert found[name] == {LATE: float(name == "late")} | seen
+    assert found["known"] != found["late"] | {LATE: 0.0}
 
 
 def judged(number: int, verdict: str, has_set: float) -> dict[str, Any]:
