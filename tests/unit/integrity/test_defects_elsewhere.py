@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import Row, SparkSession
 from unit.tables.rows import rows
 
 from cinelake.integrity.concurrency import by_day, excesses, peaks
+from cinelake.integrity.experience import shipped_experience
+from cinelake.integrity.household import log_ins, parties
 from cinelake.integrity.journeys import TravelRules, journeys, place_days
+from cinelake.integrity.scorecard import shipped
 from cinelake.integrity.streams import StreamRules, intervals, streams
+from cinelake.runtime.graph import discover
+from cinelake.runtime.job import Job
 from cinelake.tables.behaviour import ACCOUNTS, LOG_INS
+from cinelake.tables.contract import Kind
+from cinelake.tables.integrity import INTEGRITY_WEIGHTS, VERDICTS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
+PROJECT = Path(__file__).parents[3]
 DAY = date(2026, 3, 28)
 CELLS = {"Berlin": "831f1dfffffffff", "Bavaria": "831f8dfffffffff", "Texas": "8326cbfffffffff"}
 RULES = TravelRules()
@@ -165,6 +176,9 @@ def test_overlap_is_of_intervals_and_not_of_bins_or_starts(spark: SparkSession) 
         play("starts", "b", "Berlin", 20 + 0.5 / 60, 21),
         play("switch", "a", "Berlin", 20, 21),
         play("switch", "a", "Berlin", 20.999, 22),
+        # Left paused at half past eight; the second began at a quarter to ten.
+        play("paused", "a", "Berlin", 20, 22, seconds_paused=Decimal(5400)),
+        play("paused", "b", "Berlin", 21.75, 23),
     ]
     rules = StreamRules()
     pieces = by_day(
@@ -180,7 +194,59 @@ def test_overlap_is_of_intervals_and_not_of_bins_or_starts(spark: SparkSession) 
             "effective_from": since,
             "effective_date": since.date(),
         }
-        for who in ("edge", "starts", "switch")
+        for who in ("edge", "starts", "switch", "paused")
     ]
     over = excesses(pieces, peaks(pieces), rows(spark, ACCOUNTS, *plans)).collect()
     assert [(row["account_id"], row["excess_ms"]) for row in over] == [("edge", 60_000)]
+
+
+def test_a_family_in_one_home_is_no_noise() -> None:
+    """Elsewhere many devices of one home at once are alarms; here who meets on one line is one party."""
+    devices = ("tv", "console", "tablet", "phone", "laptop")
+    evening = [
+        {
+            "use_date": DAY,
+            "device_id": device,
+            "profile_id": f"profile {n}",
+            "network": "home",
+            "connection": "fibre",
+            "country": "DE",
+            "region": "Berlin",
+            "device_kind": device,
+            "device_since": DAY - timedelta(days=n),
+            "asn": 1,
+            "plays": 2,
+            "played_ms": 7_200_000,
+            "weekend_plays": 0,
+            "hours": 1 << 20,
+            "genres": [],
+        }
+        for n, device in enumerate(devices)
+    ]
+    (family,) = parties(evening, [])
+    assert family.devices == sorted(devices)
+
+
+def test_labels_are_the_verdicts_of_people_and_no_rule_writes_them() -> None:
+    """Elsewhere labels come from heuristics, and what is measured is how well a rule is learned by heart."""
+    jobs = [job for job in discover(PROJECT / "jobs") if isinstance(job, Job)]
+    assert VERDICTS.kind is Kind.EXTERNAL
+    assert not [job.name for job in jobs if VERDICTS in job.writes]
+    (learner,) = (job for job in jobs if INTEGRITY_WEIGHTS in job.writes)
+    assert [reading.source for reading in learner.reads] == [VERDICTS]
+
+
+def test_a_stranger_is_told_without_any_log_in() -> None:
+    """Elsewhere log-ins alone are judged; who stole a session, or was given a set that was logged in, has none."""
+    trees, honest = shipped_experience("known"), dict(shipped("party").typical)
+    stranger = honest | log_ins([], 1) | {
+        "has_set": 1, "set_share": 1, "own_profile": 1, "own_profile_and_set": 1, "on_fixed_lines": 1, "only_mobile": 0,
+        "log_days": 3, "log_hours": 3.5, "days_of_span": 0.7, "log_span": 3.5, "phones": 0, "log_since_last": 0,
+        "tastes_apart": 1.5, "taste_shift": 0, "came_with_home": 0, "log_later_than_home": 4.5,
+        "log_set_later_than_home": 4.5, "log_known_before": 3, "ages_known": 1,
+    }  # fmt: skip
+    both = honest | {"ages_known": 1}, stranger
+    odds = trees.odds(np.array([[each[name] for name in trees.names] for each in both]))
+    usual, found = odds[:, list(trees.kinds).index("sharing")]
+    assert usual < -1
+    assert found > 1
