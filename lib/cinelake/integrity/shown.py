@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cinelake.paragraphs import paragraph
+from cinelake.paragraphs import paragraph, so_many
 
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -18,7 +18,7 @@ def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
             paragraph(
                 row["case_id"],
                 f"  {row['kind']}, {row['severity']}, {row['probability']:.0%} likely, since {row['opened_on']}, "
-                f"{row['signal_days']} {'day' if row['signal_days'] == 1 else 'days'}",
+                f"{so_many(row['signal_days'], 'day')}",
                 f"{row['stake_ms'] / 3_600_000:.1f} hours at stake; suggested: "
                 + row["suggested_action"].replace("_", " "),
                 "; ".join(each["text"] for each in row["reasons"][:2]),
@@ -43,7 +43,7 @@ def as_file(
         ),
         Text(
             f"account {now['account_id']}, since {now['opened_on']}, last seen {now['last_signal_on']}, "
-            f"{now['signal_days']} days with a signal"
+            f"{so_many(now['signal_days'], 'day')} with a signal"
         ),
         Text(
             f"{now['probability']:.0%} likely, {now['stake_ms'] / 3_600_000:.1f} hours at stake; the policy suggests "

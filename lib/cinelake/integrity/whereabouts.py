@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.integrity.journeys import EARTH_KM, PLACE_DAYS_READ, mostly
+from cinelake.paragraphs import so_many
 from cinelake.report.page import INK, QUIET, WARM
 
 # Days of use that are shown, and the most places: nobody reads more.
@@ -142,12 +143,12 @@ def in_words(found: Sequence[Spot], linked: Sequence[Link]) -> list[str]:
     """The list for a terminal: a line a region, then one a pair of regions."""
     told = []
     for spot in found:
-        much = f"{spot.played_ms / HOUR_MS:.1f} h on {spot.days} days"
+        much = f"{spot.played_ms / HOUR_MS:.1f} h on {so_many(spot.days, 'day')}"
         away = "where that lies is not known" if spot.km is None else f"{spot.km:,.0f} km away"
         told.append(f"{spot.name}: {much}" + (f", {away}" if spot.km != 0 else ""))
     return told + [
         f"{link.one[1]}, {link.one[0]} and {link.other[1]}, {link.other[0]}: "
-        f"{link.times} times sooner than anybody could travel"
+        f"{'once' if link.times == 1 else f'{link.times} times'} sooner than anybody could travel"
         for link in linked
     ]
 

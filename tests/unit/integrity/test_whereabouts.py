@@ -81,10 +81,10 @@ def test_regions_are_told_by_use_with_their_distance_from_the_most_used() -> Non
     assert [spot.km for spot in found] == [0, pytest.approx(TO_TEXAS, rel=1e-6), None]
     assert in_words(found, links(JOURNEYS, DAY)) == [
         "Berlin, DE: 5.0 h on 2 days",
-        f"Texas, US: 3.0 h on 1 days, {found[1].km:,.0f} km away",
-        "unknown, unknown: 0.5 h on 1 days, where that lies is not known",
+        f"Texas, US: 3.0 h on 1 day, {found[1].km:,.0f} km away",
+        "unknown, unknown: 0.5 h on 1 day, where that lies is not known",
         "Berlin, DE and Texas, US: 2 times sooner than anybody could travel",
-        "Berlin, DE and Washington, D.C., US: 1 times sooner than anybody could travel",
+        "Berlin, DE and Washington, D.C., US: once sooner than anybody could travel",
     ]
 
 
