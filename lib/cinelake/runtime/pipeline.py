@@ -306,16 +306,16 @@ class Pipeline:
     def _run_job(
         self, job: AnyJob, request: Request, report: JobReport, progress: Progress
     ) -> None:
-        if isinstance(job, Ingest):
-            progress.started(report, "what is new")
-            inlet = self._inlets.of(job.source.name)
-            report.add(take_in(self.context, job, inlet, request.trigger))
-            return
-        if isinstance(job, Maintenance):
-            progress.started(report, "all tables")
-            report.add(maintain(self.context, job, self._everything()))
-            return
         try:
+            if isinstance(job, Ingest):
+                progress.started(report, "what is new")
+                inlet = self._inlets.of(job.source.name)
+                report.add(take_in(self.context, job, inlet, request.trigger))
+                return
+            if isinstance(job, Maintenance):
+                progress.started(report, "all tables")
+                report.add(maintain(self.context, job, self._everything()))
+                return
             for window in self._windows(job, request):
                 progress.started(report, str(window))
                 report.add(compute(self.context, job, window, partial(progress.stepped, report)))
