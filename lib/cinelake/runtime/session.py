@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 
 from cinelake.runtime.class_archive import class_archive
 from cinelake.runtime.jars import DELTA, KAFKA, S3, Lock
+from cinelake.runtime.java_names import remember_names
 from cinelake.runtime.machine import SessionError, first_line, log_settings, require_java, scratch
 from cinelake.runtime.preflight import (
     DELTA_CATALOG,
@@ -62,6 +63,7 @@ def spark_session(settings: Settings, app_name: str | None = None) -> SparkSessi
     _require_delta(running)
     # Windows are UTC days; a session in another zone would put rows into its neighbours.
     running.conf.set("spark.sql.session.timeZone", "UTC")
+    remember_names(running._jvm)
     return running
 
 
@@ -111,6 +113,11 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
         # Java written for a query is compiled twice, by Janino and by the JVM: never worth it for a few rows.
         conf["spark.sql.codegen.wholeStage"] = "false"
         conf["spark.sql.codegen.factoryMode"] = "NO_CODEGEN"
+        # Nor is it worth it to plan anew after each step what the sizes of its rows may change: of a day of all jobs,
+        # it makes half as many Spark jobs again, and a seventh of the time.
+        conf["spark.sql.adaptive.enabled"] = "false"
+        # Spark writes each plan out for its web page; at length, that takes a tenth of a query with many columns.
+        conf["spark.sql.ui.explainMode"] = "simple"
     if settings.spark.snapshot_partitions is not None:
         conf["spark.databricks.delta.snapshotPartitions"] = str(settings.spark.snapshot_partitions)
     return conf | settings.spark.conf
@@ -225,6 +232,7 @@ def create(conf: Mapping[str, str]) -> SparkSession:
         ) from error
     require_spark_version(spark.version)
     _require_delta(spark)
+    remember_names(spark._jvm)
     return spark
 
 

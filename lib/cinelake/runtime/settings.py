@@ -117,7 +117,7 @@ class SparkSettings(Section):
     )
     ui: bool = Field(False, description="Serve Spark's web pages while the session lives.")
     few_rows: bool = Field(
-        False, description="Compile as little Java as will do: thousands of rows, not millions."
+        False, description="Compile and plan as little as will do: thousands of rows, not millions."
     )
     conf: dict[str, str] = Field(
         default_factory=dict, description="Any other Spark setting, by its full name."
