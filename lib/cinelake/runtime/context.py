@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from threading import RLock
 from typing import Any
 
@@ -76,10 +76,10 @@ class Context:
 
 
 def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) -> Entry:
-    """An entry made now by this version of the code."""
-    now = datetime.now(UTC)
+    """An entry made now, as a run that took its `seconds` ends, by this version of the code."""
+    began = datetime.now(UTC) - timedelta(seconds=details.get("seconds", 0.0))
     details.setdefault("run_id", new_run_id())
-    details.setdefault("started_at", now)
+    details.setdefault("started_at", began)
     return Entry(job=job, kind=kind, status=status, code_version=__version__, **details)
 
 
