@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from cinelake.integrity.changes import changes
 from cinelake.integrity.experience import CERTAIN
 from cinelake.integrity.habits import tastes
-from cinelake.integrity.household import LATE, ages, log_ins
+from cinelake.integrity.household import AGELESS, LATE, log_ins
 
 # The ridge, by 5-fold trials: weaker ones fit single accounts.
 STRENGTH = 0.3
@@ -42,7 +41,6 @@ def told_in_part(rows: pd.DataFrame) -> pd.DataFrame:
     """The examples, and once more as services would tell them that do not know when devices came, or keep no log-ins,
     or neither, or do not know what titles are about; `weight` is what each counts.
     """
-    ageless = ages(None, None, None, date.max, date.max)
     unlogged = log_ins([], 1) | changes([], [])
     whole = _shares(rows)
 
@@ -54,7 +52,7 @@ def told_in_part(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(weight=whole * UNTOLD, features=told)
 
     untitled = tastes([], [])
-    blind = [without(told) for told in (ageless, unlogged, ageless | unlogged, untitled)]
+    blind = [without(told) for told in (AGELESS, unlogged, AGELESS | unlogged, untitled)]
     seeing = rows.assign(weight=whole * (1 - len(blind) * UNTOLD))
     return pd.concat([seeing, *blind], ignore_index=True)
 

@@ -30,7 +30,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cinelake.integrity.changes import changes
 from cinelake.integrity.habits import tastes, times_of_day
-from cinelake.integrity.household import ages, log_ins
+from cinelake.integrity.household import AGELESS, log_ins
 from cinelake.tables.integrity import ACCOUNT_PARTIES, INTEGRITY_SIGNALS
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "800"))
@@ -59,7 +59,7 @@ HONEST, FOLDS = "honest", 5
 GROUPS = {
     "profiles": ("own_profile", "own_profile_and_set"),
     "televisions": ("has_set", "set_share", "own_profile_and_set"),
-    "device age": tuple(ages(None, None, None, date.max, date.max)),
+    "device age": tuple(AGELESS),
     "log-ins": tuple(log_ins([], 1)),
     "hours in common": ("hours_in_common", "was_at_once", "log_common_days"),
     "tastes": tuple(tastes([], [])),

@@ -272,6 +272,10 @@ def ages(
     }
 
 
+# Where a service does not know when devices came.
+AGELESS = ages(None, None, None, date.max, date.max)
+
+
 def log_ins(rows: Sequence[Mapping[str, Any]], plays: int) -> dict[str, float]:
     """What is told of how a party came in, by its successful log-ins; where none is known it speaks for nothing."""
     new = sum(row["is_new_device"] for row in rows)

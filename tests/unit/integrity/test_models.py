@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from sklearn.ensemble import IsolationForest
 
 from cinelake.integrity.experience import Experience, shipped_experience, with_experience
-from cinelake.integrity.household import LATE, ages
+from cinelake.integrity.household import AGELESS, LATE
 from cinelake.integrity.learning import lesson, log_loss, moved
 from cinelake.integrity.outliers import SEED, TREES, fitted, matrix_of, usual_length
 from cinelake.integrity.scorecard import FEATURES, INTERCEPT, shipped
@@ -61,7 +61,7 @@ def test_the_trees_know_a_friend_from_a_traveller() -> None:
     later = ("came_with_home", "log_later_than_home", "log_set_later_than_home", "log_known_before")
     dated = friend | dict(zip(later, (0, 4.5, 4.5, 3), strict=True))
     known = {"ages_known": 1}
-    ageless = friend | ages(None, None, None, date.max, date.max)
+    ageless = friend | AGELESS
     rows = np.array(
         [[each[name] for name in trees.names] for each in (honest | known, ageless, dated | known)]
     )
