@@ -17,7 +17,7 @@ from cinelake.tables.integrity import (
 )
 
 # %% tags=["parameters"]
-LAKE = ".cinelake/simulated-20x14"
+LAKE = ".cinelake/simulated-120x14"
 
 # %%
 lake = open_lake(LAKE)

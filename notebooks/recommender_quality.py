@@ -15,7 +15,7 @@ from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import RECOMMENDATIONS, RECOMMENDER, RECOMMENDER_HEALTH
 
 # %% tags=["parameters"]
-LAKE = ".cinelake/simulated-20x14"
+LAKE = ".cinelake/simulated-120x14"
 
 # %%
 lake = open_lake(LAKE)

@@ -14,7 +14,7 @@ from cinelake.qoe.shown import around, latest
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
 
 # %% tags=["parameters"]
-LAKE = ".cinelake/simulated-20x14"
+LAKE = ".cinelake/simulated-120x14"
 
 # %%
 lake = open_lake(LAKE)

@@ -14,7 +14,7 @@ from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES
 from cinelake.tables.behaviour import TITLES
 
 # %% tags=["parameters"]
-LAKE = ".cinelake/simulated-20x14"
+LAKE = ".cinelake/simulated-120x14"
 
 # %%
 lake = open_lake(LAKE)

@@ -16,7 +16,7 @@ from cinelake.tables.tastes import GENRE_HOURS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 # %% tags=["parameters"]
-LAKE = ".cinelake/simulated-20x14"
+LAKE = ".cinelake/simulated-120x14"
 
 # %%
 lake = open_lake(LAKE)

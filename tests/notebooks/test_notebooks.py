@@ -116,6 +116,14 @@ def test_where_no_lake_is_a_notebook_says_how_to_make_one(tmp_path: Path) -> Non
         open_lake(str(tmp_path))
 
 
+def test_notebooks_and_readme_name_the_lake_of_make_run() -> None:
+    told = dict(re.findall(r"^(ACCOUNTS|DAYS) \?= (\d+)$", (ROOT / "Makefile").read_text(), re.M))
+    lake = f".cinelake/simulated-{told['ACCOUNTS']}x{told['DAYS']}"
+    for path in OF_A_LAKE:
+        assert f'LAKE = "{lake}"' in path.read_text("utf-8")
+    assert f"{lake}.service/landing" in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
     assert OF_A_LAKE

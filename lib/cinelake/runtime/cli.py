@@ -21,6 +21,7 @@ from rich.console import Console
 
 import cinelake
 from cinelake.runtime.areas import modules
+from cinelake.runtime.job import Job, Maintenance
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
@@ -220,15 +221,34 @@ def tables(name: Annotated[str | None, typer.Argument(help="One table, in full."
 
 
 @app.command()
-def config() -> None:
+def config(
+    section: Annotated[
+        str | None,
+        typer.Argument(
+            help="Only what is in this section, such as jobs.train_recommender, with its meaning."
+        ),
+    ] = None,
+) -> None:
     """Print every effective setting and where it came from."""
     from rich.table import Table
 
+    here = workspace()
+    windowed = [job for job in here.graph.jobs if isinstance(job, Job | Maintenance)]
+    params = {job.name: job.configured(here.settings.jobs) for job in windowed}
+    known = here.settings.origins(params)
+    origins = [o for o in known if section is None or f"{o.key}.".startswith(f"{section}.")]
+    if not origins:
+        sections = {o.key.rpartition(".")[0] for o in known}
+        _fail(
+            f"there is no setting {section!r}; {hint(section or '', sorted(sections), 'sections are')}"
+        )
     shown = Table(box=None, pad_edge=False)
-    for title in ("setting", "value", "from"):
+    for title in ("setting", "value", "from", *(["meaning"] if section else [])):
         shown.add_column(title, overflow="fold")
-    for origin in workspace().settings.origins():
-        shown.add_row(origin.key, origin.value, origin.source)
+    for origin in origins:
+        shown.add_row(
+            origin.key, origin.value, origin.source, *([origin.meaning] if section else [])
+        )
     console.print(shown)
 
 

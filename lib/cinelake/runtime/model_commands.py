@@ -13,7 +13,7 @@ from cinelake.runtime.workspace import Workspace
 from cinelake.spelling import hint
 from cinelake.tables.contract import Model
 
-MODEL = typer.Argument(help="The model, such as als.")
+MODEL = typer.Argument(help="The model, such as recommender.")
 WHY = typer.Option("--why", help="Written on the version, for those who ask later.")
 
 

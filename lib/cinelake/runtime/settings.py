@@ -214,11 +214,12 @@ class SecretSettings(Section):
 
 @dataclass(frozen=True)
 class Origin:
-    """One effective setting: its dotted key, its value as it may be shown, and where it came from."""
+    """One effective setting: its dotted key, its value as it may be shown, where it came from, and what it means."""
 
     key: str
     value: str
     source: str
+    meaning: str
 
 
 class Settings(BaseSettings):
@@ -320,11 +321,15 @@ class Settings(BaseSettings):
             return None
         return (local_path(self.lake.root) / "mlflow" / "artifacts").as_uri()
 
-    def origins(self) -> list[Origin]:
-        """Every effective setting with where it came from; secrets are masked."""
+    def origins(self, params: Mapping[str, BaseModel] | None = None) -> list[Origin]:
+        """Every effective setting with where it came from; secrets are masked.
+
+        `params` are the parameters of jobs by their names; of any other job only what somebody set is known.
+        """
+        jobs: Mapping[str, Any] = {**self.jobs, **(params or {})}
         return [
-            Origin(key, _shown(key, value), self._sources.get(key, "default"))
-            for key, value in _leaves(self)
+            Origin(key, _shown(key, value), self._sources.get(key, "default"), meaning)
+            for key, value, meaning in (*_leaves(self), *_leaves(jobs, "jobs"))
         ]
 
 
@@ -341,18 +346,21 @@ def local_path(location: str) -> Path:
     return Path(location.removeprefix("file:").removeprefix("//"))
 
 
-def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:
-    def walk(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, BaseModel):
-            for name in type(value).model_fields:
-                yield from walk(getattr(value, name), f"{prefix}.{name}".lstrip("."))
-        elif isinstance(value, dict):
-            for name in sorted(value):
-                yield from walk(value[name], f"{prefix}.{name}")
-        else:
-            yield prefix, value
-
-    return walk(settings, "")
+def _leaves(value: Any, key: str = "", meaning: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Key, value and meaning of all that is no section; what a table means, its values do."""
+    if isinstance(value, Settings):
+        # Jobs come with their parameters.
+        for name in type(value).model_fields:
+            if name != "jobs":
+                yield from _leaves(getattr(value, name), name)
+    elif isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            yield from _leaves(getattr(value, name), f"{key}.{name}", field.description or meaning)
+    elif isinstance(value, Mapping):
+        for name in sorted(value):
+            yield from _leaves(value[name], f"{key}.{name}", meaning)
+    else:
+        yield key, value, meaning
 
 
 def _shown(key: str, value: Any) -> str:

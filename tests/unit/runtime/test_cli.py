@@ -88,6 +88,21 @@ def test_the_configuration_shows_where_each_value_comes_from(command: Command) -
     assert "--set" in line
 
 
+def test_a_section_of_the_configuration_shows_what_it_means(command: Command) -> None:
+    header, *lines = command("config", "lake").output.splitlines()
+    assert header.split() == ["setting", "value", "from", "meaning"]
+    settings = [line for line in lines if not line.startswith(" ")]
+    assert settings
+    assert all(line.startswith("lake.") for line in settings)
+    assert any("Directory or" in line for line in lines)
+
+
+def test_a_section_that_is_mistyped_is_corrected(command: Command) -> None:
+    ended = command("config", "jobs.train_cluster")
+    assert ended.exit_code == 1
+    assert "did you mean 'jobs.train_clusters'?" in ended.output
+
+
 def test_a_folder_that_is_no_movielens_is_refused_by_name(command: Command, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from cinelake.runtime.config import find_conf_dir, load_settings
-from cinelake.runtime.settings import ConfigError, Settings
+from cinelake.runtime.settings import ConfigError, Origin, Settings
 
 ROOT = Path(__file__).parents[3]
 BASE = '[lake]\nroot = "lake"\n[spark]\nshuffle_partitions = 8\n'
@@ -219,6 +219,28 @@ def test_secrets_never_show(conf: Path) -> None:
     assert shown["secrets.mlflow_token"] == "********"
     assert shown["spark.conf.spark.ssl.keyPassword"] == "********"
     assert "hunter2" not in repr(shown) + repr(settings.secrets)
+
+
+def test_parameters_of_jobs_are_settings_too(conf: Path) -> None:
+    class Taste(BaseModel):
+        weights: dict[str, float] = Field({"genre": 1.0}, description="what a block counts")
+        prior: float = 2.0
+
+    class Params(BaseModel):
+        taste: Taste = Field(Taste(), description="what a profile is made of")
+
+    settings = load_settings(overrides=["jobs.group.taste.prior=3"], env={}, conf_dir=conf)
+    params = Params.model_validate(settings.jobs["group"])
+    shown = [o for o in settings.origins({"group": params}) if o.key.startswith("jobs.")]
+    assert shown == [
+        Origin("jobs.group.taste.weights.genre", "1.0", "default", "what a block counts"),
+        Origin(
+            "jobs.group.taste.prior",
+            "3.0",
+            "--set jobs.group.taste.prior",
+            "what a profile is made of",
+        ),
+    ]
 
 
 def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
