@@ -169,6 +169,8 @@ def run(
 
     if (start is None) != (end is None):
         raise typer.BadParameter("give both --start and --end, or neither")
+    # Wrong settings are no wrong arguments.
+    graph = workspace().graph
     with _wrong_arguments():
         window = Window(arguments.day(start), arguments.day(end)) if start and end else None
         request = Request(
@@ -180,7 +182,7 @@ def run(
             step=arguments.step(step) if step else None,
             trigger=arguments.trigger(trigger),
         )
-        chosen(workspace().graph, request)
+        chosen(graph, request)
     with workspace().writing():
         pipeline = workspace().pipeline()
         if notices.is_terminal:
@@ -229,7 +231,7 @@ def config(
         ),
     ] = None,
 ) -> None:
-    """Print every effective setting and where it came from."""
+    """Print every effective setting and where it came from; into a pipe, one a line with tabs between."""
     from rich.table import Table
 
     here = workspace()
@@ -242,13 +244,19 @@ def config(
         _fail(
             f"there is no setting {section!r}; {hint(section or '', sorted(sections), 'sections are')}"
         )
-    shown = Table(box=None, pad_edge=False)
-    for title in ("setting", "value", "from", *(["meaning"] if section else [])):
-        shown.add_column(title, overflow="fold")
-    for origin in origins:
-        shown.add_row(
-            origin.key, origin.value, origin.source, *([origin.meaning] if section else [])
-        )
+    rows = [(o.key, o.value, o.source, *([o.meaning] if section else [])) for o in origins]
+    if not console.is_terminal:
+        # Whole lines, to be searched and cut.
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    shown = Table(
+        "setting", "value", "from", *(["meaning"] if section else []), box=None, pad_edge=False
+    )
+    for column in shown.columns:
+        column.overflow = "fold"
+    for row in rows:
+        shown.add_row(*row)
     console.print(shown)
 
 
