@@ -102,6 +102,37 @@ def find_nothing(run: Run[JobParams]) -> None:
     run.write(AMOUNTS, sums.where("false"))
 
 
+def twice(run: Run[JobParams]) -> None:
+    """Offer each row twice, which no audit lets pass."""
+    sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+    run.write(AMOUNTS, sums.unionByName(sums))
+
+
+def test_a_failed_audit_leaves_the_quarantine_of_what_stands(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
+    assert service.run().succeeded
+    before = quarantined(service)
+    service.note(("2026-01-01", "milk", 1), ("2026-01-01", "silver", 5000))
+    service.jobs = (replace(sum_notes, function=twice),)
+    (report,) = service.run().reports
+    assert report.status == "failed"
+    assert [row.note for row in service.rows(AMOUNTS)] == ["tea"]
+    assert quarantined(service) == before
+    assert len(before) == 1
+
+
+def test_a_failed_run_has_one_id_in_ledger_checks_and_mlflow(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.jobs = (replace(sum_notes, function=twice),)
+    assert not service.run().succeeded
+    (entry,) = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").collect()
+    (check,) = service.lake.read(CHECK_RESULTS).where("NOT passed").collect()
+    assert check.run_id == entry.run_id
+    area = service.tracking.client.get_experiment_by_name(sum_notes.area).experiment_id
+    (tracked,) = service.tracking.client.search_runs([area], f"tags.run_id = '{entry.run_id}'")
+    assert tracked.info.status == "FAILED"
+
+
 def test_a_job_that_finds_no_rows_succeeds(service: Service) -> None:
     service.jobs = (replace(find_nothing, name="sum_notes"), total_days)
     service.note(("2026-01-01", "tea", 1))

@@ -21,7 +21,6 @@ from rich.console import Console
 
 import cinelake
 from cinelake.runtime.areas import modules
-from cinelake.runtime.job import Job, Maintenance
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
@@ -235,9 +234,7 @@ def config(
     from rich.table import Table
 
     here = workspace()
-    windowed = [job for job in here.graph.jobs if isinstance(job, Job | Maintenance)]
-    params = {job.name: job.configured(here.settings.jobs) for job in windowed}
-    known = here.settings.origins(params)
+    known = here.settings.origins(here.parameters())
     origins = [o for o in known if section is None or f"{o.key}.".startswith(f"{section}.")]
     if not origins:
         sections = {o.key.rpartition(".")[0] for o in known}

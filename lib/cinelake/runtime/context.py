@@ -55,7 +55,10 @@ class Context:
     def enter(self, entry: Entry, transaction: tuple[str, int] | None = None) -> None:
         """Write an entry into the ledger and take it into account."""
         with self.lock:
-            self.books.apply(self.ledger.record(entry, transaction))
+            placed = self.ledger.record(entry, transaction)
+            # A micro-batch that was entered before it was ended is in the books already.
+            if placed is not None:
+                self.books.apply(placed)
 
     def enter_if_possible(self, entry: Entry) -> None:
         """Enter that something failed; a lake that takes no entry, as on a full disk, is no reason to lose that."""

@@ -45,15 +45,15 @@ class Ledger:
         rows.sort(key=lambda row: (row["sequence"], row["started_at"], row["run_id"]))
         return [_entry(row) for row in rows]
 
-    def record(self, entry: Entry, transaction: tuple[str, int] | None = None) -> Entry:
-        """Append the entry; under a transaction seen before nothing happens. Returns it with its sequence."""
+    def record(self, entry: Entry, transaction: tuple[str, int] | None = None) -> Entry | None:
+        """Append the entry and return it with its sequence; None, and nothing, under a transaction seen before."""
         self._lake.create(JOB_RUNS)
         version = self._lake.version(JOB_RUNS)
         placed = _placed(entry, (version or 0) + 1)
         frame = self._lake.spark.createDataFrame([_row(placed)], JOB_RUNS.schema)
         note = Note(run=entry.run_id, job=entry.job, code=entry.code_version or "", action="record")
-        self._lake.append(JOB_RUNS, frame, note, transaction)
-        return placed
+        receipt = self._lake.append(JOB_RUNS, frame, note, transaction)
+        return placed if receipt.version is not None else None
 
     def tidy(self) -> None:
         """Compact the table at every sixtieth commit or so; each adds a file, and to count those is a Spark job."""

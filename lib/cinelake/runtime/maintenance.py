@@ -40,26 +40,32 @@ def maintain(context: Context, job: Maintenance, tables: Sequence[Table]) -> Out
     started = time.monotonic()
     run = LakeMaintenance(context, context.params(job), tables)
     status, error = "succeeded", None
+    versions: dict[str, int] = {}
     try:
-        job.function(run)
+        try:
+            job.function(run)
+        finally:
+            # What a failed one did is done.
+            versions = run.seen()
     # As in `runner.compute`: what fails here stops nothing but what is to go after it.
     except Exception as failure:  # noqa: BLE001
         status, error = "failed", failure
-    versions = run.seen()
     seconds = round(time.monotonic() - started, 3)
-    context.enter(
-        new_entry(
-            job.name,
-            "job",
-            status,
-            run_id=run.run_id,
-            output_versions=versions,
-            notes=tuple(run.notes),
-            warnings=tuple(run.warnings),
-            seconds=seconds,
-            error=said(error) if error else None,
-        )
+    entry = new_entry(
+        job.name,
+        "job",
+        status,
+        run_id=run.run_id,
+        output_versions=versions,
+        notes=tuple(run.notes),
+        warnings=tuple(run.warnings),
+        seconds=seconds,
+        error=said(error) if error else None,
     )
+    if error is None:
+        context.enter(entry)
+    else:
+        context.enter_if_possible(entry)
     return Outcome(
         job.name,
         status,

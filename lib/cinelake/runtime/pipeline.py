@@ -16,6 +16,9 @@ from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
 from cinelake.runtime.conservation import Balance, summed
 from cinelake.runtime.context import Context, said
 from cinelake.runtime.graph import Graph, GraphError, is_on_demand
@@ -326,7 +329,7 @@ class Pipeline:
             return
         # Which version of a model a window would use decides whether it is stale; and a disk may be full when a
         # run is entered that is away from MLflow.
-        except (TrackingError, OSError) as error:
+        except (TrackingError, OSError, Py4JError, PySparkException) as error:
             report.status, report.error = "failed", said(error)
             return
         if report.windows == 0:

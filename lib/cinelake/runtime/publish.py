@@ -155,6 +155,7 @@ class Publisher:
                     ).version
             else:
                 self._keep(verdict)
+            self._requarantine(table, ready, window)
         held = sum(digest.rows for digest in new.values())
         return Published(table, held, summary.rejected, version, new, summary.reasons)
 
@@ -168,6 +169,7 @@ class Publisher:
             if summary.days:
                 note = self._note("insert", window.start, window.end, summary.days)
                 version = self._lake.insert_missing(table, good.select(*table.names), note).version
+            self._requarantine(table, ready, window)
         # What stands in the table decides, not what was offered: a killed run may have added rows already.
         held = self._lake.read(table, start=window.start, end=window.end)
         stored = self._digests(table, held.select(_window(table), row_hash(table).alias(HASH)))
@@ -280,17 +282,28 @@ class Publisher:
         return {row[_window(table)]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
 
     def _gate(self, table: Table, ready: DataFrame, window: Window) -> tuple[_Summary, Audit]:
-        """Refuse strays, then quarantine and audit side by side: both only read, and each leaves a core idle."""
+        """Refuse strays, then quarantine and audit side by side: each leaves a core idle.
+
+        Where rows of the window are in quarantine already, they stay there for as long as what they were turned away
+        from may stand: see `_requarantine`.
+        """
         summary = self._summary(table, ready)
         self._refuse_strays(table, window, summary.days)
-        replace = self._books.has_quarantined(self._job, table.name, window.days)
         with ThreadPoolExecutor(max_workers=1) as pool:
             # What another thread asks of Spark on behalf of this run counts as the run's.
             audit_aside = inheritable_thread_target(self._lake.spark)(self._audit)
             verdict = pool.submit(audit_aside, table, accepted(ready), summary)
-            if replace or summary.rejected:
-                self._quarantine(table, ready, window, replace=replace)
+            if summary.rejected and not self._has_quarantined(table, window):
+                self._quarantine(table, ready, window, replace=False)
             return summary, verdict.result()
+
+    def _requarantine(self, table: Table, ready: DataFrame, window: Window) -> None:
+        """Once rows are published, put those that were turned away in the place of the window's before."""
+        if self._has_quarantined(table, window):
+            self._quarantine(table, ready, window, replace=True)
+
+    def _has_quarantined(self, table: Table, window: Window) -> bool:
+        return self._books.has_quarantined(self._job, table.name, window.days)
 
     def _refuse_strays(self, table: Table, window: Window, days: dict[date, Digest]) -> None:
         strays = sorted(day for day in days if day not in window)

@@ -84,32 +84,36 @@ def compute(
     `listener` hears how far a long run is, where its job says so.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        started = time.monotonic()
+        started, run_id = time.monotonic(), new_run_id()
         try:
-            return _compute(context, job, window, started, listener)
+            return _compute(context, job, window, run_id, started, listener)
         except InputsMoved as moved:
             context.reread()
             # What we published over the rival's rows is in no entry: its days count as unknown now.
             notice_others(context, [w for w in job.writes if isinstance(w, Table)])
             if attempt == ATTEMPTS:
-                return _ended(context, job, window, started, "failed", moved)
+                return _ended(context, job, window, run_id, started, "failed", moved)
         except Yielded:
             context.reread()
-            return _ended(context, job, window, started, "yielded")
+            return _ended(context, job, window, run_id, started, "yielded")
         # The one place where any failure of a job is caught: it stops what depends on it and nothing else.
         except Exception as error:  # noqa: BLE001
-            return _ended(context, job, window, started, "failed", error)
+            return _ended(context, job, window, run_id, started, "failed", error)
     raise AssertionError("unreachable: the last attempt returns")
 
 
 def _compute(
-    context: Context, job: Job, window: Window, started: float, listener: Listener | None
+    context: Context,
+    job: Job,
+    window: Window,
+    run_id: str,
+    started: float,
+    listener: Listener | None,
 ) -> Outcome:
     params = context.params(job)
     tables = [reading.source for reading in job.reads if isinstance(reading.source, Table)]
     versions = {t.name: context.lake.version(t, context.books.versions.get(t.name)) for t in tables}
     pinned = {name: version for name, version in versions.items() if version is not None}
-    run_id = new_run_id()
     tracker = context.tracking.start(
         job.area,
         job.name,
@@ -249,6 +253,7 @@ def _ended(
     context: Context,
     job: Job,
     window: Window,
+    run_id: str,
     started: float,
     status: str,
     error: BaseException | None = None,
@@ -256,7 +261,14 @@ def _ended(
     seconds = round(time.monotonic() - started, 3)
     text = said(error) if error else None
     entry = new_entry(
-        job.name, "job", status, start=window.start, end=window.end, seconds=seconds, error=text
+        job.name,
+        "job",
+        status,
+        run_id=run_id,
+        start=window.start,
+        end=window.end,
+        seconds=seconds,
+        error=text,
     )
     if status == "failed":
         context.enter_if_possible(entry)

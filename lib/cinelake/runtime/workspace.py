@@ -17,6 +17,7 @@ from cinelake.runtime.commits import Note
 from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.job import Job, JobError, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -32,6 +33,7 @@ from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
 from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
+from cinelake.spelling import hint
 from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 
@@ -105,6 +107,17 @@ class Workspace:
         conf = self.settings.conf_dir
         return (conf.parent if conf else Path.cwd()) / "jobs"
 
+    def parameters(self) -> dict[str, JobParams]:
+        """The parameters of every job that has some.
+
+        Raises JobError for a setting that its job does not have, and for those of a job that is not there.
+        """
+        taking = {j.name: j for j in self.graph.jobs if isinstance(j, Job | Maintenance)}
+        for name in self.settings.jobs:
+            if name not in taking:
+                raise JobError(f"[jobs.{name}]: there is no such job; {hint(name, taking)}")
+        return {name: job.configured(self.settings.jobs) for name, job in taking.items()}
+
     def context(self) -> Context:
         """The lake with its ledger as it stands now."""
         configured = self.settings.jobs
@@ -120,6 +133,8 @@ class Workspace:
 
     def pipeline(self, graph: Graph | None = None) -> Pipeline:
         """The pipeline of `graph`, or of all jobs."""
+        # Now, rather than at a job's turn, which may be hours from here.
+        self.parameters()
         inlets = Inlets(self.lake, self.settings.ingest, self.settings.secrets.kafka_password)
         at_once = self.settings.pipeline.concurrent_jobs
         return Pipeline(graph or self.graph, self.context(), inlets, at_once)
