@@ -10,6 +10,9 @@ from conftest import Silent
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from cinelake.runtime.books import DayEntry
+from cinelake.runtime.context import new_entry
+from cinelake.runtime.digest import Digest
 from cinelake.runtime.job import Cadence, JobError, JobParams, Run, job, previous
 from cinelake.runtime.pipeline import JobReport, Request
 from cinelake.runtime.upkeep import expire, rebuild
@@ -32,6 +35,17 @@ def test_a_first_run_computes_every_day_in_one_call_a_job(service: Service) -> N
         Row(day=date(2026, 1, 2), total=1),
         Row(day=date(2026, 1, 3), total=5),
     ]
+
+
+def test_a_batch_that_was_entered_before_a_kill_counts_once(service: Service) -> None:
+    day, batch = date(2026, 1, 1), ("a stream's ledger", 7)
+    days = (DayEntry(day, "", {NOTES.name: Digest(3, 1, 1)}),)
+    for _ in range(2):
+        # Spark offers again what was not ended.
+        context = service.context()
+        context.enter(new_entry("ingest_notes", "ingest", days=days), batch)
+        assert context.books.rows(NOTES.name, day, day + timedelta(days=1)) == 3
+    assert service.context().books.rows(NOTES.name, day, day + timedelta(days=1)) == 3
 
 
 @pytest.mark.thorough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cinelake.runtime import cli
+from cinelake.runtime.config import load_settings
+from cinelake.runtime.job import JobError
+from cinelake.runtime.workspace import Workspace
 
 Command = Callable[..., Result]
 
@@ -93,6 +97,18 @@ def test_a_section_of_the_configuration_shows_what_it_means(command: Command) ->
     assert all(key.startswith("lake.") for key, *_ in told)
     meanings = {key: meaning for key, _, _, meaning in told}
     assert meanings["lake.root"] == "Directory or object-store prefix that holds the whole lake."
+
+
+@pytest.mark.parametrize(
+    ("setting", "mend"),
+    [
+        ("jobs.recomend_titles.top=5", "did you mean 'recommend_titles'?"),
+        ("jobs.recommend_titles.tops=5", "has no setting 'tops'"),
+    ],
+)
+def test_settings_of_jobs_that_nobody_reads_are_refused(setting: str, mend: str) -> None:
+    with pytest.raises(JobError, match=re.escape(mend)):
+        Workspace(load_settings(overrides=[setting], env={})).parameters()
 
 
 def test_a_section_that_is_mistyped_is_corrected(command: Command) -> None:
