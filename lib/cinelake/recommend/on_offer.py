@@ -38,7 +38,9 @@ def offered(interactions: DataFrame, markets: Sequence[str], titles: Matrix) -> 
     The share of a market's meetings that came after its first one with a title; since that one is late by about one
     meeting, one more than that. Where there was none, how probable it is that the title was there all the same.
     """
-    known = interactions.where("met_on IS NOT NULL")
+    # Others may have met something, too, as where nobody has liked anything yet.
+    is_asked = F.col("market").isin(list(markets))
+    known = interactions.where(F.col("met_on").isNotNull() & is_asked)
     by_day = known.groupBy("market", "met_on").agg(F.count(F.lit(1)).alias("meetings"))
     later = Window.partitionBy("market").orderBy(F.desc("met_on"))
     since = by_day.select(

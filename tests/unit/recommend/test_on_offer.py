@@ -35,6 +35,15 @@ def test_a_title_is_there_from_the_first_meeting_on(spark: SparkSession) -> None
     assert found[1] == pytest.approx([1.0, absent / (absent + 0.2)])
 
 
+def test_a_market_that_is_not_asked_for_tells_nothing_of_the_others(spark: SparkSession) -> None:
+    rows = [("DE", 7, FIRST), ("DE", 3, FIRST)]
+    asked = ["DE"], np.array([7, 3])
+    found = offered(spark.createDataFrame(rows, SCHEMA), *asked)
+    # In Norway one profile began a film, and liked nothing yet.
+    beside = offered(spark.createDataFrame([*rows, ("NO", 7, FIRST)], SCHEMA), *asked)
+    assert beside.tolist() == found.tolist()
+
+
 def test_the_more_would_have_met_a_title_the_less_likely_it_was_there() -> None:
     totals = np.array([1000.0, 3.0, 30.0, 3000.0])
     since = np.array([[1.0], [0.0], [0.0], [0.0]])
