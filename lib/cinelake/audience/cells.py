@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from cinelake.behaviour.history import latest
 from cinelake.behaviour.rollups import FADED, fade
 from cinelake.behaviour.tastes import daypart
+from cinelake.behaviour.titles import words
 from cinelake.tables.behaviour import ACCOUNTS, PROFILES, TITLES
 from cinelake.tables.features import PROFILE_DAYS, TITLE_SIGNALS, WATCH_HOURS
 
@@ -121,11 +122,8 @@ def terms_of_titles(titles: DataFrame) -> DataFrame:
 
 
 def _terms(aspect: str, values: Column) -> Column:
-    known = F.filter(
-        F.coalesce(values, F.array().cast("array<string>")), lambda value: F.trim(value) != ""
-    )
     return F.transform(
-        F.array_distinct(known),
+        words(values),
         lambda value: F.struct(F.lit(aspect).alias("aspect"), value.alias("term")),
     )
 

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from cinelake.behaviour.features import UNKNOWN, has_started, known, sum_of_seconds
 from cinelake.behaviour.history import EFFECTIVE_FROM, as_of
 from cinelake.behaviour.surroundings import end_of
+from cinelake.behaviour.titles import words
 
 # Facets of which a title has several, by the column of the catalogue.
 _SEVERAL = {"genre": "genres", "mood": "moods", "theme": "themes"}
@@ -30,8 +31,8 @@ def taste_days(sessions: DataFrame, titles: DataFrame) -> DataFrame:
         F.count_if("is_finished").alias("finished"),
     )
     described = _described(by_title, titles, *_SEVERAL.values(), "language")
-    facets = [_facet(facet, _values(many)) for facet, many in _SEVERAL.items()]
-    facets.append(_facet("language", _values_of(F.array("language"))))
+    facets = [_facet(facet, words(F.col(many))) for facet, many in _SEVERAL.items()]
+    facets.append(_facet("language", words(F.array("language"))))
     told = described.select(
         "profile_id",
         "play_date",
@@ -54,7 +55,7 @@ def genre_hours(sessions: DataFrame, titles: DataFrame) -> DataFrame:
     by_title = plays.groupBy(*key, "title_id").agg(
         F.count("*").alias("starts"), sum_of_seconds("seconds_watched")
     )
-    genres = _values("genres")
+    genres = words(F.col("genres"))
     named = F.when(F.size(genres) > 0, genres).otherwise(F.array(F.lit(UNKNOWN)))
     by_genre = _described(by_title, titles, "genres").select("*", F.explode(named).alias("genre"))
     return by_genre.groupBy(*key, "genre").agg(
@@ -99,15 +100,6 @@ def _described(sums: DataFrame, titles: DataFrame, *attributes: str) -> DataFram
     placed = sums.select("*", end_of("play_date").alias("_at"))
     changes = titles.select("title_id", EFFECTIVE_FROM, *attributes)
     return as_of(placed, changes, on=("title_id",), at="_at")
-
-
-def _values(many: str) -> Column:
-    return _values_of(F.coalesce(many, F.array().cast("array<string>")))
-
-
-def _values_of(values: Column) -> Column:
-    """Each value once, without nulls and blanks."""
-    return F.array_distinct(F.filter(values, lambda value: F.trim(value) != ""))
 
 
 def _facet(facet: str, values: Column) -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.accounting import AccountFor, Accounts, nobody_asks
@@ -46,5 +46,14 @@ def title_genres(titles: DataFrame) -> DataFrame:
         "title_id",
         "effective_from",
         "effective_date",
-        F.explode(F.array_distinct("genres")).alias("genre"),
-    ).where(F.trim("genre") != "")
+        F.explode(words(F.col("genres"))).alias("genre"),
+    )
+
+
+def words(values: Column) -> Column:
+    """Each of the words that a catalogue says of a title once, without nulls and blanks; none where it says nothing.
+
+    Titles keep what was told as it was told, so who counts genres, moods or themes reads them through this.
+    """
+    told = F.coalesce(values.cast("array<string>"), F.array().cast("array<string>"))
+    return F.array_distinct(F.filter(told, lambda word: F.trim(word) != ""))

@@ -11,6 +11,8 @@ from collections.abc import Collection
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.titles import words
+
 # Facets with several values, by the column of the catalogue; and those with one.
 SEVERAL = {
     "genre": "genres",
@@ -31,14 +33,14 @@ _NO_LETTERS, _SHORTEST = r"[^\p{L}]+", 4
 def terms(titles: DataFrame, facets: Collection[str]) -> DataFrame:
     """`title_id, term` of these facets, each pair once, of titles with the columns `SAID`."""
     found = [
-        _named(facet, _values(F.col(many))) for facet, many in SEVERAL.items() if facet in facets
+        _named(facet, words(F.col(many))) for facet, many in SEVERAL.items() if facet in facets
     ]
     found += [
-        _named(facet, _values(F.array(F.col(one)))) for facet, one in ONE.items() if facet in facets
+        _named(facet, words(F.array(F.col(one)))) for facet, one in ONE.items() if facet in facets
     ]
     if SYNOPSIS in facets:
-        words = F.split(F.lower(F.coalesce(SYNOPSIS, F.lit(""))), _NO_LETTERS)
-        found.append(_named(SYNOPSIS, F.filter(words, lambda word: F.length(word) >= _SHORTEST)))
+        of_text = F.split(F.lower(F.coalesce(SYNOPSIS, F.lit(""))), _NO_LETTERS)
+        found.append(_named(SYNOPSIS, F.filter(of_text, lambda word: F.length(word) >= _SHORTEST)))
     told = F.array_distinct(F.concat(F.array().cast("array<string>"), *found))
     return whole(titles).select("title_id", F.explode(told).alias("term"))
 
@@ -51,12 +53,6 @@ def whole(titles: DataFrame) -> DataFrame:
 def facet(term: Column) -> Column:
     """The facet that a term begins with."""
     return F.substring_index(term, " ", 1)
-
-
-def _values(values: Column) -> Column:
-    words = values.cast("array<string>")
-    given = F.filter(words, lambda value: value.isNotNull() & (F.trim(value) != ""))
-    return F.coalesce(given, F.array().cast("array<string>"))
 
 
 def _named(facet: str, values: Column) -> Column:

@@ -25,6 +25,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
+from cinelake.behaviour.titles import words
 from cinelake.recommend.draws import mixed
 from cinelake.recommend.measures import MEASURES, Judged, Traits, measured
 from cinelake.recommend.scoring import cells
@@ -52,13 +53,14 @@ def named(measure: str, k: int) -> str:
 
 def traits(titles: DataFrame, profiles: int) -> Traits:
     """Bring `title_idx, likes, genres array<string>` of all titles to the driver, from where they are broadcast."""
-    rows = titles.select("title_idx", "likes", "genres").toArrow().sort_by("title_idx")
+    told = titles.select("title_idx", "likes", words(F.col("genres")).alias("genres"))
+    rows = told.toArrow().sort_by("title_idx")
     lists = rows.column("genres").to_pylist()
-    known = sorted({genre for genres in lists for genre in genres or ()})
+    known = sorted({genre for genres in lists for genre in genres})
     place = {genre: at for at, genre in enumerate(known)}
     shares = np.zeros((len(lists), len(known)))
     for row, genres in enumerate(lists):
-        for genre in genres or ():
+        for genre in genres:
             shares[row, place[genre]] = 1 / len(genres)
     numbers, likes = (rows.column(name).to_numpy() for name in ("title_idx", "likes"))
     return Traits(numbers, likes.astype(np.float64), shares, profiles)

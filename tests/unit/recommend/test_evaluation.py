@@ -62,6 +62,14 @@ def test_titles_are_known_by_their_numbers(spark: SparkSession) -> None:
     np.testing.assert_array_equal(found.genres, [[0.5, 0.5], [0, 1]])
 
 
+def test_a_titles_genres_weigh_the_same_however_they_are_told(spark: SparkSession) -> None:
+    titles = spark.createDataFrame(
+        [(1, 0, ["Horror", "Sci-Fi", "Horror", " ", None]), (2, 0, [None]), (3, 0, None)],
+        "title_idx int, likes bigint, genres array<string>",
+    )
+    assert traits(titles, 4).genres.tolist() == [[0.5, 0.5], [0.0, 0.0], [0.0, 0.0]]
+
+
 def _judged(spark: SparkSession, values: dict[str, list[float]]) -> DataFrame:
     return spark.createDataFrame(
         [(m, 1, str(n), value) for m, row in values.items() for n, value in enumerate(row)], JUDGED

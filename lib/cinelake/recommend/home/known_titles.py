@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.titles import words
 from cinelake.recommend.popular_here import CircledScoring
 from cinelake.recommend.rows.kind import Titles
 from cinelake.recommend.scoring import Matrix
@@ -29,9 +30,8 @@ def known_titles(
 ) -> Titles:
     """Of the titles of these ids, in their order, as `popular` scores them; `trends` as of `trends_of`."""
     of_ids = pa.array(ids, pa.string())
-    said = _in_order(
-        service.said.select("title_id", "genres", "moods", "themes", "pace", "release_date"), of_ids
-    )
+    several = (words(F.col(name)).alias(name) for name in ("genres", "moods", "themes"))
+    said = _in_order(service.said.select("title_id", *several, "pace", "release_date"), of_ids)
     until = np.datetime64(service.until)
     released = np.array(said["release_date"], "datetime64[D]")
     age = np.where(np.isnat(released), np.nan, (until - released).astype(float))
@@ -110,4 +110,4 @@ def _in_order(told: DataFrame, of_ids: pa.Array) -> dict[str, list[Any]]:
 
 
 def _several(values: list[Any]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(dict.fromkeys(each)) if isinstance(each, list) else () for each in values)
+    return tuple(tuple(each or ()) for each in values)

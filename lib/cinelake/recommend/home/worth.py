@@ -23,6 +23,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from scipy.sparse import csr_array
 
+from cinelake.behaviour.titles import words
 from cinelake.recommend.home.context import Circumstances
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.rows.kind import Titles
@@ -53,8 +54,7 @@ EVENING = ("evening", "night")
 def title_terms(said: dict[str, Column] | None = None) -> Column:
     """`terms array<string>` of a title, from columns `genres, moods, kind, runtime_s, maturity` of the catalogue."""
     column = said or {n: F.col(n) for n in ("genres", "moods", "kind", "runtime_s", "maturity")}
-    nothing = F.array().cast("array<string>")
-    genres = F.sort_array(F.array_distinct(F.coalesce(column["genres"], nothing)))
+    genres = F.sort_array(words(column["genres"]))
     pairs = F.flatten(
         F.transform(
             genres,
@@ -67,9 +67,7 @@ def title_terms(said: dict[str, Column] | None = None) -> Column:
     return F.concat(
         F.transform(genres, lambda genre: F.concat(F.lit("genre "), genre)),
         pairs,
-        F.transform(
-            F.coalesce(column["moods"], nothing), lambda mood: F.concat(F.lit("mood "), mood)
-        ),
+        F.transform(words(column["moods"]), lambda mood: F.concat(F.lit("mood "), mood)),
         F.array_compact(
             F.array(
                 F.concat(F.lit("kind "), column["kind"]),

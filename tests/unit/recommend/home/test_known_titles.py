@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
+from scipy.sparse import csr_array
 from unit.tables.rows import rows
 
-from cinelake.recommend.home.known_titles import FLOOR, trends_of
+from cinelake.recommend.eligibility import InForce
+from cinelake.recommend.home.known_titles import FLOOR, known_titles, trends_of
+from cinelake.recommend.popular_here import CircledScoring
+from cinelake.recommend.service import Service
 from cinelake.tables.tastes import TITLE_AUDIENCES
 
 UNTIL = date(2026, 3, 2)
@@ -52,6 +57,24 @@ def test_trends_compare_the_last_two_days_with_those_weekdays_before(spark: Spar
             ("US", "up"): math.log((1 + FLOOR) / FLOOR),
         }
     )
+
+
+def test_each_word_of_a_title_counts_once_and_a_blank_is_none(spark: SparkSession) -> None:
+    told = [
+        ("heat", ["Horror", "Sci-Fi", "Horror", " ", None], ["tense", None], [" "]),
+        ("alien", None, None, None),
+    ]
+    texts = "title_id string, genres array<string>, moods array<string>, themes array<string>"
+    said = spark.createDataFrame(
+        [(*row, None, None) for row in told], f"{texts}, pace string, release_date date"
+    )
+    service = Service(UNTIL, None, said, InForce(market=False, age=False), (), said, said, 1.0)
+    popular = CircledScoring([], csr_array((0, 2)), np.zeros(0), np.array([0.5, 0.5]), 1.0)
+    trends = spark.createDataFrame([], "market string, title_id string, trend double")
+    found = known_titles(["alien", "heat"], service, popular, trends)
+    assert found.genres == ((), ("Horror", "Sci-Fi"))
+    assert found.moods == ((), ("tense",))
+    assert found.themes == ((), ())
 
 
 def test_of_a_service_in_its_first_week_nothing_is_known(spark: SparkSession) -> None:

@@ -28,7 +28,13 @@ HALLOWEEN = date(2026, 10, 30)  # a Friday
 def test_the_terms_of_a_title(spark: SparkSession) -> None:
     titles = spark.createDataFrame(
         [
-            (["Romance", "Comedy", "Comedy"], ["witty"], "series", 1500.0, 6),
+            (
+                ["Romance", "Comedy", " ", None, "Comedy"],
+                ["witty", "", "witty"],
+                "series",
+                1500.0,
+                6,
+            ),
             ([], None, "film", 7000.0, 16),
             (None, [], None, None, None),
         ],
