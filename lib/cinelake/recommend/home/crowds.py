@@ -63,6 +63,9 @@ class Crowds:
         batch, audiences = batch.take(pa.array(order)), audiences[order]
         for begin, end in runs(audiences):
             is_open = added[audiences[begin]] & ~self._blocked
+            # Whom nothing may be shown has no page, and maybe no market that is told of.
+            if not is_open.any():
+                continue
             for start in range(begin, end, ROWS):
                 yield self._crowd(batch.slice(start, min(ROWS, end - start)), is_open)
 
@@ -76,7 +79,7 @@ class Crowds:
     def _crowd(self, batch: pa.RecordBatch, is_open: Matrix) -> Crowd:
         plan = self.plan
         told = batch.column("market")[0].as_py() if "market" in batch.schema.names else ""
-        # Who is in no market that is told of is shown nothing; any will do.
+        # Where no market is told of, all profiles are in the same.
         market = told if told in plan.worth else next(iter(plan.worth))
         odds = np.repeat(plan.worth[market].astype(np.float32)[None, :], batch.num_rows, axis=0)
         if plan.tastes is not None:

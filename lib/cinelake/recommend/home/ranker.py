@@ -215,7 +215,8 @@ def _scored(batch: pa.RecordBatch, given: Basis) -> pa.RecordBatch:
         profiles, found = given.tastes.of(batch)
         taste[np.ix_(profiles, given.tastes.positions)] = found
     markets = batch.column("market").to_pylist()
-    fallback = next(iter(given.features.values()))
+    # Without any market nothing is on offer, and the numbers are of no row that stays.
+    fallback = next(iter(given.features.values()), np.zeros((len(given.ids), len(OF_TITLES))))
     numbers = np.zeros((len(row), len(OF_TITLES)))
     is_there = np.ones(len(row), bool)
     for market in set(markets):

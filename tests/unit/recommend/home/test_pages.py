@@ -296,6 +296,11 @@ def test_a_profile_in_no_market_that_is_told_of_is_shown_nothing() -> None:
     assert {name for name, _ in found} == {"r"}
 
 
+def test_where_nothing_is_on_offer_anywhere_nothing_is_shown() -> None:
+    nowhere = Offer(plan().ids, {}, np.zeros((0, TITLES), bool), None)
+    assert made(plan(offer=nowhere, worth={}, at={}), profile("p"), profile("q", market=None)) == {}
+
+
 def test_pages_are_the_same_whoever_comes_along() -> None:
     given, people = plan(grid=Grid(rows=6, titles=5, exploration=0.1)), anybody(11)
     together = made(given, *people)

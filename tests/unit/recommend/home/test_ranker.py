@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from cinelake.recommend.home.ranker import (
     in_view,
     judged,
     learned,
+    scored,
     with_strangers,
 )
 from cinelake.recommend.home.taste import Tastes
@@ -112,6 +114,15 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
         dict(zip(NUMBERS, [0, 10, 11, 12, 13, 14, 0], strict=True))
     )
     assert told["q"]["weight"] == 1.0
+
+
+def test_of_titles_that_are_on_offer_nowhere_there_are_no_numbers(spark: SparkSession) -> None:
+    given = basis()
+    nowhere = replace(given, features={}, titles=replace(given.titles, on_offer={}))
+    profiles = spark.createDataFrame(
+        [("p", "US", [2.0])], "profile_id string, market string, factors array<float>"
+    )
+    assert scored(rows(spark, SHOWN_TILES, tile(0, "heat")), profiles, nowhere).isEmpty()
 
 
 def test_strangers_are_drawn_from_all_titles_that_were_not_on_the_page(spark: SparkSession) -> None:
