@@ -39,7 +39,9 @@ COLUMNS = (
 
 
 def gathered(kinds: Sequence[RowKind], known: Known, numbers: DataFrame) -> DataFrame:
-    """`profile_id, own`: the own rows of each profile, from all kinds that have any; titles by their numbers."""
+    """`profile_id, own`: the own rows of each profile, from all kinds that have any; titles by their numbers.
+    No rows where all kinds are shelves.
+    """
     frames = []
     for kind in kinds:
         frame = kind.own(known)
@@ -52,6 +54,8 @@ def gathered(kinds: Sequence[RowKind], known: Known, numbers: DataFrame) -> Data
         frames.append(
             frame.select("profile_id", "title_id", "added", *told, F.lit(kind.kind).alias("kind"))
         )
+    if not frames:
+        return numbers.sparkSession.createDataFrame([], f"profile_id string, own {OWN}")
     row = ("profile_id", "kind", "key", "anchor", "device_class", "daypart")
     title = F.struct("title_idx", "added", "odds", "episode_id", "position_s")
     place = F.row_number().over(

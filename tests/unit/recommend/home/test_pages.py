@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 from scipy.sparse import csr_array
+from unit.tables.rows import same
 
 from cinelake.recommend.eligibility import Offer
 from cinelake.recommend.home.attention import USUAL_ATTENTION
 from cinelake.recommend.home.compose import Grid
 from cinelake.recommend.home.context import Circumstances
 from cinelake.recommend.home.making import Maker
+from cinelake.recommend.home.pages import OWN as OWN_ROWS
+from cinelake.recommend.home.pages import gathered
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.taste import Tastes
-from cinelake.recommend.rows.kind import ANCHOR, RowKind, Shelf
+from cinelake.recommend.rows.kind import ANCHOR, Known, RowKind, Shelf
 from cinelake.recommend.scoring import Factored
 
 TITLES, RANK = 60, 4
@@ -309,6 +313,12 @@ def test_pages_are_the_same_whoever_comes_along() -> None:
         alone |= made(given, one)
     assert alone == together
     assert made(given, *people[::-1]) == together
+
+
+def test_where_all_kinds_of_row_are_shelves_nobody_has_rows_of_its_own(spark: SparkSession) -> None:
+    nothing = spark.range(0)
+    found = gathered([Picks(), Parts()], Known(date(2026, 1, 2), nothing, nothing), nothing)
+    same(found, spark.createDataFrame([], f"profile_id string, own {OWN_ROWS}"))
 
 
 def test_brand_rules_hold_on_all_pages() -> None:
