@@ -154,7 +154,10 @@ def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> Non
         kind: Annotated[str, typer.Option(help="Kind of profile: adult or kid.")] = "adult",
         age_limit: Annotated[
             int | None,
-            typer.Option(min=0, help="Age of titles at most (years); none: any, or that of kids."),
+            typer.Option(
+                min=0,
+                help="Age of titles at most (years), for a kid no more than that of kids; none: any.",
+            ),
         ] = None,
         device: Annotated[
             str | None, typer.Option(help="tv, console, phone, tablet or laptop.")
@@ -171,10 +174,10 @@ def _register_popular(app: typer.Typer, context: Callable[[], Workspace]) -> Non
             raise typer.BadParameter("nobody has watched anything yet; run `cinelake run` first")
         until = newest[0] + timedelta(days=1)
         service = service_told(context())(until)
-        oldest = _limits(context()).kids_up_to if kind == "kid" else ANY_AGE
-        asked = Newcomer(market, kind, oldest if age_limit is None else age_limit, device, hour)
+        asked = Newcomer(market, kind, ANY_AGE if age_limit is None else age_limit, device, hour)
         known = strengths(lake.read(TITLE_SIGNALS), Weights(), until)
-        listed = in_order(popular_for(asked, known, service, titles), lake.read(TITLES))
+        found = popular_for(asked, known, service, _limits(context()), titles)
+        listed = in_order(found, lake.read(TITLES))
         if not listed:
             raise typer.BadParameter(
                 f"no title is on offer in {market!r} to a profile of kind {kind!r} and that age; "

@@ -8,15 +8,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.tastes import daypart
-from cinelake.recommend.eligibility import offer
+from cinelake.recommend.eligibility import Limits, age_shown, offer
 from cinelake.recommend.lists import numbered, popular_around
 from cinelake.recommend.service import Service
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Market, kind (adult, kid), age up to which it is shown titles (years), kind of device and hour by its clock; None
-    where a device or hour is not known.
+    """Market, kind (adult, kid), age limit as it was set (years), kind of device and hour by its clock; None where a
+    device or hour is not known.
     """
 
     market: str
@@ -26,11 +26,13 @@ class Newcomer:
     hour: int | None
 
 
-def popular_for(asked: Newcomer, interactions: DataFrame, service: Service, n: int) -> DataFrame:
+def popular_for(
+    asked: Newcomer, interactions: DataFrame, service: Service, limits: Limits, n: int
+) -> DataFrame:
     """`place, title_id, score`: the `n` titles that are most popular there, of those that it may be shown."""
     schema = "market string, kind string, age_limit int, device_kind string, hour int"
     row = interactions.sparkSession.createDataFrame([tuple(vars(asked).values())], schema)
-    alone = row.select(
+    alone = row.withColumn("age_limit", age_shown(limits)).select(
         "*",
         F.lit("newcomer").alias("profile_id"),
         F.array().cast("array<int>").alias("seen"),

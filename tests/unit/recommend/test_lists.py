@@ -9,7 +9,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from cinelake.recommend.eligibility import InForce
+from cinelake.recommend.eligibility import InForce, Limits
 from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.lists import Known, lists_for_everyone
 from cinelake.recommend.models.popular import popular_titles
@@ -220,10 +220,12 @@ def test_a_newcomer_gets_what_is_popular_around_it_at_that_hour(spark: SparkSess
     service = _service(spark, shown=shown, rules=InForce(market=True, age=True), circles=circles)
 
     def first(*asked: Any) -> list[str]:
-        listed = popular_for(Newcomer(*asked), _interactions(spark), service, 3)
+        listed = popular_for(Newcomer(*asked), _interactions(spark), service, Limits(), 3)
         return [row.title_id for row in listed.orderBy("place").collect()]
 
     assert first("DE", "adult", 18, "tv", 20) == ["jaws", "heat", "up"]
     assert first("DE", "adult", 18, "tv", None) == ["heat", "up", "jaws"]
     assert first("DE", "kid", 7, "tv", 9) == ["up", "jaws"]
+    # A kid is shown no more than kids are, whatever its limit.
+    assert first("DE", "kid", 18, "tv", 9) == ["up", "jaws"]
     assert first("FR", "adult", 18, "tv", 20) == []
