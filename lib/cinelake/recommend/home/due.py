@@ -7,8 +7,8 @@ whether a page would be another, but whether somebody is likely to see it. A pro
 - if it was lively: in the last days it watched something, looked at a page, judged a title, or was changed;
 - if it is its turn: every profile's comes once in so many days, on a day that its id gives, so that those who stay away
   are spread evenly over the days;
-- if it has no page of so many days that was made by the same settings: as on the first day, after days on which nobody
-  made pages, and when editors or engineers have decided something else.
+- if its newest page is older than that, or was made by other settings: as on the first day, after days on which nobody
+  made pages, and when editors or engineers have decided something else, be it what held before.
 
 The pages of the others stay in force, and are not written again. As of any day a profile's newest page counts, if it is
 not older than a turn is long (`in_force`). What a day writes are whole pages, each a function of what was known then,
@@ -79,10 +79,13 @@ def due(
     length = F.lit(turns.turn_days)
     turn = F.pmod(F.xxhash64("profile_id"), length) == day.toordinal() % turns.turn_days
     age = F.date_diff(F.lit(day), "as_of")
+    # Only the newest page is in force, so one before it by the same settings is none.
     still_good = (
-        pages.where(age.between(1, turns.turn_days - 1) & (F.col("settings") == settings))
+        pages.where(age.between(1, turns.turn_days - 1))
+        .groupBy("profile_id")
+        .agg(F.max_by("settings", "as_of").alias("settings"))
+        .where(F.col("settings") == settings)
         .select("profile_id", F.lit(True).alias("_has_page"))
-        .distinct()
     )
     awake = lively.select("profile_id", F.lit(True).alias("_is_lively"))
     told = profiles.join(awake, on="profile_id", how="left").join(

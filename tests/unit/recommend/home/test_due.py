@@ -67,16 +67,20 @@ def page(profile: str, as_of: date, settings: str | None = "now") -> dict[str, A
 
 
 def test_without_a_page_by_the_same_settings_a_profile_is_due(spark: SparkSession) -> None:
-    names = ("kept", "old", "other", "before", "lively")
+    names = ("kept", "old", "other", "before", "back", "lively")
     people = spark.createDataFrame([(name,) for name in names], "profile_id string")
     pages = rows(
         spark, HOME_PAGES, page("kept", day(1)), page("kept", day(9)), page("old", day(5)), page("lively", day(1)),
         page("other", day(1), "then"), page("before", day(1), None),
+        # Editors went back to what they had decided first, and the page in force is of what came between.
+        page("back", day(2)), page("back", day(1), "then"),
     )  # fmt: skip
     awake = spark.createDataFrame([("lively",)], "profile_id string")
     # Of such a length that on this day it is nobody's turn.
     found = due(people, awake, pages, FIRST, "now", Turns(turn_days=5)).where("is_due")
-    assert sorted(row.profile_id for row in found.collect()) == ["before", "lively", "old", "other"]
+    assert sorted(row.profile_id for row in found.collect()) == [
+        "back", "before", "lively", "old", "other",
+    ]  # fmt: skip
 
 
 Made = dict[date, list[str]]
