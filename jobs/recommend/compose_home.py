@@ -47,7 +47,7 @@ class ComposeHomeParams(JobParams):
     params=ComposeHomeParams,
     catchup=False,
     sequential=True,
-    version=4,
+    version=5,
 )
 def compose_home(run: Run[ComposeHomeParams]) -> None:
     params, kinds = run.params, kinds_named(run.params.rows)

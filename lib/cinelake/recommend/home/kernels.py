@@ -45,7 +45,7 @@ def composed(
     is_stale, is_out, left = np.ones(rows, np.bool_), np.zeros(rows, np.bool_), most.copy()
     may_stand = np.zeros(rows, np.bool_)
     for profile in range(profiles):
-        begin = profile * places
+        begin, asked = profile * places, 0
         covered[:], left[:], is_stale[:], is_out[:] = 0.0, most, True, False
         own = titles[profile], chances[profile]
         for place in range(places):
@@ -57,9 +57,12 @@ def composed(
                     )
                     is_stale[row] = False
                 may_stand[row] = not is_out[row] and count[row] >= least[row]
-            _narrowed(may_stand, offered, left, waits, places - place)
-            if place < len(preferred):
-                _first(may_stand, kinds, preferred[place])
+            is_first = False
+            while asked < len(preferred) and not is_first:
+                is_first = _first(may_stand, kinds, preferred[asked])
+                asked += 1
+            if not is_first:
+                _narrowed(may_stand, offered, left, waits, places - place)
             for genre in range(len(slope)):
                 slope[genre] = diversity * theta[place] * tastes[profile, genre]
                 slope[genre] /= 1 + covered[genre]
@@ -101,12 +104,13 @@ def _narrowed(
 
 
 @compiled
-def _first(may_stand: Matrix, kinds: Matrix, preferred: int) -> None:
-    """Where a row of the preferred kind may stand, no other may."""
+def _first(may_stand: Matrix, kinds: Matrix, preferred: int) -> bool:
+    """Where a row of the preferred kind may stand, no other may; whether one may."""
     for row in range(len(may_stand)):
         if may_stand[row] and kinds[row] == preferred:
             may_stand &= kinds == preferred
-            return
+            return True
+    return False
 
 
 @compiled

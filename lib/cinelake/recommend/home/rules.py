@@ -1,7 +1,7 @@
 """What the service's editors decide about pages, whatever anybody likes: brand rules.
 
 - *block*: titles stand on no page.
-- *pin*: a title stands at a place, on the pages of all profiles that it may be shown to and that have such a row.
+- *pin*: a title stands at a place, on the pages of all profiles that it may be shown to and that have such a place.
 - *first*: the best row of a kind comes before all others; several such come in their order.
 - *cap*: of the tiles of a page at most a share is of a group.
 - *share*: of the tiles of a page at least a share is of a group.

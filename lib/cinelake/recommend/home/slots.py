@@ -44,6 +44,11 @@ class Slots:
         """A number of the row of each slot, over all profiles; it grows."""
         return self.profile * _MOST_ROWS + self.row
 
+    def swap(self, one: Matrix, other: Matrix) -> None:
+        """What stands in some slots of a row changes places with what stands in as many others of it."""
+        for part in (self.title, self.odds, self.title_at, self.propensity):
+            part[one], part[other] = part[other], part[one]
+
     def only(self, stays: Matrix) -> Slots:
         """Those that stay; the others of a row move up, and so do rows."""
         left = Slots(**{name: part[stays] for name, part in vars(self).items()})
@@ -90,31 +95,63 @@ class Editing:
         )
 
     def ruled(self, slots: Slots, crowd: Crowd, number: int) -> Slots:
-        """What brand rules leave of pages, and put on them."""
-        plan = self.plan
-        if not plan.rules.rules:
+        """What brand rules leave of pages, and put on them.
+
+        What goes moves the rest up, pinned titles too, so these are put in their places again until nothing goes. What
+        a cap or share takes off a page is pinned there no more.
+        """
+        rules = self.plan.rules.rules
+        if not rules:
             return slots
-        pinned = np.zeros(len(slots.title), bool)
-        doubled = np.zeros(len(slots.title), bool)
-        for pin, title in self._pins.items():
-            if title < 0 or not crowd.is_open[title]:
-                continue
-            at = (slots.row == pin.row) & (slots.position == pin.position)
-            at &= ~crowd.seen[slots.profile, title]
-            doubled |= np.isin(slots.profile, slots.profile[at]) & (slots.title == title)
-            doubled &= ~at
-            slots.title[at], slots.title_at[at], slots.propensity[at] = title, -1, np.nan
-            slots.odds[at] = (
-                crowd.odds[slots.profile[at], title] + plan.at[crowd.market][number][title]
-            )
-            pinned |= at
-        stays = ~doubled
-        for begin, end in runs(slots.profile):
-            own = np.flatnonzero(stays[begin:end]) + begin
-            # What editors pinned goes last.
-            worth = np.where(pinned[own], np.inf, slots.odds[own])
-            stays[own] = obeyed(slots.title[own], worth, plan.rules.rules, plan.groups)
-        return slots.only(stays)
+        may_stand = {
+            pin: ~crowd.seen[:, title]
+            for pin, title in self._pins.items()
+            if title >= 0 and crowd.is_open[title]
+        }
+        while True:
+            places = {
+                pin: self._pinned(pin, slots, crowd, number, whom)
+                for pin, whom in may_stand.items()
+            }
+            pinned, stays = np.zeros(len(slots.title), bool), np.ones(len(slots.title), bool)
+            for at in places.values():
+                pinned[at] = True
+            for pin, at in places.items():
+                twice = np.isin(slots.profile, slots.profile[at]) & ~pinned
+                stays &= ~(twice & (slots.title == self._pins[pin]))
+            for begin, end in runs(slots.profile):
+                own = np.flatnonzero(stays[begin:end]) + begin
+                # What editors pinned goes last.
+                worth = np.where(pinned[own], np.inf, slots.odds[own])
+                stays[own] = obeyed(slots.title[own], worth, rules, self.plan.groups)
+            if stays.all():
+                return slots
+            for pin, at in places.items():
+                may_stand[pin][slots.profile[at[~stays[at]]]] = False
+            slots = slots.only(stays)
+
+    def _pinned(
+        self, pin: Pin, slots: Slots, crowd: Crowd, number: int, may_stand: Matrix
+    ) -> Matrix:
+        """Put a title in its place, on the pages of those who may have it there; which slots these are.
+
+        A title of the same row changes places with what stands there; one of another row, or of none, takes its place,
+        for not everything may stand in every row.
+        """
+        title = self._pins[pin]
+        of_pin = (slots.row == pin.row) & (slots.position == pin.position)
+        at = np.flatnonzero(of_pin & may_stand[slots.profile])
+        before = np.full(len(crowd), -1)
+        in_row = np.flatnonzero((slots.row == pin.row) & (slots.title == title))
+        before[slots.profile[in_row]] = in_row
+        was = before[slots.profile[at]]
+        slots.swap(at[was >= 0], was[was >= 0])
+        new = at[was < 0]
+        slots.title[new], slots.title_at[new] = title, -1
+        here = self.plan.at[crowd.market][number][title]
+        slots.odds[new] = crowd.odds[slots.profile[new], title] + here
+        slots.propensity[at] = np.nan
+        return at
 
 
 @compiled

@@ -72,6 +72,9 @@ def test_a_kind_has_no_more_rows_than_it_may_and_one_can_come_first() -> None:
     assert shown(candidates, found) == [[0], [1], [3]]
     found = composed(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid, first=[1])
     assert shown(candidates, found) == [[3], [0], [1]]
+    # A kind of which the profile has no row leaves its place to the next one.
+    found = composed(candidates, of, np.ones((1, 1)), np.ones((4, 1)), FLAT, grid, first=[2, 1])
+    assert shown(candidates, found) == [[3], [0], [1]]
 
 
 def test_a_kind_that_pages_always_have_takes_the_last_place_if_it_is_worth_no_other() -> None:
@@ -83,6 +86,13 @@ def test_a_kind_that_pages_always_have_takes_the_last_place_if_it_is_worth_no_ot
     short = RowOffers(of.kinds, np.array([1, 1, 1, 2, 1]), of.most, of.always)
     found = composed(candidates, short, np.ones((1, 1)), np.ones((5, 1)), FLAT, grid)
     assert shown(candidates, found) == [[4], [0], [1]]
+
+
+def test_what_is_to_come_first_comes_before_what_pages_always_have() -> None:
+    candidates = one([[0], [1]], {0: 1.0, 1: 4.0})
+    grid, of = Grid(rows=1, titles=1, diversity=0), offers([0, 1], always=(1,))
+    found = composed(candidates, of, np.ones((1, 1)), np.ones((2, 1)), FLAT, grid, first=[0])
+    assert shown(candidates, found) == [[0]]
 
 
 def test_diversity_brings_up_what_else_the_profile_likes() -> None:

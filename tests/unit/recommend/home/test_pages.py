@@ -354,6 +354,56 @@ def test_brand_rules_hold_on_all_pages() -> None:
     assert pinned >= 10
 
 
+def pins(*told: tuple[int, int, int], **more: Any) -> BrandRules:
+    """Titles at rows and positions, and further rules."""
+    rules = [
+        {"name": f"{n}", "rule": "pin", "title": f"t{title:02}", "row": row, "position": position}
+        for n, (title, row, position) in enumerate(told)
+    ]
+    return BrandRules.model_validate({"rules": [*rules, *more.pop("rules", [])]} | more)
+
+
+def test_what_is_pinned_further_down_in_its_row_changes_places() -> None:
+    one_row = plan(
+        kinds=[Picks()],
+        shelves=plan().shelves[:1],
+        grid=Grid(rows=1, titles=5, exploration=0.0),
+    )
+    (page, _) = made(one_row, profile("p")).values()
+    a, b, c, d, e = (number(tile) for tile in page)
+    (pinned, _) = made(replace(one_row, rules=pins((a, 0, 3))), profile("p")).values()
+    assert [number(tile) for tile in pinned] == [d, b, c, a, e]
+
+
+def test_pins_stand_at_their_places_whatever_other_rules_remove() -> None:
+    told = ((59, 1, 2), (27, 0, 1), (2, 0, 2), (35, 2, 0))
+    capped = {"name": "cap", "rule": "cap", "group": "many", "share": 0.2}
+    rules = pins(*told, groups={"many": [f"t{n:02}" for n in range(3, 26)]}, rules=[capped])
+    groups = rules.members([f"t{n:02}" for n in range(TITLES)], plan().groups["original"])
+    people = anybody(40)
+    seen = {p["profile_id"]: p["seen"] for p in people}
+    stood = 0
+    for (name, _), page in made(plan(rules=rules, groups=groups), *people).items():
+        places = {(tile["row"], tile["position"]): number(tile) for tile in page}
+        assert len(set(places.values())) == len(places)
+        assert sum(3 <= title < 26 for title in places.values()) <= 0.2 * len(places)
+        for title, row, position in told:
+            if (row, position) in places and idx(title) not in seen[name]:
+                assert places[row, position] == title
+                stood += 1
+    assert stood >= 200
+
+
+def test_what_a_cap_takes_off_a_page_is_not_pinned_again() -> None:
+    capped = {"name": "cap", "rule": "cap", "group": "mine", "share": 0.0}
+    rules = pins((59, 1, 2), groups={"mine": ["t59"]}, rules=[capped])
+    groups = rules.members([f"t{n:02}" for n in range(TITLES)], plan().groups["original"])
+    (page, _) = made(plan(rules=rules, groups=groups), profile("p")).values()
+    (plain, _) = made(plan(), profile("p")).values()
+    assert 59 not in [number(tile) for tile in page]
+    assert len(page) >= len(plain) - 2
+
+
 def test_without_a_model_there_are_pages_too() -> None:
     given = replace(plan(), tastes=None)
     (page, _) = made(given, profile("p")).values()
