@@ -14,7 +14,8 @@ from unit.tables.rows import rows
 
 from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.incidents import Merging, of_day
-from cinelake.qoe.maintenance.commands import announced, called_off
+from cinelake.qoe.maintenance.calendar import standing
+from cinelake.qoe.maintenance.commands import anew, announced, called_off
 from cinelake.qoe.usual import Usual
 from cinelake.runtime.publish import judged
 from cinelake.tables.maintenance import QOE_MAINTENANCE
@@ -177,3 +178,19 @@ def test_only_work_that_is_announced_is_called_off() -> None:
     for rows_, id_, said in (([], "9", "no work"), ([work, off], work["maintenance_id"], "before")):
         with pytest.raises(typer.BadParameter, match=said):
             called_off(rows_, id_)
+
+
+def test_work_that_was_called_off_can_be_announced_again(spark: SparkSession) -> None:
+    work = announced("cdn=drift", "2026-03-11T10:30", "2026-03-11T14:30", "new racks", "me")
+    assert anew(work, []) == work
+    off = called_off([work], work["maintenance_id"])
+    for stands in ([work], [work, off, off | {"number": 3, "is_cancelled": False}]):
+        with pytest.raises(typer.BadParameter, match=f"already, as {work['maintenance_id']}"):
+            anew(work, stands)
+    later = work | {"why": "new racks after all"}
+    again = anew(later, [off, work])
+    assert again == later | {"number": 3}
+    calendar = rows(spark, QOE_MAINTENANCE, work, off, again)
+    assert [(row["number"], row["why"]) for row in standing(calendar).collect()] == [
+        (3, "new racks after all")
+    ]

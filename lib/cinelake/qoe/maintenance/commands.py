@@ -53,7 +53,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                 raise typer.BadParameter(
                     "to announce work, give --where, --from, --until and --why"
                 )
-            row = announced(where, start, until, why, getpass.getuser())
+            work = announced(where, start, until, why, getpass.getuser())
+            row = anew(work, _rows(context()))
         else:
             Console().print(_listed(context()))
             return
@@ -66,7 +67,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 
 
 def announced(where: str, start: str, until: str, why: str, by: str) -> dict[str, Any]:
-    """A row of `qoe_maintenance`. Raises BadParameter, a UsageError, for what makes no sense."""
+    """The first row of a piece of work. Raises BadParameter, a UsageError, for what makes no sense."""
     parts = parts_of(where)
     unknown = sorted(parts.keys() - set(DIMENSIONS))
     if unknown or not parts or "" in parts.values():
@@ -96,13 +97,26 @@ def announced(where: str, start: str, until: str, why: str, by: str) -> dict[str
     }
 
 
+def anew(work: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row that announces `work` after those there are of it; raises BadParameter while it still stands."""
+    own = [row for row in rows if row["maintenance_id"] == work["maintenance_id"]]
+    newest = max(own, key=_number, default=None)
+    if newest is None:
+        return work
+    if not newest["is_cancelled"]:
+        raise typer.BadParameter(
+            f"it is announced already, as {work['maintenance_id']}; call that off to announce it anew"
+        )
+    return work | {"number": newest["number"] + 1}
+
+
 def called_off(rows: list[dict[str, Any]], id_: str) -> dict[str, Any]:
     """The row that calls a piece of work off; raises BadParameter where there is none, or several begin so."""
     own = [row for row in rows if row["maintenance_id"].startswith(id_)]
     if len({row["maintenance_id"] for row in own}) != 1:
         which = "more than one piece of work begins" if own else "no work begins"
         raise typer.BadParameter(f"--cancel {id_!r}: {which} with that; `{BY}` lists their ids")
-    newest = max(own, key=lambda row: int(row["number"]))
+    newest = max(own, key=_number)
     if newest["is_cancelled"]:
         raise typer.BadParameter(f"--cancel {id_!r}: it was called off before")
     return newest | {
@@ -110,6 +124,10 @@ def called_off(rows: list[dict[str, Any]], id_: str) -> dict[str, Any]:
         "is_cancelled": True,
         "given_by": getpass.getuser(),
     }
+
+
+def _number(row: dict[str, Any]) -> int:
+    return int(row["number"])
 
 
 def _moment(option: str, text: str) -> datetime:
