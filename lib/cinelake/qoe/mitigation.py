@@ -150,7 +150,9 @@ def _judged(told: DataFrame, change: str, settings: Matching) -> DataFrame:
         * F.col("_reach").cast("double")
         / 1000
     )
-    least = saved - settings.sigmas * F.sqrt(F.greatest(variance, F.lit(0.0)))
+    # `greatest` skips what is null: of a variance that nobody knows it would make none at all.
+    not_negative = F.when(variance.isNotNull(), F.greatest(variance, F.lit(0.0)))
+    least = saved - settings.sigmas * F.sqrt(not_negative)
     overlap = F.col("matched") / F.col("struck")
     is_enough = (overlap >= settings.least_overlap) & (F.col("compared") >= settings.least_sessions)
     verdict = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import pytest
-from chispa import assert_df_equality
+from chispa import assert_approx_df_equality, assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from cinelake.qoe.mitigation import Matching, advice
@@ -138,6 +138,29 @@ def test_the_struck_that_have_the_alternative_are_what_others_are_held_against(
         TOLD_SCHEMA,
     )
     assert_df_equality(found, expected, ignore_nullable=True)
+
+
+def test_a_bound_that_nobody_knows_is_none_and_comes_last(spark: SparkSession) -> None:
+    frame = sessions(
+        spark,
+        [
+            *struck("east", "tv", [9, 9, 9, 9]),
+            *struck("east", "phone", [1]),
+            # Nobody on these was like those that were struck.
+            *spared("akka", "west", "tv", [1, 1]),
+            # Some on this were, and lost as much more as they scattered.
+            *spared("crest", "east", "phone", [1, 5]),
+        ],
+    )
+    told = advice(frame, "cdn", ["isp", "device"], FEW)
+    found = told.select("alternative", "verdict", "place", "matched", "least_saved_minutes")
+    # Their variance is 8; one that was struck, held against two: 8 · (1 + 1² / 2).
+    least = -2 - 1.645 * float(np.sqrt(8 * 1.5))
+    expected = spark.createDataFrame(
+        [("crest", "little_overlap", 1, 1, least), ("akka", "little_overlap", 2, 0, None)],
+        "alternative string, verdict string, place int, matched bigint, least_saved_minutes double",
+    )
+    assert_approx_df_equality(found, expected, 1e-9, ignore_nullable=True, ignore_row_order=True)
 
 
 def test_without_anybody_struck_or_any_alternative_there_is_no_advice(spark: SparkSession) -> None:
