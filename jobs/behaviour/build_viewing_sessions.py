@@ -48,6 +48,7 @@ class BuildViewingSessionsParams(JobParams):
     ],
     writes=[VIEWING_SESSIONS],
     params=BuildViewingSessionsParams,
+    version=2,
 )
 def build_viewing_sessions(run: Run[BuildViewingSessionsParams]) -> None:
     around = Surroundings(run.read(ACCOUNTS), run.read(DEVICES), run.read(TITLES))

@@ -7,10 +7,12 @@ third day belongs to no session, so that one day after a window is enough to clo
 
 Method. Events are put in the order of the player's own numbers, for a wrong clock cannot change those. What the
 player is doing after an event follows media3's PlaybackStats: joining, playing, paused, seeking, rebuffering,
-ended. Time watched is the sum of the stretches in which it plays, if all events from the first to the last are
-there and none was dated by its receipt; otherwise it is what the heartbeats counted, and what the picture moved
-on after the last of them. Stretches of the title seen twice are found by laying all stretches played along
-the title: what they sum to beyond their union was seen again.
+ended. Before a picture is shown a player is joining, paused or not; a jump counts until it is done; else a
+pause holds until it is resumed, and buffering while paused counts to it. Time watched is the sum of the
+stretches in which it plays, if all events from the first to the last are there and none was dated by its
+receipt; otherwise it is what the heartbeats counted, and what the picture moved on after the last of them.
+Stretches of the title seen twice are found by laying all stretches played along the title: what they sum to
+beyond their union was seen again.
 
 A session that nothing ended is `abandoned` if the player stood paused when it was last heard of, else `lost`;
 it ends a grace after the last sign of life.
@@ -41,17 +43,17 @@ WHO = ("account_id", "profile_id", "device_id", "title_id", "episode_id")
 WHERE = ("device_model", "app_version", "connection", "ip", "asn", "isp", "country", "region")
 ENTRY = ("entry", "row", "rank", "page_id")
 
-_PLAYING, _PAUSED, _ENDED = "playing", "paused", "ended"
-# What the player does after an event; after the others it goes on with what it did.
+_JOINING, _PLAYING, _PAUSED, _SEEKING = "joining", "playing", "paused", "seeking"
+_REBUFFERING, _ENDED = "rebuffering", "ended"
+# What the player does after an event, if it is not paused; after the others it goes on with what it did. A pause holds
+# until it is resumed, whatever happens meanwhile.
 _AFTER = {
-    "attempt": "joining",
+    "attempt": _JOINING,
     "first_frame": _PLAYING,
-    "pause": _PAUSED,
-    "resume": _PLAYING,
-    "seek": "seeking",
-    "skip_intro": "seeking",
+    "seek": _SEEKING,
+    "skip_intro": _SEEKING,
     "seek_done": _PLAYING,
-    "rebuffer_start": "rebuffering",
+    "rebuffer_start": _REBUFFERING,
     "rebuffer_end": _PLAYING,
     "error": _ENDED,
     "stop": _ENDED,
@@ -140,9 +142,6 @@ def _events(playback: DataFrame, accounts: Accounts) -> DataFrame:
     marked = lying.select("*", is_copy.alias("_is_duplicate"))
     is_own_copy = accounts.own("event_date", F.col("_is_duplicate"))
     counted = accounts.tell(PLAYBACK_SOURCE, marked, duplicate=is_own_copy)
-    state = F.lit(None).cast("string")
-    for event, after in _AFTER.items():
-        state = F.when(F.col("event") == event, F.lit(after)).otherwise(state)
     return counted.where(~F.col("_is_duplicate")).select(
         "play_id",
         F.col("event_date").alias("day"),
@@ -152,7 +151,6 @@ def _events(playback: DataFrame, accounts: Accounts) -> DataFrame:
         F.unix_micros("event_time").alias("at"),
         _milliseconds("position_s").alias("position"),
         _milliseconds("to_position_s").alias("to_position"),
-        state.alias("state_told"),
         F.col("clock_ahead_ms").isNotNull().alias("is_corrected"),
         "error_code",
         F.struct(*WHO, *WHERE).alias("who"),
@@ -184,7 +182,7 @@ def _begun(rows: DataFrame, start: date, end: date, accounts: Accounts) -> DataF
     ).over(next_rows)
     told = dated.select(
         "*",
-        F.last_value("state_told", F.lit(True)).over(so_far).alias("state"),
+        _state(so_far).alias("state"),
         F.when(is_event, following).alias("_next"),
         F.when(is_event, F.row_number().over(in_order)).alias("place"),
     )
@@ -199,6 +197,18 @@ def _begun(rows: DataFrame, start: date, end: date, accounts: Accounts) -> DataF
         F.when(is_next, F.col("_next.at")).alias("next_at"),
         F.when(is_next, F.col("_next.position")).alias("next_position"),
     )
+
+
+def _state(so_far: WindowSpec) -> Column:
+    """What the player does after a row. A session begins anew, for windows need not know the one before."""
+    begins, event = F.col("_begins").isNotNull(), F.col("event")
+    after = F.when(begins, F.lit(_JOINING))
+    for told, state in _AFTER.items():
+        after = F.when(event == told, F.lit(state)).otherwise(after)
+    does = F.last_value(after, F.lit(True)).over(so_far)
+    pauses = F.when(event == "pause", F.lit(True)).when(begins | (event == "resume"), F.lit(False))
+    is_paused = F.last_value(pauses, F.lit(True)).over(so_far)
+    return F.when(is_paused & does.isin(_PLAYING, _REBUFFERING), F.lit(_PAUSED)).otherwise(does)
 
 
 def _stretches(rows: DataFrame) -> DataFrame:

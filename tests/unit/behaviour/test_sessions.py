@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, Row, SparkSession
 from unit.behaviour.bronze import keys, pseudonym
 from unit.behaviour.told import Told
@@ -226,6 +227,50 @@ def test_absurd_numbers_break_nothing(found: dict[str, Row]) -> None:
         False,
         2,
         20_000,
+    )
+
+
+def test_a_pause_holds_until_it_is_resumed_and_nothing_plays_without_a_picture(
+    spark: SparkSession,
+) -> None:
+    told = {
+        # Gone along the title while paused, and left so: the jump is none of the pause.
+        "jumps": "0 attempt,1 first_frame,11 pause,20 seek,22 seek_done,3622 stop",
+        "jump goes on": "0 attempt,1 first_frame,11 seek,12 pause,13 seek_done,20 resume,30 stop",
+        "dry": "0 attempt,1 first_frame,11 pause,20 rebuffer_start,22 rebuffer_end,3622 stop",
+        "dry and resumed": "0 attempt,1 first_frame,11 pause,20 rebuffer_start,22 resume,25 rebuffer_end,35 stop",
+        "before its picture": "0 attempt,5 pause,6 first_frame,16 resume,26 stop",
+        "no picture": "0 attempt,5 pause,6 resume,3606 stop",
+        "left": "0 attempt,1 first_frame,11 pause,20 seek,22 seek_done",
+        "over": "0 attempt,1 first_frame,11 stop,20 pause,30 resume",
+        # Its first records are lost, and those that a day of silence parts from it are another session's.
+        "again": "0 pause,86400 resume,259200 quality_switch,259210 first_frame,259220 stop",
+    }
+    records = Records()
+    for play, events in told.items():
+        for number, each in enumerate(events.split(",")):
+            at, event = each.split()
+            records.event(play, number, float(at), event)
+    found = sessions(*records.frames(spark), DAY.date(), DAY.date() + timedelta(days=4), 60)
+    columns = ("play_id", "session_date", "played_by_events", "stood_paused", "close_reason")
+    first, last = DAY.date(), DAY.date() + timedelta(days=3)
+    expected = spark.createDataFrame(
+        [
+            ("jumps", first, 10_000, 3_609_000, "stop"),
+            ("jump goes on", first, 20_000, 7000, "stop"),
+            ("dry", first, 10_000, 3_611_000, "stop"),
+            ("dry and resumed", first, 20_000, 11_000, "stop"),
+            ("before its picture", first, 10_000, 10_000, "stop"),
+            ("no picture", first, None, 0, "stop"),
+            ("left", first, 10_000, 9000, "abandoned"),
+            ("over", first, 10_000, 0, "stop"),
+            ("again", first, None, 0, "lost"),
+            ("again", last, 10_000, 0, "stop"),
+        ],
+        "play_id string, session_date date, played_by_events bigint, stood_paused bigint, close_reason string",
+    )
+    assert_df_equality(
+        found.select(*columns), expected, ignore_nullable=True, ignore_row_order=True
     )
 
 
