@@ -7,7 +7,7 @@ from cinelake.tables.integrity import USAGE_DAYS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 
-@job(reads=[VIEWING_SESSIONS, history(DEVICES), history(TITLES)], writes=[USAGE_DAYS])
+@job(reads=[VIEWING_SESSIONS, history(DEVICES), history(TITLES)], writes=[USAGE_DAYS], version=2)
 def sum_usage_days(run: Run[JobParams]) -> None:
     sessions, devices, titles = run.read(VIEWING_SESSIONS), run.read(DEVICES), run.read(TITLES)
     run.write(USAGE_DAYS, usage_days(sessions, devices, titles))

@@ -15,7 +15,7 @@ from cinelake.tables.integrity import ACCOUNT_PARTIES, LOG_IN_RISKS, USAGE_DAYS
         history(PROFILES),
     ],
     writes=[ACCOUNT_PARTIES],
-    version=6,
+    version=7,
 )
 def tell_parties(run: Run[JobParams]) -> None:
     usage, log_ins = run.read(USAGE_DAYS), run.read(LOG_IN_RISKS)

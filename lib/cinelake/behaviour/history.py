@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 EFFECTIVE_FROM = "effective_from"
@@ -45,3 +45,15 @@ def latest(changes: DataFrame, on: Sequence[str], *names: str) -> DataFrame:
     """`on…, names…`: how each id looks by its newest change row."""
     last = F.max_by(F.struct(*names), EFFECTIVE_FROM).alias("_last")
     return changes.groupBy(*on).agg(last).select(*on, "_last.*")
+
+
+def days_told(changes: DataFrame, on: Sequence[str], name: str) -> DataFrame:
+    """`on…, name array<struct<told_on date, day date>>`: which days of the time `name` each id was told, when."""
+    told = F.struct(F.col("effective_date").alias("told_on"), F.to_date(name).alias("day"))
+    return changes.where(F.col(name).isNotNull()).groupBy(*on).agg(F.collect_set(told).alias(name))
+
+
+def earliest_told(told: Column, by: Column) -> Column:
+    """The earliest of `days_told` that was told by a day: rows of one day must not know what is told on later ones."""
+    known = F.filter(told, lambda each: each["told_on"] <= by)
+    return F.array_min(F.transform(known, lambda each: each["day"]))

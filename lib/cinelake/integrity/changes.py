@@ -15,6 +15,8 @@ from typing import Any
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.history import days_told, earliest_told
+
 PLAN, PROFILE = "plan", "profile"
 # Days after a log-in, its own included, in which a change is put down to it.
 SOON = 7
@@ -29,8 +31,9 @@ def account_changes(accounts: DataFrame, profiles: DataFrame) -> DataFrame:
         (F.col("plan") != F.lag("plan").over(in_time)).alias("_is_changed"),
     ).where("_is_changed")
     # Of accounts of which nothing is known nobody knows which profiles came with the sign-up.
+    began = earliest_told(F.col("signed_up_at"), F.col("effective_date"))
     later = profiles.join(sign_ups(accounts), on="account_id", how="inner").where(
-        F.col("effective_date") > F.col("signed_up")
+        F.col("effective_date") > began
     )
     return (
         plans.select("account_id", "changed_on", F.lit(PLAN).alias("what"))
@@ -46,9 +49,8 @@ def account_changes(accounts: DataFrame, profiles: DataFrame) -> DataFrame:
 
 
 def sign_ups(accounts: DataFrame) -> DataFrame:
-    """`account_id, signed_up date` of change rows of accounts."""
-    began = F.to_date(F.min("signed_up_at")).alias("signed_up")
-    return accounts.groupBy("account_id").agg(began)
+    """`account_id, signed_up_at` of change rows of accounts: `days_told`."""
+    return days_told(accounts, ["account_id"], "signed_up_at")
 
 
 def changes(

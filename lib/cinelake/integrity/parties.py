@@ -92,7 +92,8 @@ def _of_account(account: Mapping[str, Any], start: date, end: date) -> Iterator[
         near = [row for row in usage if since < row["use_date"] <= as_of]
         came = [row for row in log_ins if since < row["attempt_date"] <= as_of]
         known = [row for row in changed if since < row["changed_on"] <= as_of]
-        is_late = registered_late(near, account["signed_up"], as_of)
+        began = (each["day"] for each in account["signed_up_at"] or () if each["told_on"] <= as_of)
+        is_late = registered_late(near, min(began, default=None), as_of)
         found = parties(near, came, is_late)
         for place, party in enumerate(found):
             told = features(party, found[0], len(found), as_of, known, is_late) if place > 0 else {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.behaviour.history import as_of
+from cinelake.behaviour.history import as_of, days_told, earliest_told
 from cinelake.integrity.networks import network, or_unknown
 
 KEY = ("account_id", "use_date", "device_id", "profile_id", "network", "connection", "country", "region")  # fmt: skip
@@ -20,9 +20,7 @@ SATURDAY = 6
 
 def usage_days(sessions: DataFrame, devices: DataFrame, titles: DataFrame) -> DataFrame:
     """Rows of `usage_days` of viewing sessions; devices and titles are change rows, as their tables hold them."""
-    since = devices.groupBy("account_id", "device_id").agg(
-        F.to_date(F.min("first_seen_at")).alias("device_since")
-    )
+    seen = days_told(devices, ["account_id", "device_id"], "first_seen_at")
     played = sessions.where(F.col("first_frame_at").isNotNull())
     said = titles.select("title_id", "effective_from", F.col("genres").alias("_genres"))
     plays = as_of(played, said, ["title_id"], "started_at").select(
@@ -56,7 +54,10 @@ def usage_days(sessions: DataFrame, devices: DataFrame, titles: DataFrame) -> Da
         F.min("started_at").alias("first_at"),
         F.max("started_at").alias("last_at"),
     )
-    return summed.join(since, on=["account_id", "device_id"], how="left")
+    return summed.join(seen, on=["account_id", "device_id"], how="left").select(
+        *summed.columns,
+        earliest_told(F.col("first_seen_at"), F.col("use_date")).alias("device_since"),
+    )
 
 
 def _by_genre(films: Column) -> Column:

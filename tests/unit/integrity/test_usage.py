@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -55,3 +55,42 @@ def test_titles_are_counted_by_the_genres_they_had_then(spark: SparkSession) -> 
     )
     same(found, expected)
     assert set(found.columns) == set(USAGE_DAYS.names)
+
+
+def test_a_day_knows_of_a_device_what_was_registered_by_then(spark: SparkSession) -> None:
+    plays = rows(
+        spark,
+        VIEWING_SESSIONS,
+        *(
+            play("film", play_id=str(day), device_id="tv", session_date=date(2026, 3, day))
+            for day in (2, 9, 10, 20, 25)
+        ),
+        play("film", play_id="other", device_id="nobody's"),
+    )
+    devices = rows(
+        spark,
+        DEVICES,
+        *(
+            {"account_id": "a", "device_id": "tv", "first_seen_at": first_seen}
+            | {"effective_from": datetime(2026, 3, day), "effective_date": date(2026, 3, day)}
+            for day, first_seen in (
+                (5, None),
+                (10, datetime(2026, 3, 10, 18)),
+                (20, datetime(2025, 1, 1, 18)),
+                (25, datetime(2026, 3, 10, 18)),
+            )
+        ),
+    )
+    expected = spark.createDataFrame(
+        [
+            ("nobody's", 2, None),
+            ("tv", 2, None),
+            ("tv", 9, None),
+            ("tv", 10, date(2026, 3, 10)),
+            ("tv", 20, date(2025, 1, 1)),
+            ("tv", 25, date(2025, 1, 1)),
+        ],
+        "device_id string, day int, device_since date",
+    )
+    found = usage_days(plays, devices, rows(spark, TITLES))
+    same(found.selectExpr("device_id", "day(use_date) AS day", "device_since"), expected)
