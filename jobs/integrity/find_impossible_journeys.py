@@ -6,8 +6,9 @@ from cinelake.tables.behaviour import LOG_INS
 from cinelake.tables.integrity import IMPOSSIBLE_JOURNEYS, PLACE_DAYS
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
-# Uses of the day before may be the earlier ones of a pair.
-DAY_BEFORE = 1
+# The earlier use of a pair may be a play that began two days before: it goes on on the day after its own, and what
+# follows within hours is compared with it.
+DAYS_BEFORE = 2
 
 
 class FindImpossibleJourneysParams(TravelRules, JobParams):
@@ -16,13 +17,13 @@ class FindImpossibleJourneysParams(TravelRules, JobParams):
 
 @job(
     reads=[
-        Reading(VIEWING_SESSIONS, lookback=DAY_BEFORE),
-        Reading(LOG_INS, lookback=DAY_BEFORE),
-        Reading(PLACE_DAYS, lookback=PLACE_DAYS_READ + DAY_BEFORE),
+        Reading(VIEWING_SESSIONS, lookback=DAYS_BEFORE),
+        Reading(LOG_INS, lookback=DAYS_BEFORE),
+        Reading(PLACE_DAYS, lookback=PLACE_DAYS_READ + DAYS_BEFORE),
     ],
     writes=[IMPOSSIBLE_JOURNEYS],
     params=FindImpossibleJourneysParams,
-    version=2,
+    version=3,
 )
 def find_impossible_journeys(run: Run[FindImpossibleJourneysParams]) -> None:
     found = journeys(

@@ -78,7 +78,7 @@ def journeys(
     end: date,
     rules: TravelRules,
 ) -> DataFrame:
-    """Rows of `impossible_journeys` of `[start, end)`; uses are read from a day before, places from weeks before."""
+    """Rows of `impossible_journeys` of `[start, end)`; uses are read from two days before, places from weeks before."""
     stays = _placed(_stays(_uses(sessions, log_ins), rules), places, rules)
     one, other = (
         stays.select(*(F.col(name).alias(f"{prefix}_{name}") for name in stays.columns))
