@@ -6,12 +6,13 @@ their sums: a ratio of sums, over any rows of `qoe_sessions`, not a mean of rati
 Sources:
 
 - media3: `PlaybackStats.getRebufferTimeRatio`, rebuffering ÷ (playing + waiting), where waiting is joining, buffering
-  and seeking; `getFatalErrorRatio`, playbacks with a fatal error ÷ playbacks.
+  and seeking, of playbacks that never came to a picture, too; `getFatalErrorRatio`, playbacks with a fatal error ÷
+  playbacks.
 - AWS IVS: the sample "QoS dashboard from player SDK", buffering ÷ (playing + buffering), whatever set it off.
 - CMCD (CTA-5004): requests that carry `bs` (the buffer ran dry since the last request) ÷ requests. Heartbeats stand in
   for requests, of which a player tells nobody else: they come at regular times, too, and tell of the time between.
-- Mux: "Rebuffer percentage", rebuffering ÷ the time that the viewer asked for picture, joining and seeks included and
-  pauses not; "Playback failure percentage", views that failed, before or after the first frame ÷ views.
+- Mux: "Rebuffer percentage", rebuffering ÷ the time that the viewer asked for picture, joining (in vain, too) and seeks
+  included and pauses not; "Playback failure percentage", views that failed, before or after the first frame ÷ views.
 - Brightcove: "stall seconds per hour viewed".
 - Conviva: CIRR, connection-induced rebuffering ÷ (playing + it), without what seeks cause; VSF and EBVS of attempts,
   VPF of plays, that is of attempts that came to a picture; VST, the mean of press of play to first frame.
@@ -44,6 +45,8 @@ def ratios() -> dict[str, Ratio]:
     """All named variants, for rows of `qoe_sessions`."""
     play, stall, seek = F.col("play_ms"), F.col("stall_ms"), F.col("seek_ms")
     join = F.coalesce("join_ms", F.lit(0))
+    # Who left or failed before a picture waited in vain, and waited.
+    joining = F.coalesce("join_ms", "wait_ms", F.lit(0))
     outcome, one = F.col("outcome"), F.lit(1)
     failed_start = (outcome == "start_failure").cast("int")
     failed = (outcome == "playback_failure").cast("int")
@@ -51,10 +54,10 @@ def ratios() -> dict[str, Ratio]:
     began = outcome.isin("played", "playback_failure").cast("int")
     known = F.when(F.col("join_ms").isNotNull(), 1).otherwise(0)
     listed = (
-        Ratio("media3_rebuffer_ratio", stall, play + join + seek + stall),
+        Ratio("media3_rebuffer_ratio", stall, play + joining + seek + stall),
         Ratio("ivs_buffering_ratio", stall + seek, play + stall + seek),
         Ratio("cmcd_buffer_starvation_ratio", F.col("stalled_beats"), F.col("beats")),
-        Ratio("mux_rebuffer_share", stall, join + play + seek + stall),
+        Ratio("mux_rebuffer_share", stall, joining + play + seek + stall),
         Ratio("brightcove_stall_s_per_hour", stall * 3600 / 1000, play / 1000, "s/h"),
         Ratio("conviva_cirr", stall, play + stall),
         Ratio("conviva_vsf", failed_start, one),

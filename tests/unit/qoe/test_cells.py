@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from unit.tables.rows import rows
+from unit.tables.rows import rows, same
 
 from cinelake.qoe.cells import BUCKETS, Bearable, added_up, cells, quantile
 from cinelake.qoe.ratios import ratios
@@ -186,6 +186,20 @@ def test_quantiles_of_buckets_are_at_most_half_too_much(spark: SparkSession) -> 
     assert of() == [None, None]
     # Of the last bucket nobody knows the end.
     assert of(*[0] * 15, 1) == [JOIN_EDGES_MS[-1]] * 2
+
+
+def test_who_waits_in_vain_waits(spark: SparkSession) -> None:
+    frame = rows(
+        spark,
+        QOE_SESSIONS,
+        {"play_ms": 80_000, "stall_ms": 10_000, "outcome": "played"},
+        {"wait_ms": 30_000, "outcome": "exit_before_start"},
+    )
+    names = ("media3_rebuffer_ratio", "mux_rebuffer_share", "conviva_vst_s", "conviva_cirr")
+    expected = spark.createDataFrame(
+        [(10 / 120, 10 / 120, None, 10 / 90)], ", ".join(f"{name} double" for name in names)
+    )
+    same(frame.agg(*(ratios()[name].column() for name in names)), expected)
 
 
 def test_ratios_differ_by_what_they_are_of(spark: SparkSession) -> None:
