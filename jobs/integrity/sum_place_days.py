@@ -6,7 +6,7 @@ from cinelake.tables.behaviour import LOG_INS
 from cinelake.tables.integrity import PLACE_DAYS
 
 
-@job(reads=[LOG_INS], writes=[PLACE_DAYS], version=2)
+@job(reads=[LOG_INS], writes=[PLACE_DAYS], version=3)
 def sum_place_days(run: Run[JobParams]) -> None:
     run.write(PLACE_DAYS, place_days(run.read(LOG_INS)))
 

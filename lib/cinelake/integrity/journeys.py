@@ -61,9 +61,10 @@ def place_days(log_ins: DataFrame) -> DataFrame:
 
     What has no cell is nowhere.
     """
-    known = log_ins.where(
+    is_known = (
         F.col("country").isNotNull() & F.col("region").isNotNull() & F.col("cell").isNotNull()
     )
+    known = log_ins.where((F.col("event") == "log_in") & is_known)
     counted = known.groupBy(
         "country", "region", "cell", F.col("attempt_date").alias("log_in_date")
     ).agg(F.count("*").alias("log_ins"))

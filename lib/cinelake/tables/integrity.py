@@ -311,7 +311,8 @@ LOG_IN_RISKS = Table(
         Column(
             "unusual",
             ArrayType(StringType()),
-            "Features that the account never logged in with, in order of names",
+            "Of place, operator and connection what the account had not streamed with in the four weeks before; "
+            "empty if it had not streamed",
             required=True,
         ),
         Column(
@@ -374,7 +375,8 @@ ACCOUNT_PARTIES = Table(
     layer=Layer.GOLD,
     grain=(
         "one party of an account on a day on which it streamed: devices that meet one another on networks at home, "
-        "over the weeks up to that day. The home is the party that is used most"
+        "over the weeks up to that day. The home is the party whose device came first; of several the one with a line "
+        "in a building, then the one whose television came first, then the one used on most days"
     ),
     columns=(
         Column("account_id", StringType(), "The account", required=True),

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from unit.tables.rows import rows, same
 
+from cinelake.integrity.journeys import place_days
 from cinelake.integrity.whereabouts import (
     MOST,
     Link,
@@ -21,6 +22,7 @@ from cinelake.integrity.whereabouts import (
     regions,
     spots,
 )
+from cinelake.tables.behaviour import LOG_INS
 from cinelake.tables.integrity import PLACE_DAYS
 
 DAY = date(2026, 3, 28)
@@ -172,3 +174,29 @@ def test_a_region_lies_where_most_log_ins_of_the_weeks_before_were(spark: SparkS
             "country string, region string, latitude double, longitude double",
         ),
     )
+
+
+def test_a_region_lies_where_somebody_logged_in_and_not_where_somebody_left(
+    spark: SparkSession,
+) -> None:
+    berlin, texas = "831f1dfffffffff", "8326cbfffffffff"
+    came = {
+        "event": "log_in",
+        "country": "DE",
+        "region": "Berlin",
+        "cell": berlin,
+        "attempt_date": DAY,
+    }
+    left = came | {"event": "log_out"}
+    tries = rows(
+        spark,
+        LOG_INS,
+        came,
+        came | {"outcome": "wrong_password"},
+        left,
+        left | {"region": "Texas", "country": "US", "cell": texas},
+    )
+    expected = spark.createDataFrame(
+        [("Berlin", berlin, DAY, 2)], "region string, cell string, log_in_date date, log_ins bigint"
+    )
+    same(place_days(tries), expected)
