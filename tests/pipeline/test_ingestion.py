@@ -13,6 +13,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from cinelake.runtime import publish
+from cinelake.runtime.fsck import findings
 from cinelake.runtime.graph import discover
 from cinelake.runtime.ingestion import Awaited
 from cinelake.runtime.job import Ingest, Job
@@ -167,6 +168,21 @@ def test_a_reset_reads_the_landing_files_again_and_doubles_nothing(ratings: Serv
     assert ratings.run().succeeded
     assert events(ratings) == ["a"]
     assert Ledger(ratings.lake).books().rows("bronze_ratings", date.min, date.max) == 1
+
+
+@pytest.mark.thorough
+def test_the_checkpoint_of_a_topic_is_known_for_its_source_s_and_goes_with_it(
+    ratings: Service,
+) -> None:
+    land(ratings, "one", line("a"))
+    ratings.run()
+    assert isinstance(INGEST, Ingest)
+    checkpoints = ratings.root / "checkpoints"
+    (checkpoints / "ratings").rename(checkpoints / "ratings@events")
+    (checkpoints / "ratings_of_others").mkdir()
+    assert list(findings(ratings.context(), [BRONZE_RATINGS])) == []
+    reset(ratings.context(), INGEST)
+    assert [path.name for path in checkpoints.iterdir()] == ["ratings_of_others"]
 
 
 @pytest.mark.thorough

@@ -28,6 +28,7 @@ from cinelake.runtime.books import Books
 from cinelake.runtime.conservation import summed
 from cinelake.runtime.context import Context, said
 from cinelake.runtime.digest import Digest, aggregates, row_hash
+from cinelake.runtime.inlet import source_of
 from cinelake.runtime.lake import Lake
 from cinelake.tables.contract import Kind, Layer, Table
 from cinelake.tables.system import QUARANTINE
@@ -240,7 +241,7 @@ def _quarantine(context: Context) -> Iterator[Finding]:
 
 def _streams(lake: Lake, tables: Sequence[Table]) -> Iterator[Finding]:
     """A bronze table without its checkpoint would be read in twice; a checkpoint without its table, never."""
-    streams = set(lake.storage.names(f"{lake.root}/checkpoints"))
+    streams = {source_of(name) for name in lake.storage.names(f"{lake.root}/checkpoints")}
     for table in tables:
         if table.layer is not Layer.BRONZE:
             continue

@@ -100,6 +100,11 @@ class Folder(Inlet):
         return Batch(len(files), files)
 
 
+def source_of(checkpoint: str) -> str:
+    """Whose stream keeps a checkpoint of this name: a folder's is called by its source, a topic's `source@topic`."""
+    return checkpoint.partition("@")[0]
+
+
 def count_of(extent: str) -> int:
     """The count that an extent starts with."""
     return int(extent.partition(":")[0])

@@ -15,6 +15,7 @@ from cinelake import __version__
 from cinelake.runtime.books import DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.context import Context, new_entry, new_run_id
+from cinelake.runtime.inlet import source_of
 from cinelake.runtime.job import Ingest, Job, JobError
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import sealed_by
@@ -54,10 +55,13 @@ def appended(published: Published) -> dict[str, Any]:
 
 
 def reset(context: Context, job: Ingest) -> None:
-    """Forget a source: checkpoint and bronze together, for either without the other repeats or loses rows."""
+    """Forget a source: checkpoints and bronze together, for either without the other repeats or loses rows."""
     # The entry comes first: with it, a kill in between leaves a source that is merely read again.
     _forget(context, job.name, [job.target])
-    context.lake.storage.remove(f"{context.lake.root}/checkpoints/{job.source.name}")
+    storage, folder = context.lake.storage, f"{context.lake.root}/checkpoints"
+    for checkpoint in storage.names(folder):
+        if source_of(checkpoint) == job.source.name:
+            storage.remove(f"{folder}/{checkpoint}")
     context.lake.drop(job.target)
 
 
