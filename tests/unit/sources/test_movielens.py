@@ -268,6 +268,7 @@ def test_tags_that_cannot_be_taken_are_named() -> None:
     tags = (
         b"userId,movieId,tag,timestamp\n1,1,pixar,1000000000\n1,1,pixar,1000000009\n"
         b"1,1, ,1000000000\n1,99,x,1000000000\n1,1,\xff,1000000000\n1,1,back\\slash,1000000000\n"
+        b"2147483648,1,pixar,1000000000\n3000000000,1,pixar,1000000000\n"
     )
     result = landed(CSV | {"tags.csv": tags})
     assert result.rejected_of("tags") == [
@@ -275,6 +276,8 @@ def test_tags_that_cannot_be_taken_are_named() -> None:
         ("tags.csv", 4, ["empty_field: tag"]),
         ("tags.csv", 5, ["unknown_title"]),
         ("tags.csv", 6, ["undecodable_bytes: not UTF-8"]),
+        ("tags.csv", 8, ["number_out_of_range: userId"]),
+        ("tags.csv", 9, ["number_out_of_range: userId"]),
     ]
     assert [r["tag"] for r in result.good_of("tags")] == ["pixar", "back\\slash"]
 

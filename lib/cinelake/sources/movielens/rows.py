@@ -72,8 +72,11 @@ class Rows:
         pair = self.user << 32 | self.movie
         if self.text is None:
             return pair
+        # Of rows that something speaks against, ids may be too long and the pair negative; nobody asks for their keys.
         hashes = (
-            int.from_bytes(blake2b(text, digest_size=8, key=who.to_bytes(8)).digest(), signed=True)
+            int.from_bytes(
+                blake2b(text, digest_size=8, key=who.to_bytes(8, signed=True)).digest(), signed=True
+            )
             for who, text in zip(pair.tolist(), self.text, strict=True)
         )
         return np.fromiter(hashes, dtype=np.int64, count=len(self.text))
