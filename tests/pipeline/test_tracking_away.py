@@ -230,8 +230,9 @@ def test_old_runs_go_to_the_bin_but_none_that_a_model_came_from(
     now = int(time.time() * 1000)
     aged = {"new": 0, "old": 11, "of a model": 12}
     for name, days in aged.items():
+        tags = {"run_id": name, "job": name, "mlflow.source.name": f"jobs/pruned/{name}.py"}
         tracking.deliver(
-            Kept(name, "pruned", name, now - days * 86_400_000, status="FINISHED", ended_ms=now, tags={"run_id": name})
+            Kept(name, "pruned", name, now - days * 86_400_000, status="FINISHED", ended_ms=now, tags=tags)
         )  # fmt: skip
     client = tracking.client
     (experiment,) = client.search_experiments(filter_string="name = 'pruned'")

@@ -14,6 +14,9 @@ from cinelake.runtime.tracking.store import TrackingDown, all_pages, now_ms, sho
 from cinelake.runtime.tracking.tracker import PARENT, Tracker
 from cinelake.runtime.windows import Window
 
+# What each run of a job carries, and hardly anybody else's: a store is often shared with others.
+OURS = "tags.job LIKE '%' AND tags.run_id LIKE '%' AND tags.`mlflow.source.name` LIKE 'jobs/%'"
+
 
 class Tracking(Registry):
     """A store with its registry and the runs in it.
@@ -131,16 +134,17 @@ class Tracking(Registry):
         return len(running)
 
     def prune(self, age: timedelta) -> int:
-        """Put runs into MLflow's bin that began more than `age` before the newest; returns how many.
+        """Put runs of jobs into MLflow's bin that began more than `age` before the newest; returns how many.
 
-        A run that a version of a model came from stays, and what it is a part of. `mlflow gc` empties the bin.
+        A run that a version of a model came from stays, and what it is a part of, and whatever others keep in the
+        store. `mlflow gc` empties the bin.
         """
-        from mlflow.entities import ViewType
+        from mlflow.entities import Run, ViewType
 
         with self.explained():
             experiments = [e.experiment_id for e in all_pages(self.client.search_experiments)]
             newest = self.client.search_runs(
-                experiments, run_view_type=ViewType.ALL, max_results=1,
+                experiments, OURS, ViewType.ALL, max_results=1,
                 order_by=["attributes.start_time DESC"],
             ) if experiments else []  # fmt: skip
             if not newest:
@@ -152,15 +156,25 @@ class Tracking(Registry):
                 if (parent := self.client.get_run(run).data.tags.get(PARENT)) is not None
             }
             before = newest[0].info.start_time - int(age.total_seconds() * 1000)
-            old = all_pages(
-                lambda page_token: self.client.search_runs(
-                    experiments,
-                    f"attributes.start_time < {before} AND attributes.status != 'RUNNING'",
-                    ViewType.ACTIVE_ONLY,
-                    page_token=page_token,
+
+            def old(which: str, view: int) -> list[Run]:
+                condition = f"{which} AND attributes.start_time < {before} AND attributes.status != 'RUNNING'"
+                return all_pages(
+                    lambda page_token: self.client.search_runs(
+                        experiments, condition, view, page_token=page_token
+                    )
                 )
-            )
-            gone = [run.info.run_id for run in old if run.info.run_id not in kept]
+
+            # A part began after the whole, which may be in the bin already.
+            wholes = old(OURS, ViewType.ALL)
+            ids = {run.info.run_id for run in wholes}
+            parts = old(f"tags.`{PARENT}` LIKE '%'", ViewType.ACTIVE_ONLY)
+            ours = wholes + [run for run in parts if run.data.tags[PARENT] in ids]
+            gone = [
+                run.info.run_id
+                for run in ours
+                if run.info.lifecycle_stage == "active" and run.info.run_id not in kept
+            ]
             for run_id in gone:
                 self.client.delete_run(run_id)
         return len(gone)

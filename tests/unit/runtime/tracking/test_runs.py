@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import mlflow
@@ -129,3 +130,35 @@ def test_who_is_alone_closes_what_was_killed_before_the_first_start_of_an_area(
     assert states == ["KILLED", "RUNNING", "RUNNING"]
     for each in (first, second):
         each.finish()
+
+
+def test_of_old_runs_those_of_jobs_are_put_into_the_bin_with_their_parts_and_nobody_else_s(
+    tmp_path: Path,
+) -> None:
+    tracking = Tracking.beside_lake(str(tmp_path))
+    client, day = tracking.client, 86_400_000
+    theirs = client.create_experiment("theirs")
+    ours = tracking.experiment("recommend")
+
+    def begin(name: str, days: int, of: str | None = None, **tags: str) -> str:
+        tags |= {"mlflow.parentRunId": of} if of else {}
+        experiment = theirs if name.startswith("their") else ours
+        run_id = client.create_run(experiment, days * day, tags, name).info.run_id
+        client.set_terminated(run_id)
+        return run_id
+
+    def begin_job(name: str, days: int) -> str:
+        source = {"mlflow.source.name": f"jobs/recommend/{name}.py"}
+        return begin(name, days, job=name, run_id=name, **source)
+
+    begin("a part", 12, of=begin_job("old", 11))
+    begin("their part in ours", 12, of=begin("their run", 11))
+    begin("their newest", 40)
+    begin_job("new", 22)
+    begin_job("of nine days", 13)
+
+    assert tracking.prune(timedelta(days=10)) == 1
+    assert tracking.prune(timedelta(days=9)) == 1
+    assert tracking.prune(timedelta(days=9)) == 0
+    left = {run.info.run_name for run in client.search_runs([theirs, ours])}
+    assert left == {"their run", "their part in ours", "their newest", "new", "of nine days"}
