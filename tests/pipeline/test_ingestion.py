@@ -19,6 +19,9 @@ from cinelake.runtime.ingestion import Awaited
 from cinelake.runtime.job import Ingest, Job
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.publish import Publisher
+from cinelake.runtime.tracking.buffer import Buffer
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import now_ms
 from cinelake.runtime.upkeep import reset
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.ingest import BRONZE_RATINGS
@@ -200,6 +203,30 @@ def test_each_micro_batch_is_an_entry_of_the_ledger(ratings: Service) -> None:
     assert entry["quarantined"] == [Row(name="bronze_ratings", rows=1)]
     (reject,) = ratings.lake.read(QUARANTINE).collect()
     assert reject["publication"] == entry["run_id"]
+
+
+@pytest.mark.thorough
+def test_each_run_has_a_run_of_its_own_in_mlflow_that_began_with_it(
+    ratings: Service, tmp_path: Path
+) -> None:
+    # Where MLflow's folder should be is a file, so what is logged waits in the lake.
+    (tmp_path / "mlflow").touch()
+    ratings.tracking = Tracking.beside_lake(str(tmp_path))
+    buffer = ratings.tracking.buffer = Buffer(ratings.lake.storage, f"{ratings.root}/tracking")
+    land(ratings, "one", line("a"))
+    began = now_ms()
+    ratings.run()
+    taken = now_ms()
+    land(ratings, "two", line("b"), line("c"))
+    ratings.run()
+    waiting = sorted(buffer.runs(), key=lambda kept: kept.started_ms)
+    rows = [value for kept in waiting for name, value, *_ in kept.metrics if name == "rows_in"]
+    assert rows == [1, 2]
+    first = waiting[0]
+    (seconds,) = (value for name, value, *_ in first.metrics if name == "seconds")
+    assert began <= first.started_ms <= taken - 1000 * seconds + 1
+    ids = {entry.run_id for entry in ratings.context().ledger.entries()}
+    assert {kept.run_id for kept in waiting} <= ids
 
 
 def test_windowed_jobs_stand_beside_the_ingest_jobs() -> None:

@@ -89,13 +89,20 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
         balances=(total,),
     )
     if batches.taken:
-        return _tracked(context, job, outcome, batches.application)
+        return _tracked(context, job, outcome, batches.newest)
     return outcome
 
 
 def _tracked(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> Outcome:
+    # Opened at the end, for most looks at a source find nothing to tell of.
     tracker = context.tracking.start(
-        job.area, job.name, None, run_id, {"code_version": __version__}, description=job.description
+        job.area,
+        job.name,
+        None,
+        run_id,
+        {"code_version": __version__},
+        description=job.description,
+        seconds=outcome.seconds,
     )
     tracker.log_metrics(outcome.metrics)
     tracker.finish()
@@ -129,6 +136,8 @@ class _Batches:
         self.balance = Balance(f"{LANDED}{job.source.name}", job.target.name, 0, 0)
         self.taken = 0
         self.application = ""
+        # The id of the last batch in the ledger: that of the query is the same for every run.
+        self.newest = ""
         self.error: BaseException | None = None
         self._context = context
         self._job = job
@@ -213,6 +222,7 @@ class _Batches:
         )
         self._context.enter(entry, (f"{self.application}:job_runs", number))
         self.taken += 1
+        self.newest = run_id
         self.balance += balance
 
     def _inspect(self, files: list[str], rejected: DataFrame) -> None:

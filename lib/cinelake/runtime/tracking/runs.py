@@ -39,10 +39,11 @@ class Tracking(Registry):
         tags: Mapping[str, str] | None = None,
         *,
         description: str = "",
+        seconds: float = 0,
     ) -> Tracker:
         """Open the MLflow run of one job run; `run_id` is the lake's own id of the run.
 
-        Ingest jobs have no window. `description` says what the job does.
+        Ingest jobs have no window. `description` says what the job does, `seconds` how long ago it began.
         """
         own = {
             "job": job,
@@ -58,7 +59,8 @@ class Tracking(Registry):
                 "window.end": window.end.isoformat(),
             }
         name = f"{job} {window.start}..{window.end}" if window else job
-        kept = Kept(run_id, area, name, now_ms(), tags=own | shortened(tags or {}))
+        started_ms = now_ms() - round(1000 * seconds)
+        kept = Kept(run_id, area, name, started_ms, tags=own | shortened(tags or {}))
         try:
             # Jobs start side by side, and none may take another's run for a dead one.
             with self._starting:
