@@ -63,7 +63,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=5,
+    version=6,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
     run.tracker.settled(HOME_RANKER, run.inputs_fingerprint, lambda: _trained(run), OneSided)
@@ -79,13 +79,14 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
     # A young service has to be known a little before its tiles can teach anything.
     first = max(first, begun[0] + (through - begun[0]) // 2)
     tiles = tiles.where(F.col("shown_date") >= F.lit(first))
-    attention = estimated(tiles)
+    cut = held_out_from(first, through)
+    is_before = F.col("shown_date") < F.lit(cut)
     blocks = ranker.blocks(first, through, recipe.block_days)
-    told = [_examples(run, tiles, block, attention) for block in blocks]
+    told = [_examples(run, tiles, block) for block in blocks]
     with persisted(reduce(DataFrame.unionByName, told)) as examples:
-        cut = held_out_from(first, through)
-        before = examples.where(F.col("shown_date") < F.lit(cut))
-        after = examples.where(F.col("shown_date") >= F.lit(cut))
+        # How places are looked at is part of what is judged, so the days that judge tell nothing of it.
+        judging = ranker.weighed(examples, estimated(tiles.where(is_before)))
+        before, after = judging.where(is_before), judging.where(~is_before)
         plain = ranker.learned(before, recipe, circumstances=False)
         with persisted(ranker.judged(after, ranker.learned(before, recipe), plain)) as judged:
             found = found_of(intervals(ranker.by_profile(judged), ["ndcg"]))
@@ -102,7 +103,8 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
                         for r in rows.toArrow().to_pylist()
                     }
                 )
-        whole = ranker.learned(examples, recipe)
+        attention = estimated(tiles)
+        whole = ranker.learned(ranker.weighed(examples, attention), recipe)
         decision = decided(
             found, MODELS[0], MODELS[2:], "nDCG of page views, corrected for places,"
         )
@@ -136,17 +138,14 @@ def _setting(run: Run[TrainHomeRankerParams]) -> Setting[HybridRecipe]:
 
 
 def _examples(
-    run: Run[TrainHomeRankerParams],
-    tiles: DataFrame,
-    block: tuple[date, date],
-    attention: ranker.Attention,
+    run: Run[TrainHomeRankerParams], tiles: DataFrame, block: tuple[date, date]
 ) -> DataFrame:
     """The tiles of a block of days, with what was known before the first of them."""
     first, end = block
     tiles = tiles.where(F.col("shown_date").between(F.lit(first), F.lit(end - timedelta(days=1))))
     params, setting = run.params, _setting(run)
-    signals, records = run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
-    service = records.before(first).describe(first, params.limits, params.popularity)
+    signals, records = run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD)).before(first)
+    service = records.describe(first, params.limits, params.popularity)
     known = strengths(signals, setting.weights, first).localCheckpoint()
     approved = _taste(run, setting, first, service.said)
     exposures = run.read(TITLE_EXPOSURES)
@@ -158,7 +157,7 @@ def _examples(
     )
     shown = ranker.in_view(tiles)
     shown = ranker.with_strangers(shown, given, params.recipe.strangers)
-    return ranker.examples(shown, exposures, profiles, given, catalogue, attention, params.recipe)
+    return ranker.examples(shown, exposures, profiles, given, catalogue, params.recipe)
 
 
 def _taste(

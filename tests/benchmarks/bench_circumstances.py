@@ -159,7 +159,7 @@ def terms(spark: SparkSession, settings: Settings) -> DataFrame:
 
 
 def examples(spark: SparkSession, shown: DataFrame, of_titles: DataFrame) -> DataFrame:
-    """`is_chosen, weight, terms` of tiles, as `ranker.examples` tells them."""
+    """`is_chosen, weight, terms` of tiles, as the ranker learns from them."""
     markets = [row.market for row in shown.select("market").distinct().collect()]
     off = [
         (market, day, True)

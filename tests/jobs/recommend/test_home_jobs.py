@@ -332,7 +332,11 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
         for ago in range(1, 12)
         for rank, number in enumerate((15 + ago % 9, 15 + (ago + 1) % 9, 15 + (ago + 2) % 9))
     ]  # fmt: skip
+    # When tiles had been shown already, the catalogue came to say something else.
+    since = change(datetime(2026, 3, 14), genres=["Late"])
+    later = rows(spark, TITLES, *(title(number) | since for number in range(30)))
     told = inputs | {
+        TITLES: inputs[TITLES].unionByName(later),
         TITLE_SIGNALS: rows(spark, TITLE_SIGNALS, *signals),
         SHOWN_TILES: rows(spark, SHOWN_TILES, *tiles),
         TITLE_EXPOSURES: spark.createDataFrame([], TITLE_EXPOSURES.schema),
@@ -363,6 +367,9 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     assert report.metrics["ranker.ndcg"] > report.metrics["fame.ndcg"]
     assert version.approved, version.reason
     assert '"origin"' in version.tags["attention"]
+    terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
+    assert "genre Drama @ device tv" in terms
+    assert "genre Late @ device tv" not in terms
 
     tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
     pages = composed(inputs, tracker, models={HOME_RANKER.name: version})

@@ -136,10 +136,9 @@ def examples(
     profiles: DataFrame,
     given: Basis,
     catalogue: DataFrame,
-    attention: Attention,
     recipe: RankerRecipe,
 ) -> DataFrame:
-    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_stranger, is_chosen, weight, NUMBERS, terms
+    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_stranger, is_chosen, NUMBERS, terms
     array<string>`, by themselves and at circumstances.
 
     `tiles` are those of `with_strangers`; `profiles` are as pages read them (planning.py), before the first of them;
@@ -158,7 +157,6 @@ def examples(
         F.col("device_class"), F.col("daypart"), F.col("page_day"), F.col("is_holiday").isNotNull()
     )
     own = F.coalesce("terms", F.array().cast("array<string>"))
-    weight = F.when(F.col("is_chosen"), 1 / attention.propensity()).otherwise(1.0)
     return told.select(
         *PAGE,
         "row",
@@ -169,12 +167,17 @@ def examples(
         (F.weekday("page_day") + 1).cast("string").alias("weekday"),
         "is_stranger",
         "is_chosen",
-        weight.alias("weight"),
         "taste",
         *OF_TITLES,
         F.log1p(F.coalesce("times", F.lit(0))).alias("shown"),
         F.concat(own, crossed(own, then)).alias("terms"),
     )
+
+
+def weighed(examples: DataFrame, attention: Attention) -> DataFrame:
+    """The examples with `weight`: a chosen tile counts as many times as its place is looked at less than the first."""
+    weight = F.when(F.col("is_chosen"), 1 / attention.propensity()).otherwise(1.0)
+    return examples.withColumn("weight", weight)
 
 
 def scored(tiles: DataFrame, profiles: DataFrame, given: Basis) -> DataFrame:

@@ -26,6 +26,7 @@ from cinelake.recommend.home.ranker import (
     judged,
     learned,
     scored,
+    weighed,
     with_strangers,
 )
 from cinelake.recommend.home.taste import Tastes
@@ -99,7 +100,8 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
     )
     attention = Attention({"tv": (0.5, 0.25)}, "a test")
     tiles = tiles.withColumn("is_stranger", F.lit(False))
-    found = examples(tiles, exposures, profiles, basis(), catalogue, attention, RankerRecipe())
+    found = examples(tiles, exposures, profiles, basis(), catalogue, RankerRecipe())
+    found = weighed(found, attention)
     told = {row.profile_id: row.asDict() for row in found.collect()}
     assert told.keys() == {"p", "q"}
     spread = math.sqrt(8 / 3)
