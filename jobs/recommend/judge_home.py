@@ -44,7 +44,7 @@ class JudgeHomeParams(JobParams):
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=3,
+    version=4,
 )
 def judge_home(run: Run[JudgeHomeParams]) -> None:
     days = [run.end - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]

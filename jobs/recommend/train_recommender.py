@@ -111,7 +111,7 @@ def _before(table: Table) -> Reading:
     params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=4,
+    version=5,
     remedies=[SEARCH],
 )
 def train_recommender(run: Run[TrainRecommenderParams]) -> None:

@@ -187,7 +187,7 @@ def intervals(judged: DataFrame, measures: Sequence[str], by: Sequence[str] = ()
     `model, <by…>, measure, profiles, mean, low, high`; nulls do not count, and who is in no group stands in none.
     """
     groups = ["model", *by]
-    frame = judged.select("fold", "profile_id", *groups, *measures)
+    frame = judged.select("profile_id", *groups, *measures)
     for name in by:
         frame = frame.where(F.col(name).isNotNull())
     means = frame.groupBy(*groups).agg(
@@ -226,7 +226,7 @@ def _resampled(frame: DataFrame, groups: Sequence[str], measures: Sequence[str])
     """The weighted means of the measures in each resample, null where nobody was drawn."""
     hashed = frame.select(
         *groups,
-        F.xxhash64("fold", "profile_id").alias("_hash"),
+        F.xxhash64("profile_id").alias("_hash"),
         *(F.col(name).cast("double") for name in measures),
     )
     sums = [

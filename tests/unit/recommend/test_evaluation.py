@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from chispa import assert_approx_df_equality, assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from cinelake.recommend.evaluation import intervals, per_profile, shown, traits, with_lead
 
@@ -99,6 +100,17 @@ def test_intervals_hold_the_mean_narrow_with_more_profiles_and_never_change(
     error = math.sqrt(sum((value - mean) ** 2 for value in few)) / 25
     assert widths[0] == pytest.approx(2 * 1.96 * error, rel=0.2)
     assert widths[1] == pytest.approx(widths[0] / 4, rel=0.2)
+
+
+def test_a_profile_is_drawn_with_all_its_holdouts(spark: SparkSession) -> None:
+    draw = random.Random(3)
+    once = _judged(spark, {"als": [draw.random() for _ in range(25)]})
+    # Of the same profiles another holdout that says the same adds no certainty.
+    twice = once.unionByName(once.withColumn("fold", F.lit(2)))
+    columns = ("mean", "low", "high")
+    expected = intervals(once, ["ndcg"]).select(*columns)
+    found = intervals(twice, ["ndcg"]).select(*columns)
+    assert_approx_df_equality(found, expected, 1e-9)
 
 
 def test_a_small_but_steady_lead_is_seen_because_profiles_are_paired(spark: SparkSession) -> None:
