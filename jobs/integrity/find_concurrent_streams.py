@@ -22,10 +22,11 @@ class FindConcurrentStreamsParams(StreamRules, JobParams):
     reads=[Reading(VIEWING_SESSIONS, lookback=SESSION_DAYS), history(ACCOUNTS)],
     writes=[STREAM_PEAKS, CONCURRENT_STREAMS],
     params=FindConcurrentStreamsParams,
+    version=2,
 )
 def find_concurrent_streams(run: Run[FindConcurrentStreamsParams]) -> None:
-    found = streams(intervals(run.read(VIEWING_SESSIONS), run.params), run.params)
-    pieces = by_day(found, run.start, run.end)
+    plays = by_day(intervals(run.read(VIEWING_SESSIONS), run.params), run.start, run.end)
+    pieces = streams(plays, run.params)
     most = peaks(pieces)
     run.write(STREAM_PEAKS, most)
     run.write(CONCURRENT_STREAMS, excesses(pieces, most, run.read(ACCOUNTS)))

@@ -91,7 +91,7 @@ def stages(spark: SparkSession, plays: DataFrame) -> dict[str, Callable[[], int]
     )
 
     def screens() -> int:
-        cut = by_day(streams(intervals(plays, StreamRules()), StreamRules()), START, END)
+        cut = streams(by_day(intervals(plays, StreamRules()), START, END), StreamRules())
         over = excesses(cut, peaks(cut), accounts)
         return of_screens(over, START, END).count()
 

@@ -2,7 +2,7 @@
 
 Method: a sweep (Bentley & Ottmann's idea in one dimension). Every stream becomes +1 at its start and −1 at its end; the
 running sum in order of time is the number of streams at each moment. Intervals are half-open, so ends come before
-starts at the same moment. Streams are cut at midnights first: each account and day is then swept alone, a day costs
+starts at the same moment. All is cut at midnights first: each account and day is then swept alone, a day costs
 what it holds, and no window needs another.
 
 Which streams took part in an excess is found without joining intervals to intervals: excesses of a day are numbered as
@@ -28,8 +28,8 @@ ACCOUNT_DAY = ("account_id", "stream_day")
 SHOWN = 20
 
 
-def by_day(streams: DataFrame, start: date, end: date) -> DataFrame:
-    """Streams cut at midnights, of the days `[start, end)`: with `stream_day` (days since 1970), and `whole_started`
+def by_day(intervals: DataFrame, start: date, end: date) -> DataFrame:
+    """Intervals cut at midnights, of the days `[start, end)`: with `stream_day` (days since 1970), and `whole_started`
     and `whole_ended`, between which they lasted.
     """
     first, last = _number(start), _number(end) - 1
@@ -40,7 +40,7 @@ def by_day(streams: DataFrame, start: date, end: date) -> DataFrame:
     reaches_in = (F.col("ended") > F.lit(first * DAY)) & (
         F.col("started") < F.lit((last + 1) * DAY)
     )
-    cut = streams.where(reaches_in & (F.col("started") < F.col("ended"))).select(
+    cut = intervals.where(reaches_in & (F.col("started") < F.col("ended"))).select(
         "*", F.explode(days).alias("stream_day")
     )
     begins, ends = F.col("stream_day") * DAY, (F.col("stream_day") + 1) * DAY

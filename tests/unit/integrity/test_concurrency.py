@@ -100,7 +100,7 @@ def pieces_of(spark: SparkSession, start: date, end: date) -> DataFrame:
         for device, begins, ends, *more in made
     ]
     sessions = rows(spark, VIEWING_SESSIONS, *plays)
-    return by_day(streams(intervals(sessions, RULES), RULES), start, end)
+    return streams(by_day(intervals(sessions, RULES), start, end), RULES)
 
 
 def plans_of(spark: SparkSession) -> DataFrame:

@@ -12,10 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows, same
 
+from cinelake.integrity.concurrency import by_day, excesses, peaks
 from cinelake.integrity.journeys import TravelRules, journeys, place_days
+from cinelake.integrity.streams import StreamRules, intervals, streams
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import ALL, Job
-from cinelake.tables.behaviour import LOG_INS
+from cinelake.tables.behaviour import ACCOUNTS, LOG_INS
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import PLACE_DAYS
 from cinelake.tables.viewing import VIEWING_SESSIONS
@@ -120,3 +122,51 @@ def test_a_play_of_two_days_is_the_earlier_use_on_the_third(
         "earlier_device_id string, later_device_id string, earlier_at timestamp, later_at timestamp, gap_s double",
     )
     same(whole, expected)
+
+
+def test_a_device_that_never_stops_has_a_stream_on_each_day(
+    spark: SparkSession, declared: dict[str, Job[Any]]
+) -> None:
+    # An hour each, and ten seconds to the next title; from noon of the first day to the morning of the third.
+    robot = [
+        play("robot", "Berlin" if hour < 47 else "Texas", hour, hour + 1 - 10 / 3600)
+        for hour in range(12, 54)
+    ]
+    since = {"effective_from": at(-100), "effective_date": at(-100).date()}
+    frames = {
+        VIEWING_SESSIONS: rows(
+            spark,
+            VIEWING_SESSIONS,
+            *robot,
+            play("tv", "Berlin", 0, 47.9),
+            play("tv", "Berlin", 47.9, 50),
+            # Last heard of ten seconds before the third day, of which its session holds nothing.
+            play("lost", "Berlin", 23, 48 + 50 / 3600),
+        ),
+        ACCOUNTS: rows(spark, ACCOUNTS, {"account_id": "a", "screens_allowed": 1} | since),
+    }
+
+    def made(read: Frames, start: date, end: date) -> DataFrame:
+        rules = StreamRules()
+        pieces = streams(by_day(intervals(read[VIEWING_SESSIONS], rules), start, end), rules)
+        return excesses(pieces, peaks(pieces), read[ACCOUNTS])
+
+    whole, daily = whole_and_daily(declared["find_concurrent_streams"], frames, made, 3)
+    same(daily, whole)
+    first, second, third = (DAY + timedelta(days=day) for day in range(3))
+    switch = timedelta(seconds=10)
+    expected = spark.createDataFrame(
+        [
+            (first, "robot12", at(12), at(24) - switch, "Berlin"),
+            (first, "tv0", at(0), at(47.9), "Berlin"),
+            (first, "lost23", at(23), at(48), "Berlin"),
+            (second, "robot24", at(24), at(48) - switch, "Berlin"),
+            (second, "tv0", at(0), at(50), "Berlin"),
+            (second, "lost23", at(23), at(48), "Berlin"),
+            (third, "robot48", at(48), at(54) - switch, "Texas"),
+            (third, "tv47.9", at(47.9), at(50), "Berlin"),
+        ],
+        "stream_date date, play_id string, from_at timestamp, until_at timestamp, region string",
+    )
+    told = whole.select("stream_date", F.inline("evidence"))
+    same(told, expected)

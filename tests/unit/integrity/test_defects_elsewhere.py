@@ -181,11 +181,8 @@ def test_overlap_is_of_intervals_and_not_of_bins_or_starts(spark: SparkSession) 
         play("paused", "b", "Berlin", 21.75, 23),
     ]
     rules = StreamRules()
-    pieces = by_day(
-        streams(intervals(rows(spark, VIEWING_SESSIONS, *scene), rules), rules),
-        DAY,
-        DAY + timedelta(days=1),
-    )
+    plays = intervals(rows(spark, VIEWING_SESSIONS, *scene), rules)
+    pieces = streams(by_day(plays, DAY, DAY + timedelta(days=1)), rules)
     since = datetime(2026, 1, 1)
     plans = [
         {
