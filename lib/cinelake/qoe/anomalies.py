@@ -28,15 +28,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from cinelake.behaviour.records import within
-from cinelake.qoe.baseline import total_of, with_baseline
+from cinelake.qoe.baseline import DEEPEST, total_of, with_baseline
 from cinelake.qoe.chances import with_surprise
 from cinelake.qoe.maintenance.calendar import with_muted
 from cinelake.qoe.usual import MOST_DAYS, Usual
 from cinelake.tables.qoe import DIMENSIONS, HOUR, METRICS, QOE_ANOMALIES
 
 _LN10 = math.log(10)
-# Days before a window to be read: history, what caps that, and the hour before the first.
-HISTORY = 2 * MOST_DAYS + 1
+# Days before a window to be read: the histories that the whole service is told from, and the hour before the first.
+HISTORY = DEEPEST * MOST_DAYS + 1
 
 
 class Alarming(BaseModel):

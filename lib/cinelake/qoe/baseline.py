@@ -25,7 +25,7 @@ first, then those of parents, beside what the service has there, then all others
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 
 import pyarrow as pa
@@ -49,6 +49,10 @@ COUNTED: Mapping[str, tuple[str, str]] = {
 }
 assert tuple(COUNTED) == METRICS
 PARENTS = ("region", "isp")
+# How many histories back a cell is read: its own, and that by which its own is capped. What caps it rests on its
+# parent, too, so parents are read one further back, and the whole service another.
+_DEEP = 2
+DEEPEST = _DEEP + 2
 _RATED = (
     "cell string, metric string, day int, hour int, bad bigint, total bigint, "
     "rate double, spread double, known double"
@@ -81,8 +85,8 @@ def by_metric(rollups: DataFrame) -> DataFrame:
 def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
     """Rows of `by_metric` from `first` on, with `rate double, spread double, known double` (sessions in history).
 
-    Hourly roll-ups reach back twice `usual.days` before `first`, for history is capped by its own. `rate` is null where
-    nothing is known at all.
+    Hourly roll-ups reach back `DEEPEST` times `usual.days` before `first`, for history is capped by its own and by that
+    of parents. `rate` is null where nothing is known at all.
     """
     judged = (first - EPOCH).days
 
@@ -93,25 +97,24 @@ def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
     def to_children(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return (above_children(table, usual) for table in whole_cells(batches))
 
-    def in_order(rollups: DataFrame) -> DataFrame:
-        return _in_order(rollups, first)
+    def in_order(holds: Column, deep: int) -> DataFrame:
+        since = F.lit(first - timedelta(days=deep * usual.days))
+        return _in_order(rollups.where(holds & (F.col("cell_date") >= since)), first)
 
     subset = F.col("subset")
     is_whole, is_parent = subset == ALL, subset.isin(*PARENTS)
-    whole = in_order(rollups.where(is_whole)).select(
-        *_KEPT, F.lit(None).cast("binary").alias("above")
-    )
+    whole = in_order(is_whole, DEEPEST).select(*_KEPT, F.lit(None).cast("binary").alias("above"))
     service = F.broadcast(
         whole.mapInArrow(to_children, _ABOVE).select("at", F.col("above").alias("service"))
     )
     parents = (
-        in_order(rollups.where(is_parent))
+        in_order(is_parent, DEEPEST - 1)
         .join(service, on="at", how="left")
         .select(*_KEPT, F.col("service").alias("above"))
     )
     own = F.broadcast(parents.mapInArrow(to_children, _ABOVE).withColumnRenamed("key", "parent"))
     rest = (
-        in_order(rollups.where(~is_whole & ~is_parent))
+        in_order(~is_whole & ~is_parent, _DEEP)
         .join(own, on=["parent", "at"], how="left")
         .join(service, on="at", how="left")
         .select(*_KEPT, F.coalesce("above", "service").alias("above"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from chispa import assert_df_equality
+from chispa import assert_approx_df_equality, assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.qoe.rollup_rows import FIRST, rolled
 
+from cinelake.qoe.anomalies import HISTORY
 from cinelake.qoe.baseline import with_baseline
 from cinelake.qoe.usual import Usual
 
@@ -60,3 +61,24 @@ def test_what_is_usual_of_a_cell_without_history_is_what_is_of_its_parent(
 
     assert len(rates(young)) == 24
     assert rates(young) == pytest.approx(rates(parent), rel=1e-9)
+
+
+def test_a_day_has_the_same_baseline_wherever_its_window_begins(spark: SparkSession) -> None:
+    def fate(day: int, hour: int, cdn: str, region: str) -> float:
+        """Now and then something is bad: hours to be capped by what was usual then, weeks ago, too."""
+        return 1 + 12 * ((day * 7 + hour * 5 + len(cdn + region)) % 17 == 0) * (day % 5 > 1)
+
+    days = HISTORY + 40
+    rollups = rolled(spark, days, fate, sessions=20).localCheckpoint()
+    day, usual = FIRST + timedelta(days=days - 1), Usual()
+
+    def told(start: date) -> DataFrame:
+        """What a window from `start` on comes to on the last day."""
+        known = rollups.where(F.col("cell_date") >= F.lit(start - timedelta(days=HISTORY)))
+        rated = with_baseline(known, usual, start - timedelta(days=1))
+        last = F.col("day") == F.unix_date(F.lit(day))
+        return rated.where(last & (F.col("metric") == "stall")).orderBy("cell", "hour")
+
+    alone, late = told(day), told(day - timedelta(days=39))
+    assert alone.count() == 9 * 24
+    assert_approx_df_equality(alone, late, 1e-9, ignore_nullable=True)
