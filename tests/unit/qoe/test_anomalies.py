@@ -10,16 +10,16 @@ import typer
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from unit.qoe.rollup_rows import FIRST, rolled
-from unit.tables.rows import rows
+from unit.tables.rows import rows, same
 
-from cinelake.qoe.anomalies import Alarming, anomalies
+from cinelake.qoe.anomalies import Alarming, anomalies, muted
 from cinelake.qoe.incidents import Merging, of_day
 from cinelake.qoe.maintenance.calendar import standing
 from cinelake.qoe.maintenance.commands import anew, announced, called_off
 from cinelake.qoe.usual import Usual
 from cinelake.runtime.publish import judged
 from cinelake.tables.maintenance import QOE_MAINTENANCE
-from cinelake.tables.qoe import QOE_ANOMALIES
+from cinelake.tables.qoe import DIMENSIONS, QOE_ANOMALIES, QOE_ROLLUPS
 
 USUAL, ALARMING = Usual(), Alarming()
 
@@ -194,3 +194,40 @@ def test_work_that_was_called_off_can_be_announced_again(spark: SparkSession) ->
     assert [(row["number"], row["why"]) for row in standing(calendar).collect()] == [
         (3, "new racks after all")
     ]
+
+
+def test_minutes_lost_are_affected_sessions_times_what_one_loses_by_the_sums_of_the_hour(
+    spark: SparkSession,
+) -> None:
+    # Ninety starts of a second and ten of twenty; two who stalled for long, and others for less.
+    hour = {"timed_starts": 100, "join_ms": 290_000, "slow_starts": 10, "stalled_hours": 2,
+            "stall_ms": 240_000, "play_ms": 1_200_000, "starts": 10}  # fmt: skip
+    affected = {
+        "slow_start": 8.0,
+        "stall": 1.0,
+        "start_failure": 3.0,
+        "playback_failure": 3.0,
+        "low_bitrate": 3.0,
+    }
+    judged_rows = rows(
+        spark,
+        QOE_ANOMALIES,
+        *(
+            {"cell": "all", "metric": metric, "affected_sessions": sessions}
+            for metric, sessions in affected.items()
+        ),
+    ).drop("subset", *DIMENSIONS, "lost_minutes", "is_muted", "is_alarm")
+    hourly = rows(spark, QOE_ROLLUPS, hour | {"cell": "all"})
+    expected = spark.createDataFrame(
+        [
+            ("slow_start", 8 * 2.9 / 60),
+            ("stall", 2.0),
+            ("start_failure", 6.0),
+            ("playback_failure", 3.0),
+            ("low_bitrate", 0.0),
+        ],
+        "metric string, lost_minutes double",
+    )
+    found = muted(judged_rows, hourly, rows(spark, QOE_MAINTENANCE))
+    rounded = F.round("lost_minutes", 9).alias("lost_minutes")
+    same(found.select("metric", rounded), expected.select("metric", rounded))
