@@ -28,7 +28,13 @@ from cinelake.privacy.reidentification import KINDS, fields, ids_called
 from cinelake.privacy.values import personal_values, told
 from cinelake.runtime import footprints
 from cinelake.runtime.job import Ingest
-from cinelake.runtime.reidentification import Request, faults, record, reidentification_key
+from cinelake.runtime.reidentification import (
+    Request,
+    count_of_rows,
+    faults,
+    record,
+    reidentification_key,
+)
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Layer, Table
@@ -128,7 +134,7 @@ def _add_reidentifying(app: typer.Typer, context: Callable[[], Workspace]) -> No
                 f"{row['number']}\t{row['asked_at']:%Y-%m-%d %H:%M} UTC\t{row['asked_by']}\t"
                 f"{row['kind']} {row['pseudonym']}{case}\t{row['why']}"
             )
-        wrong = faults(rows, ring)
+        wrong = faults(rows, ring, count_of_rows(workspace.lake))
         for fault in wrong:
             notices.print(fault, style="red", highlight=False)
         if wrong:

@@ -4,10 +4,12 @@ Whoever re-identifies needs two secrets: the one that pseudonyms are made with, 
 which opens nothing else. The lake remembers a check value of the latter from its first use on, and refuses another.
 
 Each row of the log is sealed: its last column is the HMAC of the others under that key. Rows are numbered. So a row
-that somebody without the key invents or changes does not fit its seal, and one that is taken away leaves a gap.
+that somebody without the key invents or changes does not fit its seal, and one that is taken away leaves a gap. After
+the newest there is no gap to leave, so a file beside the log holds the highest number, sealed as well.
 
-Caveat: who holds both secrets and can read bronze needs no command to put a name to a pseudonym. The log binds people
-who are given the command and not the secrets, as by a service that runs it for them.
+Caveats: who can write to the lake can put back an older state of the log together with that file, and the two fit
+each other. And who holds both secrets and can read bronze needs no command to put a name to a pseudonym. The log binds
+people who are given the command and not the secrets, as by a service that runs it for them.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from cinelake.runtime.storage import Storage
 from cinelake.tables.system import REIDENTIFICATIONS
 
 CHECK_FILE = "reidentifications.check"
+COUNT_FILE = "reidentifications.count"
 COMMAND = "cinelake reidentify"
 SEALED = tuple(name for name in REIDENTIFICATIONS.names if name != "seal")
 
@@ -86,10 +89,11 @@ def record(lake: Lake, ring: Keyring, request: Request) -> int:
 
     The caller holds the lake's lock.
     """
-    before = 0
+    # A number whose row was taken away is not given out again: the gap is to stay.
+    before = _counted(count_of_rows(lake) or "", ring) or 0
     if lake.exists(REIDENTIFICATIONS):
         newest = lake.read(REIDENTIFICATIONS).agg(F.max("number").alias("number"))
-        before = newest.toArrow().to_pylist()[0]["number"] or 0
+        before = max(before, newest.toArrow().to_pylist()[0]["number"] or 0)
     row: dict[str, Any] = {
         "number": before + 1,
         "asked_at": datetime.now(UTC),
@@ -105,11 +109,28 @@ def record(lake: Lake, ring: Keyring, request: Request) -> int:
     )
     note = Note(run=new_run_id(), job=COMMAND, code=__version__, action="record")
     lake.append(REIDENTIFICATIONS, frame, note)
-    return int(row["number"])
+    # After the row, or a kill in between would accuse somebody; nothing is told before both are written.
+    lake.storage.put(_count_path(lake), sealed_count(before + 1, ring))
+    return before + 1
 
 
-def faults(rows: Iterable[Mapping[str, Any]], ring: Keyring) -> list[str]:
-    """What is wrong with the log, in words: rows that do not fit their seal, and numbers missing or doubled."""
+def count_of_rows(lake: Lake) -> str | None:
+    """What the lake holds of the highest number, sealed; None where no question was written down with it."""
+    return lake.storage.text(_count_path(lake))
+
+
+def sealed_count(number: int, ring: Keyring) -> str:
+    """The highest number, as it is kept beside the log."""
+    return (
+        f"{number} {ring.hmac('the highest number of the log of re-identifications', str(number))}"
+    )
+
+
+def faults(rows: Iterable[Mapping[str, Any]], ring: Keyring, count: str | None) -> list[str]:
+    """What is wrong with the log, in words: rows that do not fit their seal, and numbers missing or doubled.
+
+    `count` is the `count_of_rows`. Logs of earlier versions have none, until somebody asks the next time.
+    """
     told = sorted(rows, key=lambda row: int(row["number"]))
     found = [
         f"row {row['number']} does not fit its seal: somebody changed or invented it"
@@ -119,7 +140,29 @@ def faults(rows: Iterable[Mapping[str, Any]], ring: Keyring) -> list[str]:
     for place, row in enumerate(told, start=1):
         if row["number"] != place:
             return [*found, f"row {place} is missing or doubled: rows were taken away, or added"]
+    if count is None:
+        unknown = (
+            f"{COUNT_FILE} is missing: whether the newest rows were taken away cannot be told; the next question "
+            "makes it"
+        )
+        return [*found, unknown] if told else found
+    highest = _counted(count, ring)
+    if highest is None:
+        return [*found, f"{COUNT_FILE} does not fit its seal: somebody changed or invented it"]
+    if highest > len(told):
+        return [*found, f"row {len(told) + 1} is missing: the newest rows were taken away"]
     return found
+
+
+def _count_path(lake: Lake) -> str:
+    return f"{lake.root}/{COUNT_FILE}"
+
+
+def _counted(count: str, ring: Keyring) -> int | None:
+    """The number of a sealed count; None where it does not fit its seal."""
+    number = count.partition(" ")[0]
+    fits = number.isdecimal() and hmac.compare_digest(sealed_count(int(number), ring), count)
+    return int(number) if fits else None
 
 
 def _seal(row: Mapping[str, Any], ring: Keyring) -> str:

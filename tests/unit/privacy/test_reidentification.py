@@ -21,7 +21,13 @@ from cinelake.privacy import commands
 from cinelake.privacy.reidentification import FEWEST_FIRST, KINDS, fields, ids_called
 from cinelake.runtime.commits import Note
 from cinelake.runtime.keys import Keyring
-from cinelake.runtime.reidentification import SEALED, _seal, faults, reidentification_key
+from cinelake.runtime.reidentification import (
+    SEALED,
+    _seal,
+    faults,
+    reidentification_key,
+    sealed_count,
+)
 from cinelake.runtime.settings import ConfigError, Settings
 from cinelake.runtime.storage import Storage
 from cinelake.runtime.workspace import Workspace
@@ -34,6 +40,7 @@ from cinelake.tables.system import REIDENTIFICATIONS
 JOBS_FOLDER = Path(__file__).parents[3] / "jobs"
 PSEUDONYMS, OWN = "known to all who read tests, " * 2, "known to them as well, and another " * 2
 RING = Keyring(OWN.strip().encode())
+THREE = sealed_count(3, RING)
 TRIED = {"device_id": "d", "event": "log_in", "outcome": "success", "ip": "198.51.100.7"}
 LINES = [
     landed_line("e1", "2", account_id="ada@example.org", **TRIED),
@@ -108,6 +115,14 @@ def invented(rows: list[dict[str, Any]]) -> None:
     rows.append(rows[2] | {"number": 4, "asked_by": "somebody else"})
 
 
+def shortened(rows: list[dict[str, Any]]) -> None:
+    del rows[2]
+
+
+def emptied(rows: list[dict[str, Any]]) -> None:
+    rows.clear()
+
+
 @pytest.mark.parametrize(
     ("done", "found"),
     [
@@ -115,8 +130,10 @@ def invented(rows: list[dict[str, Any]]) -> None:
         (changed, ["row 2 does not fit its seal"]),
         (removed, ["row 2 is missing or doubled"]),
         (invented, ["row 4 does not fit its seal"]),
+        (shortened, ["row 3 is missing"]),
+        (emptied, ["row 1 is missing"]),
     ],
-    ids=["as written", "changed", "removed", "invented"],
+    ids=["as written", "changed", "removed", "invented", "shortened", "emptied"],
 )
 def test_what_is_done_to_the_log_shows(
     log: list[dict[str, Any]],
@@ -125,15 +142,31 @@ def test_what_is_done_to_the_log_shows(
 ) -> None:
     if done is not None:
         done(log)
-    assert [fault.partition(":")[0] for fault in faults(log, RING)] == found
+    assert [fault.partition(":")[0] for fault in faults(log, RING, THREE)] == found
+
+
+@pytest.mark.parametrize(
+    ("count", "found"),
+    [
+        # A command that was killed between the two writes.
+        (sealed_count(2, RING), []),
+        (THREE.replace("3 ", "2 "), ["reidentifications.count does not fit its seal"]),
+        ("³ ", ["reidentifications.count does not fit its seal"]),
+        (None, ["reidentifications.count is missing"]),
+    ],
+    ids=["older", "changed", "no number", "missing"],
+)
+def test_what_is_done_to_the_count_shows(
+    log: list[dict[str, Any]], count: str | None, found: list[str]
+) -> None:
+    assert [fault.partition(":")[0] for fault in faults(log, RING, count)] == found
+    assert faults([], RING, None) == []
 
 
 def test_a_moment_is_sealed_as_tables_give_it_back(log: list[dict[str, Any]]) -> None:
-    assert (
-        faults([row | {"asked_at": row["asked_at"].replace(tzinfo=None)} for row in log], RING)
-        == []
-    )
-    assert faults(log, Keyring(PSEUDONYMS.encode())) != []
+    given_back = [row | {"asked_at": row["asked_at"].replace(tzinfo=None)} for row in log]
+    assert faults(given_back, RING, THREE) == []
+    assert faults(log, Keyring(PSEUDONYMS.encode()), THREE) != []
 
 
 # ---- the search
@@ -262,3 +295,11 @@ def test_the_answer_is_told_once_its_question_is_written_down_and_is_kept_nowher
     forged = rows(workspace.spark, REIDENTIFICATIONS, told[3] | {"number": 5, "why": "forged"})
     workspace.lake.append(REIDENTIFICATIONS, forged, note)
     assert asked(workspace, "reidentifications").exit_code == 1
+
+    log = f"delta.`{workspace.lake.location(REIDENTIFICATIONS)}`"
+    workspace.spark.sql(f"DELETE FROM {log} WHERE number >= 4")
+    shortened = asked(workspace, "reidentifications")
+    told_of = "row 4 is missing: the newest rows were taken away"
+    assert (shortened.exit_code, told_of in shortened.output) == (1, True)
+    assert asked(workspace, "reidentify", ada, "--why", "again").exit_code == 1
+    assert [row["number"] for row in kept(workspace)] == [1, 2, 3, 5]
