@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from http.client import HTTPException
 from importlib import metadata
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.session import needed_jars, spark_session
-from cinelake.runtime.settings import ConfigError, Settings, local_path
+from cinelake.runtime.settings import ConfigError, Settings, local_path, without_password
 
 PYTHON = (3, 11)
 GIB = 1024**3
@@ -169,7 +170,10 @@ def check_mlflow(settings: Settings) -> Finding:
     if uri.startswith(("http://", "https://")):
         return _checked_server(uri)
     return Finding(
-        "MLflow", Status.WARN, uri, "a store of this kind is not checked; open it with MLflow"
+        "MLflow",
+        Status.WARN,
+        without_password(uri),
+        "a store of this kind is not checked; open it with MLflow",
     )
 
 
@@ -323,7 +327,8 @@ def _checked_server(uri: str) -> Finding:
             f"{uri} answers {error.code} {error.reason}",
             "check credentials (secrets.mlflow_token) and the server's --allowed-hosts",
         )
-    except OSError as error:
+    # The second where the address has a port that is none, or another kind of server answers.
+    except (OSError, HTTPException) as error:
         return Finding(
             "MLflow",
             Status.FAIL,

@@ -42,6 +42,9 @@ _ELSEWHERE = (
     "give them by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for S3), by the machine's role, or by a "
     "store of Hadoop's that spark.hadoop.hadoop.security.credential.provider.path names"
 )
+_SERVER_WITH_LOGIN = re.compile(r"(?i)https?://[^/]*@")
+# In an address: after a user's name, or among what follows the place.
+_PASSWORD = re.compile(r"(?i)(?<=://)([^/:@]*:).*(?=@)|(?<=[?&])([^=&]*password=)[^&]*")
 
 
 class ConfigError(ValueError):
@@ -65,6 +68,19 @@ def _without_credentials(location: str) -> str:
 
 
 Location = Annotated[str, AfterValidator(_without_credentials)]
+
+
+def _server_without_credentials(uri: str) -> str:
+    # The address of a database, which may stand here as well, is where its password belongs.
+    if _SERVER_WITH_LOGIN.match(uri):
+        raise ValueError(
+            "it holds credentials in plain sight; give them by the environment (MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or CINELAKE_SECRETS__MLFLOW_TOKEN)"
+        )
+    return uri
+
+
+TrackingStore = Annotated[str, AfterValidator(_server_without_credentials)]
 
 
 class Section(BaseModel):
@@ -143,7 +159,7 @@ class SparkSettings(Section):
 class MlflowSettings(Section):
     """Where runs and models are recorded."""
 
-    tracking_uri: str | None = Field(
+    tracking_uri: TrackingStore | None = Field(
         None, description="MLflow server or store; without one, SQLite beside the lake."
     )
     artifact_root: str | None = Field(
@@ -346,6 +362,11 @@ def local_path(location: str) -> Path:
     return Path(location.removeprefix("file:").removeprefix("//"))
 
 
+def without_password(address: str) -> str:
+    """An address as it may be shown."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}{MASK}", address)
+
+
 def _leaves(value: Any, key: str = "", meaning: str = "") -> Iterator[tuple[str, Any, str]]:
     """Key, value and meaning of all that is no section; what a table means, its values do."""
     if isinstance(value, Settings):
@@ -373,4 +394,4 @@ def _shown(key: str, value: Any) -> str:
         return format_duration(value)
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return without_password(str(value))

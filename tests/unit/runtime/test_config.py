@@ -6,7 +6,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from cinelake.runtime.config import find_conf_dir, load_settings
+from cinelake.runtime.doctor import check_mlflow
 from cinelake.runtime.settings import ConfigError, Origin, Settings
+from cinelake.runtime.tracking.runs import Tracking
 
 ROOT = Path(__file__).parents[3]
 BASE = '[lake]\nroot = "lake"\n[spark]\nshuffle_partitions = 8\n'
@@ -243,6 +245,26 @@ def test_parameters_of_jobs_are_settings_too(conf: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://user:hunter2@host/db", "postgresql://user:********@host/db"),
+        ("mysql+pymysql://user:hun/ter@2@host:3306/db", "mysql+pymysql://user:********@host:3306/db"),
+        ("postgresql://h/db?user=u&password=hunter2&x=1", "postgresql://h/db?user=u&password=********&x=1"),
+        ("postgresql://user@host:5432/db", "postgresql://user@host:5432/db"),
+    ],
+)  # fmt: skip
+def test_the_password_of_a_database_is_masked_and_nothing_else_of_its_address(
+    conf: Path, address: str, shown: str
+) -> None:
+    named = [f"mlflow.tracking_uri={address}"]
+    settings = load_settings(overrides=named, env={}, conf_dir=conf)
+    assert settings.tracking_uri == address
+    assert {o.key: o.value for o in settings.origins()}["mlflow.tracking_uri"] == shown
+    assert check_mlflow(settings).found == shown
+    assert Tracking(address).place == f"MLflow at {shown}"
+
+
 def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
     (conf / "base.toml").write_text(BASE + "[secrets]\nmlflow_token = ['hunter2']\n")
     with pytest.raises(ConfigError) as refused:
@@ -260,6 +282,8 @@ def test_a_refused_secret_does_not_show_in_the_error(conf: Path) -> None:
         "spark.conf.spark.hadoop.fs.gs.auth.service.account.private.key=hunter2",
         "lake.root=s3a://user:hunter2@bucket/lake",
         "lake.landing=s3a://user:hunter2@bucket",
+        "mlflow.tracking_uri=http://user:hunter2@mlflow.example.org",
+        "mlflow.tracking_uri=HTTPS://hunter2@mlflow.example.org:5000/path",
     ],
 )
 def test_credentials_of_a_store_are_refused_with_the_place_where_they_belong(

@@ -165,6 +165,9 @@ def test_an_mlflow_server_is_asked(settings: Settings, server: tuple[str, list[i
     finding = doctor.check_mlflow(gone)
     assert finding.status is Status.FAIL
     assert "does not answer" in finding.found
+    no_port = with_(settings, mlflow={"tracking_uri": "http://127.0.0.1:port"})
+    said = "http://127.0.0.1:port does not answer: nonnumeric port: 'port'"
+    assert doctor.check_mlflow(no_port).found == said
 
 
 def test_a_lake_in_an_object_store_needs_a_server(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from cinelake.runtime.settings import without_password
 from cinelake.runtime.tracking.buffer import Buffer
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Store:
     @property
     def place(self) -> str:
         """Which MLflow, for messages."""
-        return f"MLflow at {_without_password(self.uri)}"
+        return f"MLflow at {without_password(self.uri)}"
 
     def stay_away(self) -> None:
         """Nobody answered: for a while, nobody is asked."""
@@ -190,15 +191,6 @@ def shortened(values: Mapping[str, Any]) -> dict[str, str]:
 def now_ms() -> int:
     """Milliseconds since 1970, which is how MLflow tells time."""
     return int(time.time() * 1000)
-
-
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    return (
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        if "@" in parts.netloc
-        else uri
-    )
 
 
 def _quieten() -> None:
