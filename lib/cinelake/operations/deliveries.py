@@ -173,7 +173,7 @@ def _records(grid: DataFrame, start: date, expected: Expectations) -> DataFrame:
     ).select(
         "day", "source", "measure", "value", "baseline", "low", "high",
         _is_out_of_bounds().alias("is_alarm"),
-        _told_of_records().alias("message"),
+        _told_of_records(expected).alias("message"),
     )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def _number(value: Column) -> Column:
     return F.format_number(value, 0)
 
 
-def _told_of_records() -> Column:
+def _told_of_records(expected: Expectations) -> Column:
     repeated = F.col("records") - F.col("events")
     # What is told of events is within two per cent.
     many = (F.col("records") > 0) & (repeated / F.col("records") > 0.1)
@@ -247,8 +247,14 @@ def _told_of_records() -> Column:
                 F.lit(", an alarm below "), _number(F.col("low")),
                 F.lit(" and above "), _number(F.col("high")),
             ),
-        ).when(F.col("baseline").isNotNull(), F.lit("; too few for an alarm"))
-        .otherwise(F.lit("; what is usual is not known yet")),
+        ).when(F.col("baseline") < expected.records, F.lit("; too few for an alarm"))
+        .when(
+            F.col("baseline").isNotNull(),
+            F.concat(
+                F.lit("; usually "), _number(F.col("baseline")),
+                F.lit(", and how far days stray from it is not known yet"),
+            ),
+        ).otherwise(F.lit("; what is usual is not known yet")),
     )  # fmt: skip
 
 

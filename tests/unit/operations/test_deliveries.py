@@ -51,6 +51,7 @@ SHAPES: dict[str, Shape] = {
     # Many at a time, on two days of three; and on the newest, nobody.
     "in_bursts": lambda day, hour: (hour == 12 and day < LAST) * (1 + (day.toordinal() % 3) * 200),
     "new": lambda day, hour: usual(day, hour) * 9 if day > LAST - timedelta(days=5) else 0,
+    "ten_days_old": lambda day, hour: usual(day, hour) if day > LAST - timedelta(days=10) else 0,
 }
 
 
@@ -102,6 +103,8 @@ def test_only_what_is_out_of_the_usual_is_an_alarm(
         ("few", EMPTY_HOURS, "few: no hour is full enough to be missed"),
         ("few", RECORDS, "few: 30 records; too few for an alarm"),
         ("new", RECORDS, "new: 40,194 records; what is usual is not known yet"),
+        ("ten_days_old", RECORDS,
+         "ten_days_old: 4,466 records; usually 2,332, and how far days stray from it is not known yet"),
         ("silent", RECORDS, "silent: 0 records; usually 4,499, an alarm below 2,812 and above 7,198"),
     ],
 )  # fmt: skip
