@@ -31,10 +31,10 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.checks import suite as _renderers  # noqa: F401  registers how our expectations read
+from cinelake.checks.docs_folder import GENERATOR, clear
 from cinelake.checks.library import quiet_context
 
 SITE = "cinelake"
-GENERATOR = '<meta name="generator" content="cinelake">'
 
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 _UNSAFE = re.compile(r"[^\w.-]")  # in the name of a file
@@ -83,10 +83,6 @@ _WORDING = {
 }
 
 
-class DocsError(RuntimeError):
-    """The pages cannot be written where they were asked for."""
-
-
 @dataclass(frozen=True)
 class Validation:
     """One stored validation: what `Audit.to_json` gave, for which run and table, and when."""
@@ -112,7 +108,7 @@ def build(validations: Iterable[Validation], out_dir: Path) -> Path:
 
     Raises DocsError when the folder holds anything else.
     """
-    _clear(out_dir)
+    clear(out_dir)
     newest_first = sorted(validations, key=lambda v: (v.checked_at, v.run_id), reverse=True)
     suites: dict[str, Validation] = {}
     for validation in newest_first:
@@ -139,17 +135,6 @@ def build(validations: Iterable[Validation], out_dir: Path) -> Path:
     start = out_dir / "index.html"
     start.write_text(_index(pages), "utf-8")
     return start
-
-
-def _clear(out_dir: Path) -> None:
-    if not out_dir.exists() or not any(out_dir.iterdir()):
-        return
-    start = out_dir / "index.html"
-    if not start.exists() or GENERATOR not in start.read_text("utf-8"):
-        raise DocsError(
-            f"{out_dir} holds other files; name a new folder, or one with earlier pages"
-        )
-    shutil.rmtree(out_dir)
 
 
 def _store(context: Any, validation: Validation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 def mendable() -> tuple[type[BaseException], ...]:
     """For an `except` clause of a command."""
+    from cinelake.checks.docs_folder import DocsError
     from cinelake.runtime.commits import LogDamaged
     from cinelake.runtime.deliveries import DeliveryRefused
     from cinelake.runtime.graph import GraphError
@@ -21,6 +22,7 @@ def mendable() -> tuple[type[BaseException], ...]:
         ConfigError,
         ContractError,
         DeliveryRefused,
+        DocsError,
         GraphError,
         ImportFailed,
         JobError,

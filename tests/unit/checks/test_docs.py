@@ -11,9 +11,11 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DateType, DoubleType, StringType
 
-from cinelake.checks.docs import DocsError, Validation, build, newest
+from cinelake.checks.docs import Validation, build, newest
+from cinelake.checks.docs_folder import DocsError
 from cinelake.checks.gate import audit
 from cinelake.checks.tally import tally
+from cinelake.runtime.mendable import mendable
 from cinelake.tables.contract import Column, Layer, Table, between, satisfies
 
 PLAYS = Table(
@@ -111,8 +113,9 @@ def test_pages_are_built_over_earlier_pages_but_not_over_anything_else(
     assert not (tmp_path / "docs" / "validations").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear", "utf-8")
-    with pytest.raises(DocsError, match="holds other files"):
+    with pytest.raises(DocsError, match="holds other files") as refused:
         build(history, tmp_path / "mine")
+    assert isinstance(refused.value, mendable())
     assert (tmp_path / "mine" / "letter.txt").exists()
 
 
