@@ -38,7 +38,6 @@ def exported(states: Sequence[Row], portraits: Sequence[Row], least: int) -> dic
             "population": row["population"],
             "born_on": row["born_on"].isoformat(),
             "households": row["households"],
-            "members": row["members"],
             "marks": [
                 _mark(mark, names)
                 for mark in sorted(portraits, key=lambda m: (m["aspect"], m["rank"]))

@@ -31,8 +31,9 @@ CALLED = {CHALLENGER: "this version", CHAMPION: "the champion's recipe", POPULAR
 NOT_FOR = (
     "It predicts which titles a profile would like to see next, and nothing else of a person. It is not for decisions "
     "about people: prices, credit, age, health, or whom to employ.",
-    "It knows no age limit and no licence. Whoever makes lists of it leaves out what a profile may not see, as the "
-    "job that makes the daily lists does.",
+    "It keeps to the ages and licences that were known when it was trained, and where there are such it has no titles "
+    "for a request without an age or a market. Whoever makes lists of its factors leaves out what a profile may not "
+    "see by now, as the job that makes the daily lists does.",
     "Scores order the titles of one list. They are no probabilities, and those of two profiles cannot be compared.",
     "It is not for finding people of one taste: factors say what profiles do, which may tell more than they would.",
 )

@@ -87,7 +87,8 @@ def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = 
         parts.append(Grid((f"on {health[0]['day']}", "what was measured"), rows))
     return Section(
         "Recommender",
-        "A model serves only after it beats plain popularity, and the champion before it, on the same held-out days.",
+        "A version is approved only if, on the same held-out days, it beats plain popularity and is no worse than the "
+        "champion's recipe beyond noise; the same recipe on newer data has only popularity to beat.",
         parts,
     )
 

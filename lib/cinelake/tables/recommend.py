@@ -165,14 +165,14 @@ RECOMMENDATIONS = Table(
         Column(
             "source",
             StringType(),
-            "als: from what the profile liked; picks: from what it picked when it was made; popular: what is "
+            "history: from what the profile liked; picks: from what it picked when it was made; popular: what is "
             "popular where it is, for profiles of whom the model knows nothing",
             required=True,
         ),
         Column(
             "model_version",
             IntegerType(),
-            "version of the model als in the registry; null for popular",
+            "version of the model recommender in the registry; null for popular",
         ),
         Column(
             "is_cold",

@@ -43,6 +43,20 @@ def test_small_clusters_and_what_ended_stay_in_the_lake() -> None:
     assert (told["left_out"], told["as_of"]) == (2, "2026-03-16")
 
 
+def test_of_a_cluster_households_are_counted_and_no_profiles() -> None:
+    assert exported([state("a", 100)], [], 50) == {
+        "as_of": "2026-03-16",
+        "least_households": 50,
+        "left_out": 0,
+        "clusters": [
+            {
+                "cluster_id": "a", "name": "Name a", "population": "adult", "born_on": "2026-03-16",
+                "households": 100, "marks": [],
+            }
+        ],
+    }  # fmt: skip
+
+
 def test_one_cluster_that_is_left_out_takes_the_smallest_other_one_with_it() -> None:
     # Who knows how many there are could count the missing one by the others.
     states = [state("a", 100), state("b", 60), state("c", 9), state("k", 70, "kid")]

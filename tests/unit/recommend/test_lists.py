@@ -16,6 +16,7 @@ from cinelake.recommend.models.popular import popular_titles
 from cinelake.recommend.newcomer import Newcomer, popular_for
 from cinelake.recommend.rerank import Taste
 from cinelake.recommend.service import Service
+from cinelake.tables.recommend import RECOMMENDATIONS, SOURCES
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
 COLUMNS = ["profile_id", "rank", "title_id", "source"]
@@ -185,6 +186,11 @@ def test_titles_of_kinds_that_are_watched_again_stay_on_lists(spark: SparkSessio
 
     of_bob = [row.title_id for row in lists.where("profile_id = 'bob'").orderBy("rank").collect()]
     assert of_bob == ["heat", "old"]
+
+
+def test_what_a_list_may_be_made_from_is_told_of_its_column() -> None:
+    (told,) = (column.comment for column in RECOMMENDATIONS.columns if column.name == "source")
+    assert [part.partition(":")[0] for part in told.split("; ")] == list(SOURCES)
 
 
 def test_popular_is_what_most_liked_and_then_what_most_know(spark: SparkSession) -> None:

@@ -126,6 +126,7 @@ def test_without_a_holdout_there_is_a_card_all_the_same() -> None:
     )
     assert "How good it is" not in page
     assert "It is not for decisions about people" in page
+    assert "It keeps to the ages and licences that were known when it was trained" in page
 
 
 def test_a_gap_is_told_of_groups_that_are_large_enough() -> None:

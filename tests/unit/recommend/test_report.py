@@ -28,6 +28,13 @@ def test_alarms_of_the_newest_day_stand_out() -> None:
     ]
 
 
+def test_it_says_what_the_gate_asks_for() -> None:
+    assert recommender([RUN]).lead == (
+        "A version is approved only if, on the same held-out days, it beats plain popularity and is no worse than the "
+        "champion's recipe beyond noise; the same recipe on newer data has only popularity to beat."
+    )
+
+
 def test_a_lake_in_which_nothing_was_watched_has_no_such_table() -> None:
     grids = [part for part in recommender([RUN]).parts if isinstance(part, Grid)]
     assert [grid.headings for grid in grids] == [("version", "trained through", "gate", "why")]
