@@ -289,12 +289,12 @@ def mlflow(
         return
     _ = tracking.client
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", tracking.uri]
     if tracking.artifact_root:
         command += ["--default-artifact-root", tracking.artifact_root]
     typer.echo(f"MLflow at http://127.0.0.1:{port} (stop with Ctrl-C)")
-    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    raise typer.Exit(subprocess.run(command, check=False, env=quiet).returncode)
+    # The store's address may hold a password, and who lists processes sees what they were called with.
+    told = {"MLFLOW_BACKEND_STORE_URI": tracking.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    raise typer.Exit(subprocess.run(command, check=False, env=os.environ | told).returncode)
 
 
 @mlflow_app.command("flush")
