@@ -5,7 +5,7 @@ Whose turn it is, and which page counts for whom, says recommend/home/due.py.
 
 from datetime import timedelta
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -33,6 +33,13 @@ class ComposeHomeParams(JobParams):
     def _kinds_are_known(cls, rows: tuple[str, ...]) -> tuple[str, ...]:
         kinds_named(rows)
         return rows
+
+    @field_validator("brand")
+    @classmethod
+    def _first_rows_are_there(cls, brand: BrandRules, given: ValidationInfo) -> BrandRules:
+        if "rows" in given.data:
+            brand.require_kinds([kind.kind for kind in kinds_named(given.data["rows"])])
+        return brand
 
 
 @job(

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.history import as_of, days_told, earliest_told
+from cinelake.behaviour.titles import words
 from cinelake.integrity.networks import network, or_unknown
 
 KEY = ("account_id", "use_date", "device_id", "profile_id", "network", "connection", "country", "region")  # fmt: skip
@@ -62,7 +63,7 @@ def usage_days(sessions: DataFrame, devices: DataFrame, titles: DataFrame) -> Da
 
 def _by_genre(films: Column) -> Column:
     """`array<struct<genre, titles>>` in order of genres, of distinct `struct<title_id, genres>`."""
-    named = F.flatten(F.transform(films, lambda film: F.array_distinct(film["genres"])))
+    named = F.flatten(F.transform(films, lambda film: words(film["genres"])))
     return F.transform(
         F.array_sort(F.array_distinct(named)),
         lambda genre: F.struct(

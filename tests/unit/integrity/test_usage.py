@@ -44,7 +44,7 @@ def test_titles_are_counted_by_the_genres_they_had_then(spark: SparkSession) -> 
                 ("film", ["Drama", "Drama"], 2),
                 ("film", ["Horror"], 4),
                 ("other", ["War"], 1),
-                ("without genres", [], 1),
+                ("without genres", [" ", None], 1),
             )
         ),
     )

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cinelake.recommend.scoring import Matrix
+from cinelake.spelling import hint
 
 ORIGINAL = "original"
 
@@ -91,6 +92,14 @@ class BrandRules(BaseModel):
         """By group, which of the titles are in it."""
         named = {name: np.isin(ids, list(own)) for name, own in self.groups.items()}
         return {ORIGINAL: is_original} | named
+
+    def require_kinds(self, kinds: Sequence[str]) -> None:
+        """Raises ValueError where rows of a kind are to come first that pages have none of."""
+        for rule in self.rules:
+            if isinstance(rule, First) and rule.kind not in kinds:
+                raise ValueError(
+                    f"rule {rule.name!r} puts rows of {rule.kind!r} first; {hint(rule.kind, kinds, 'pages have')}"
+                )
 
     def _against(self, one: Rule, other: Rule) -> Iterator[str]:
         match one, other:

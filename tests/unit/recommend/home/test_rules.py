@@ -75,6 +75,15 @@ def test_a_group_that_nobody_named_is_refused() -> None:
         rules({"name": "x", "rule": "block", "group": "own"})
 
 
+def test_rows_that_are_to_come_first_are_of_a_kind_that_pages_have() -> None:
+    told = rules({"name": "x", "rule": "first", "kind": "my_lst"})
+    with pytest.raises(
+        ValueError, match="'x' puts rows of 'my_lst' first; did you mean 'my_list'?"
+    ):
+        told.require_kinds(["genre", "my_list"])
+    rules({"name": "x", "rule": "first", "kind": "genre"}).require_kinds(["genre", "my_list"])
+
+
 def test_what_is_worth_least_goes_first() -> None:
     titles, worth = np.array([0, 1, 2, 3]), np.array([4.0, 3.0, 2.0, 1.0])
     own = {"original": np.array([False, True, True, False])}
