@@ -28,7 +28,8 @@ from cinelake.runtime import machine
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.machine import SessionError
-from cinelake.runtime.session import needed_jars, spark_session
+from cinelake.runtime.preflight import require_executors
+from cinelake.runtime.session import IN_ONE_PROCESS, needed_jars, spark_session
 from cinelake.runtime.settings import ConfigError, Settings, local_path, without_password
 
 PYTHON = (3, 11)
@@ -69,6 +70,12 @@ def diagnose(settings: Settings) -> list[Finding]:
                 "Delta", Status.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
             ),
         ]
+    executors = check_executors(settings)
+    if executors is not None:
+        findings.append(executors)
+        if executors.status is Status.FAIL:
+            # To write a table without any would take for ever.
+            return findings
     findings.append(check_delta(settings))
     if settings.ingest.kafka.topics and findings[-1].status is Status.OK:
         findings.append(check_kafka(settings))
@@ -177,13 +184,36 @@ def check_mlflow(settings: Settings) -> Finding:
     )
 
 
+def check_executors(settings: Settings) -> Finding | None:
+    """Whether executors come, have what they need, and see what the driver writes; none where Spark is one process."""
+    try:
+        spark = spark_session(settings)
+        master = spark.sparkContext.master or ""
+        if IN_ONE_PROCESS.fullmatch(master):
+            return None
+        require_executors(spark, _writable(settings), settings.spark.executor_wait)
+    except (SessionError, LakeError, PySparkException, Py4JError) as error:
+        found = str(error).strip().splitlines()[0]
+        return Finding(
+            "Executors", Status.FAIL, found, "see the master's page and the bundle's README"
+        )
+    return Finding(
+        "Executors", Status.OK, f"{master}: they run Python, and see what the driver writes"
+    )
+
+
+def _writable(settings: Settings) -> str:
+    """A place that is there: the lake's, or the nearest folder above that may not be made yet."""
+    if settings.lake_is_local:
+        return str(_nearest_existing(local_path(settings.lake.root)))
+    return settings.lake.root
+
+
 def check_delta(settings: Settings) -> Finding:
     """Write two rows as a Delta table where the lake is, and read them back."""
     try:
         spark = spark_session(settings)
-        place = settings.lake.root
-        if settings.lake_is_local:
-            place = str(_nearest_existing(local_path(place)))
+        place = _writable(settings)
         target = f"{place}/.cinelake-doctor-{os.getpid()}"
         try:
             spark.range(2).write.format("delta").mode("overwrite").save(target)

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 from cinelake.runtime import doctor, machine
 from cinelake.runtime.doctor import GIB, Finding, Status
 from cinelake.runtime.jars import Jar, Lock
+from cinelake.runtime.machine import SessionError
 from cinelake.runtime.settings import Settings
 
 
@@ -108,6 +110,22 @@ def test_the_heap_must_leave_room(heap: str, status: Status) -> None:
 )
 def test_a_full_disk_is_noticed_before_a_run_is(free: float, status: Status) -> None:
     assert doctor._judged_disk(int(free * GIB), Path("/data")).status is status
+
+
+def test_a_cluster_without_executors_is_named_and_nothing_waits_for_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise SessionError("no executor came within 10m")
+
+    cluster = SimpleNamespace(sparkContext=SimpleNamespace(master="spark://host:7077"))
+    monkeypatch.setattr(doctor, "spark_session", lambda _: cluster)
+    monkeypatch.setattr(doctor, "require_executors", refuse)
+    finding = doctor.check_executors(settings)
+    assert finding is not None
+    assert (finding.status, finding.found) == (Status.FAIL, "no executor came within 10m")
+    cluster.sparkContext.master = "local[2]"
+    assert doctor.check_executors(settings) is None
 
 
 def test_a_lake_that_cannot_be_written_is_named(
