@@ -188,9 +188,13 @@ def check_executors(settings: Settings) -> Finding | None:
     """Whether executors come, have what they need, and see what the driver writes; none where Spark is one process."""
     try:
         spark = spark_session(settings)
-        master = spark.sparkContext.master or ""
-        if IN_ONE_PROCESS.fullmatch(master):
-            return None
+    except (SessionError, PySparkException, Py4JError):
+        # `check_delta` needs one as well, and says why there is none.
+        return None
+    master = spark.sparkContext.master or ""
+    if IN_ONE_PROCESS.fullmatch(master):
+        return None
+    try:
         require_executors(spark, _writable(settings), settings.spark.executor_wait)
     except (SessionError, LakeError, PySparkException, Py4JError) as error:
         found = str(error).strip().splitlines()[0]

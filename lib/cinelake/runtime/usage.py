@@ -112,7 +112,7 @@ def added_up(
         stages=len(ran),
         tasks=_total(ran, "numCompleteTasks"),
         failed_tasks=_total(ran, "numFailedTasks"),
-        busy_seconds=_covered((job["submissionTime"], job["completionTime"]) for job in jobs) / 1e3,
+        busy_seconds=covered((job["submissionTime"], job["completionTime"]) for job in jobs) / 1e3,
         task_seconds=_total(ran, "executorRunTime") / 1e3,
         cpu_seconds=_total(ran, "executorCpuTime") / 1e9,
         gc_seconds=_total(ran, "jvmGcTime") / 1e3,
@@ -141,7 +141,7 @@ def _skew(spread: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | No
     return longest / 1e3, longest / max(median, 1.0)
 
 
-def _covered(spans: Iterable[tuple[int | None, int | None]]) -> int:
+def covered(spans: Iterable[tuple[int | None, int | None]]) -> int:
     """How much of the time axis the spans cover; one that has no end is none."""
     covered, until = 0, 0
     for start, end in sorted((s, e) for s, e in spans if s is not None and e is not None):

@@ -128,6 +128,17 @@ def test_a_cluster_without_executors_is_named_and_nothing_waits_for_them(
     assert doctor.check_executors(settings) is None
 
 
+def test_a_session_that_does_not_start_is_no_matter_of_executors(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Settings) -> None:
+        raise SessionError("Spark did not start")
+
+    monkeypatch.setattr(doctor, "spark_session", refuse)
+    assert doctor.check_executors(settings) is None
+    assert doctor.check_delta(settings).found == "Spark did not start"
+
+
 def test_a_lake_that_cannot_be_written_is_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
