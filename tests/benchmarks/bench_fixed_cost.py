@@ -39,7 +39,11 @@ def computed(root: Path) -> tuple[str, ...]:
     where = (f"lake.root={root / 'lake'}", f"lake.landing={service / 'landing'}")
     simulate = ["simulate", str(service)]
     first = ["--profile", "small", "--accounts", str(ACCOUNTS), "--start", str(FIRST)]
-    events = f'spark.conf={{"spark.eventLog.enabled" = "true", "spark.eventLog.dir" = "{(root / EVENTS).as_uri()}"}}'
+    # Plain text, which Spark would compress otherwise.
+    log = {"enabled": "true", "compress": "false", "dir": (root / EVENTS).as_uri()}
+    events = "spark.conf=" + json.dumps(
+        {f"spark.eventLog.{name}": value for name, value in log.items()}
+    )
     (root / EVENTS).mkdir()
     command = [
         str(Path(sys.prefix) / "bin" / "cinelake"), "--env", "trial",
