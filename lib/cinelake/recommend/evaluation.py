@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
@@ -83,10 +83,12 @@ def per_profile(
         + F.col("rank") * F.lit(1 << _RANK_BITS)
         + F.col("title_idx")
     )
+    # Places are columns before they are collected: what is collected, Spark interprets row by row where it computes it.
     gathered = (
         lists.where(F.col("rank") <= max(ks))
+        .select("profile_id", place.cast("bigint").alias("_place"))
         .groupBy("profile_id")
-        .agg(F.collect_list(place.cast("bigint")).alias("_places"))
+        .agg(F.collect_list("_place").alias("_places"))
     )
     kept = [field for field in truths.schema.fields if field.name not in ("wanted", "liked")]
     schema = StructType(
@@ -190,40 +192,33 @@ def intervals(judged: DataFrame, measures: Sequence[str], by: Sequence[str] = ()
     frame = judged.select("profile_id", *groups, *measures)
     for name in by:
         frame = frame.where(F.col(name).isNotNull())
-    means = frame.groupBy(*groups).agg(
-        *(F.avg(name).alias(f"mean_{n}") for n, name in enumerate(measures)),
-        *(F.count(name).alias(f"count_{n}") for n, name in enumerate(measures)),
-    )
-    bounds = (
-        _resampled(frame, groups, measures)
-        .groupBy(*groups)
-        .agg(
-            *(
-                F.percentile(f"resampled_{n}", F.array(F.lit(0.025), F.lit(0.975))).alias(
-                    f"bounds_{n}"
-                )
-                for n in range(len(measures))
-            )
+    summed = _resampled(frame, groups, measures)
+    is_everyone = F.col("resample") == 0
+
+    def found(number: int) -> Column:
+        """What is told of a measure: the mean of everyone, and how the means of resamples are spread."""
+        total, weight = F.col(f"sum_{number}"), F.col(f"weight_{number}")
+        mean = F.try_divide(total, weight)
+        bounds = F.percentile(F.when(~is_everyone, mean), F.array(F.lit(0.025), F.lit(0.975)))
+        return F.struct(
+            F.lit(measures[number]).alias("measure"),
+            F.max(F.when(is_everyone, weight)).cast("bigint").alias("profiles"),
+            F.max(F.when(is_everyone, mean)).alias("mean"),
+            bounds[0].alias("low"),
+            bounds[1].alias("high"),
         )
+
+    told = F.array(*(found(number) for number in range(len(measures))))
+    return (
+        summed.groupBy(*groups)
+        .agg(told.alias("_found"))
+        .select(*groups, F.explode("_found").alias("_found"))
+        .select(*groups, "_found.*")
     )
-    found = F.array(
-        *(
-            F.struct(
-                F.lit(name).alias("measure"),
-                F.col(f"count_{n}").alias("profiles"),
-                F.col(f"mean_{n}").alias("mean"),
-                F.col(f"bounds_{n}")[0].alias("low"),
-                F.col(f"bounds_{n}")[1].alias("high"),
-            )
-            for n, name in enumerate(measures)
-        )
-    )
-    joined = means.join(bounds, on=groups, how="inner")
-    return joined.select(*groups, F.explode(found).alias("_found")).select(*groups, "_found.*")
 
 
 def _resampled(frame: DataFrame, groups: Sequence[str], measures: Sequence[str]) -> DataFrame:
-    """The weighted means of the measures in each resample, null where nobody was drawn."""
+    """Sum and weight of each measure in each resample; resample 0 is everyone once."""
     hashed = frame.select(
         *groups,
         F.xxhash64("profile_id").alias("_hash"),
@@ -238,15 +233,8 @@ def _resampled(frame: DataFrame, groups: Sequence[str], measures: Sequence[str])
     schema = StructType([*own, StructField("resample", IntegerType()), *sums])
     # Python, because Spark would have to make four hundred rows of each.
     partial = hashed.mapInArrow(lambda batches: _drawn(batches, groups, measures, schema), schema)
-    summed = partial.groupBy(*groups, "resample").agg(
+    return partial.groupBy(*groups, "resample").agg(
         *(F.sum(field.name).alias(field.name) for field in sums)
-    )
-    return summed.select(
-        *groups,
-        *(
-            F.try_divide(f"sum_{n}", f"weight_{n}").alias(f"resampled_{n}")
-            for n in range(len(measures))
-        ),
     )
 
 
@@ -268,8 +256,8 @@ def _drawn(
             drawn = weights[:, mine] @ pairs[mine].reshape(int(mine.sum()), -1)
             totals[key] = totals[key] + drawn if key in totals else drawn
     for key, drawn in totals.items():
-        columns = [pa.array([value] * RESAMPLES) for value in key]
-        columns.append(pa.array(np.arange(RESAMPLES, dtype=np.int32)))
+        columns = [pa.array([value] * len(drawn)) for value in key]
+        columns.append(pa.array(np.arange(len(drawn), dtype=np.int32)))
         columns += [pa.array(drawn[:, n]) for n in range(drawn.shape[1])]
         yield pa.RecordBatch.from_arrays(columns, names=schema.names)
 
@@ -285,9 +273,9 @@ def _coded(columns: Sequence[pa.Array]) -> tuple[Matrix, list[tuple[Any, ...]]]:
 
 
 def _weights(hashes: Matrix) -> Matrix:
-    """How often each profile is drawn in each resample: Poisson variables of mean 1 from its hash."""
-    found: Matrix = DRAWS[mixed(hashes, np.arange(1, RESAMPLES + 1)[:, None]) >> np.uint64(48)]
-    return found
+    """How often each profile is drawn: once, then in each resample a Poisson variable of mean 1 from its hash."""
+    drawn = DRAWS[mixed(hashes, np.arange(1, RESAMPLES + 1)[:, None]) >> np.uint64(48)]
+    return np.concatenate([np.ones((1, len(hashes))), drawn])
 
 
 def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:

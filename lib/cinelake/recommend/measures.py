@@ -82,6 +82,13 @@ class Traits:
         found[self.numbers] = np.arange(len(self))
         return found
 
+    @cached_property
+    def directions(self) -> tuple[Matrix, Matrix]:
+        """The titles' genres as unit vectors, zeros where none is known; and where one is."""
+        norms = np.linalg.norm(self.genres, axis=1, keepdims=True)
+        units = np.divide(self.genres, norms, out=np.zeros_like(self.genres), where=norms > 0)
+        return units, (norms[:, 0] > 0).astype(np.float64)
+
     def shares(self, rows: Matrix, numbers: Matrix, count: int) -> Matrix:
         """The genres of `count` sets of titles, as shares: `numbers` are those of the titles, `rows` say whose."""
         shape = (count, len(self))
@@ -179,7 +186,7 @@ class _Lists:
         length = self._at(self.length, k)
         means = {name: _ratio(self._at(sums, k), length) for name, sums in self.sums.items()}
         pairs, shown = length * (length - 1), self._chosen(k)
-        directions, is_known = self._directions()
+        directions, is_known = self.traits.directions
         together = shown @ directions
         # Twice the sum of the cosines of all pairs: the square of their sum, less each with itself.
         cosines = (together**2).sum(axis=1) - shown @ is_known
@@ -191,17 +198,11 @@ class _Lists:
     def _chosen(self, k: int) -> csr_array:
         """Which titles are in each list `(b, titles)`: few of many, so that products cost what lists hold."""
         lists = self.judged.lists[:, :k]
-        row, _ = np.nonzero(lists >= 0)
-        title = lists[lists >= 0]
+        filled = lists >= 0
+        title, ends = lists[filled], np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
+        # Row by row already: there is nothing for SciPy to sort.
         shape = (len(lists), len(self.traits))
-        return csr_array((np.ones(len(row)), (row, title)), shape=shape)
-
-    def _directions(self) -> tuple[Matrix, Matrix]:
-        """The titles' genres as unit vectors, zeros where none is known; and where one is."""
-        genres = self.traits.genres
-        norms = np.linalg.norm(genres, axis=1, keepdims=True)
-        units = np.divide(genres, norms, out=np.zeros_like(genres), where=norms > 0)
-        return units, (norms[:, 0] > 0).astype(np.float64)
+        return csr_array((np.ones(len(title)), title, ends), shape=shape)
 
     def _miscalibration(self, shown: Matrix) -> Matrix:
         tastes, total = self.judged.tastes, shown.sum(axis=1, keepdims=True)
