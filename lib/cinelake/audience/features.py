@@ -136,9 +136,11 @@ def told_of(cells: DataFrame, people: DataFrame, factors: DataFrame | None) -> D
     `factors array<double>`, null where nothing is known.
     """
     each = F.struct("aspect", "term", F.col("weight").cast("double").alias("weight"))
-    gathered = cells.groupBy("profile_id").agg(
+    gathered = (
+        cells.select("profile_id", each.alias("_cell"))  # before it is collected: Spark compiles it
+        .groupBy("profile_id")
         # In a fixed order, for sums of floats depend on it.
-        F.sort_array(F.collect_list(each)).alias("terms")
+        .agg(F.sort_array(F.collect_list("_cell")).alias("terms"))
     )
     joined = people.join(gathered, on="profile_id", how="left")
     if factors is None:

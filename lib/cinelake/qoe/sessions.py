@@ -262,10 +262,15 @@ def _by_session(slices: DataFrame) -> DataFrame:
         F.timestamp_millis(F.col("slice") * SLICE_MS).alias("slice_at"),
         *(F.coalesce(name, F.lit(0)).cast("bigint").alias(name) for name in SLICE.names[1:]),
     ]
-    piece = F.when(_is_active(), F.struct(*fields))
-    return slices.groupBy(*SESSION, "is_by_events").agg(
-        *(_merged(how, name).alias(name) for name, how in merges.items()),
-        F.array_sort(F.collect_list(piece)).alias("slices"),
+    # A column before it is collected: what is collected, Spark interprets row by row where it computes it.
+    piece = F.when(_is_active(), F.struct(*fields)).alias("_piece")
+    return (
+        slices.select("*", piece)
+        .groupBy(*SESSION, "is_by_events")
+        .agg(
+            *(_merged(how, name).alias(name) for name, how in merges.items()),
+            F.array_sort(F.collect_list("_piece")).alias("slices"),
+        )
     )
 
 

@@ -31,11 +31,12 @@ def with_reasons(lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int
     """
     shared = lists.sparkSession.sparkContext.broadcast((model.catalogue(), model.folding))
     told = [name for name in lists.columns if name not in ("profile_id", "rank")]
-    place = F.struct("rank", *told)
+    place = F.struct("rank", *told).alias("_place")
     where = [name for name in histories.columns if name == "market"]
     gathered = (
-        lists.groupBy("profile_id")
-        .agg(F.sort_array(F.collect_list(place)).alias("listed"))
+        lists.select("profile_id", place)  # before it is collected, for then Spark compiles it
+        .groupBy("profile_id")
+        .agg(F.sort_array(F.collect_list("_place")).alias("listed"))
         .join(histories.select("profile_id", "liked", *where), on="profile_id", how="inner")
     )
     found = gathered.select("profile_id", "listed", "liked", *where).mapInArrow(

@@ -136,10 +136,12 @@ def rerank(
     array<int>`. The score stays that of the model. `propensity` is the chance that the title had where it was drawn at
     random, a draw that follows from the profile and `day`; else null.
     """
-    row = F.struct("rank", "title_idx", "score")
+    row = F.struct("rank", "title_idx", "score").alias("_row")
+    # A column before it is collected: what is collected, Spark interprets row by row where it computes it.
     gathered = (
-        lists.groupBy("profile_id")
-        .agg(F.sort_array(F.collect_list(row)).alias("_listed"))
+        lists.select("profile_id", row)
+        .groupBy("profile_id")
+        .agg(F.sort_array(F.collect_list("_row")).alias("_listed"))
         .join(histories.select("profile_id", "liked"), on="profile_id", how="left")
         .select("*", F.xxhash64("profile_id", F.lit(day)).alias("_hash"))
     )

@@ -135,6 +135,7 @@ def test_what_tuning_chose_is_told_beside_what_it_chose_from() -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)
 def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSession) -> None:
     signals = two_tastes(spark)
     titles = spark.createDataFrame([], TITLES.schema)
