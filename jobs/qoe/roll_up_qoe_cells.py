@@ -19,7 +19,7 @@ class RollUpQoeCellsParams(JobParams):
     )
 
 
-@job(reads=[QOE_CELLS], writes=[QOE_ROLLUPS], params=RollUpQoeCellsParams)
+@job(reads=[QOE_CELLS], writes=[QOE_ROLLUPS], params=RollUpQoeCellsParams, version=2)
 def roll_up_qoe_cells(run: Run[RollUpQoeCellsParams]) -> None:
     wide = run.read(QOE_CELLS).where(F.col("width") > FIVE_MINUTES)
     run.write(QOE_ROLLUPS, rollups(wide, run.params.subsets, run.params.floor))

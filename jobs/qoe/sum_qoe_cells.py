@@ -13,6 +13,7 @@ class SumQoeCellsParams(JobParams):
     reads=[Reading(QOE_SESSIONS, lookback=BEFORE)],
     writes=[QOE_CELLS],
     params=SumQoeCellsParams,
+    version=2,
 )
 def sum_qoe_cells(run: Run[SumQoeCellsParams]) -> None:
     found = cells(run.read(QOE_SESSIONS), run.start, run.end, run.params.bearable)

@@ -54,6 +54,7 @@ WITH pressed AS (
     sum(CASE WHEN {timed} THEN 1 ELSE 0 END) AS timed_starts,
     sum(CASE WHEN {timed} AND join_ms > {slow} THEN 1 ELSE 0 END) AS slow_starts,
     sum(CASE WHEN {timed} THEN join_ms ELSE 0 END) AS join_ms,
+    sum(CASE WHEN {timed} AND join_ms > {slow} THEN join_ms ELSE 0 END) AS slow_join_ms,
     sum(CASE WHEN is_sound THEN 0 ELSE 1 END) AS unsound, {joins}
   FROM {sessions} WHERE CAST(started_at AS DATE) = DATE '{day}' GROUP BY ALL
 ), failed AS (
@@ -65,6 +66,8 @@ WITH pressed AS (
     sum(CASE WHEN p.hour_ms > 0 THEN 1 ELSE 0 END) AS hours,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_stall_ms >= {stall_ms} AND p.hour_stall_ms > {share} * p.hour_ms
         THEN 1 ELSE 0 END) AS stalled_hours,
+    sum(CASE WHEN p.hour_ms > 0 AND p.hour_stall_ms >= {stall_ms} AND p.hour_stall_ms > {share} * p.hour_ms
+        THEN p.hour_stall_ms ELSE 0 END) AS stalled_ms,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_frames_ms > 0 THEN 1 ELSE 0 END) AS frame_hours,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_bitrate_ms > 0 THEN 1 ELSE 0 END) AS rated_hours,
     sum(CASE WHEN p.hour_ms > 0 AND p.hour_bitrate_ms > 0 AND p.hour_bits < {poor} * p.hour_bitrate_ms
@@ -85,6 +88,7 @@ PRESSED = (
     "timed_starts",
     "slow_starts",
     "join_ms",
+    "slow_join_ms",
     "unsound",
 )
 PLAIN = ("play_ms", "stall_ms", "stalls", "bits", "bitrate_ms", "dropped_frames", "frames_ms")
@@ -93,6 +97,7 @@ LIVED = (
     "stalled_slices",
     "hours",
     "stalled_hours",
+    "stalled_ms",
     "frame_hours",
     "choppy_hours",
     "rated_hours",

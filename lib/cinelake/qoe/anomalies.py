@@ -10,11 +10,10 @@ The threshold comes from a budget of false incidents: where chance is tried T ti
 B times. What is tried are the cells, hours and metrics with sessions enough to tell anything; as every session is in a
 cell of each subset, what chance does shows in all of them at once, and T counts them once.
 
-Affected sessions are bad ones beyond those expected. Minutes lost are an estimate: their number times what one of them
-loses by the sums of the cell's hour. Of a stall that is all stalled time by session that stalled for longer than is
-bearable, so what others bore is in it; of a failed or left start what a start is watched in the mean; of a playback
-failure half of that; of a slow start the mean wait of all timed starts, which is less than a slow one's; of a picture
-that jerks or is blurred none.
+Affected sessions are bad ones beyond those expected. Minutes lost are their number times what a bad one of the cell's
+hour loses in the mean: of stalls, what those stalled who stalled for longer than is bearable; of slow starts, what they
+waited; of a failed or left start, what a start is watched; of a playback failure half of that; of a picture that jerks
+or is blurred none.
 """
 
 from __future__ import annotations
@@ -141,16 +140,20 @@ def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
 
 
 def _minutes_lost() -> Column:
-    """What one bad session of an hour is taken to lose (min), by metric, of the hour's counts."""
+    """What a bad session of an hour loses in the mean (min), by metric, by the hour's counts."""
     a_start = F.try_divide(F.col("play_ms"), F.col("starts")) / 60_000
     # No start of the hour is watched for longer than an evening; of none it is told, half an hour is usual.
     watched = F.least(F.coalesce(a_start, F.lit(30.0)), F.lit(120.0))
     minutes = {
         "start_failure": watched,
         "exit_before_start": watched,
-        # Hours keep apart neither the wait of slow starts nor the stalls that were bearable.
-        "slow_start": F.try_divide("join_ms", "timed_starts") / 60_000,
-        "stall": F.try_divide("stall_ms", "stalled_hours") / 60_000,
+        # Of old cells that do not tell it of the bad ones alone, a start is as slow as all are, and all stalls are
+        # theirs.
+        "slow_start": F.coalesce(
+            F.try_divide("slow_join_ms", "slow_starts"), F.try_divide("join_ms", "timed_starts")
+        )
+        / 60_000,
+        "stall": F.try_divide(F.coalesce("stalled_ms", "stall_ms"), "stalled_hours") / 60_000,
         "playback_failure": watched / 2,
         # Such pictures are seen to the end, as a rule: nobody waits.
         "dropped_frames": F.lit(0.0),

@@ -167,14 +167,16 @@ def _of_press(bearable: Bearable) -> dict[str, Column]:
     outcome, join = F.col("outcome"), F.col("join_ms")
     began = outcome.isin("played", "playback_failure")
     timed = began & join.isNotNull() & F.col("is_sound")
+    is_slow = timed & (join > bearable.join_ms)
     return {
         "attempts": F.lit(1),
         "start_failures": _one(outcome == "start_failure"),
         "exits_before_start": _one(outcome == "exit_before_start"),
         "starts": _one(began),
         "timed_starts": _one(timed),
-        "slow_starts": _one(timed & (join > bearable.join_ms)),
+        "slow_starts": _one(is_slow),
         "join_ms": F.when(timed, join).otherwise(0),
+        "slow_join_ms": F.when(is_slow, join).otherwise(0),
         "unsound": _one(~F.col("is_sound")),
         **_in_slots("join_buckets", timed, join, F.lit(1), JOIN_EDGES_MS),
     }
@@ -193,6 +195,7 @@ def _of_slice(bearable: Bearable) -> dict[str, Column]:
         "stalled_slices": _one(of["stall_ms"] > 0),
         "hours": _one(in_hour),
         "stalled_hours": _one(in_hour & is_stalled),
+        "stalled_ms": F.when(in_hour & is_stalled, stalled).otherwise(0),
         "frame_hours": _one(in_hour & (framed > 0)),
         "choppy_hours": _one(in_hour & (framed > 0) & is_choppy),
         "rated_hours": _one(in_hour & (rated > 0)),

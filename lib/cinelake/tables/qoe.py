@@ -164,12 +164,14 @@ COUNTS = {
     "timed_starts": "Of them, those of which the video start time is known",
     "slow_starts": "Of them, those that took longer than is bearable",
     "join_ms": "Sum of video start times (ms)",
+    "slow_join_ms": "Of that, those of slow starts (ms)",
     "playback_failures": "Fatal errors after the first frame (VPF), in the bucket of the error",
     "unsound": "Sessions whose times cannot be; of them no time is counted",
     "slices": "Slices of five minutes in which a session played or stalled",
     "stalled_slices": "Of them, those with a connection-induced stall",
     "hours": "Sessions by clock hour in which they played or stalled, in the hour's first slice",
     "stalled_hours": "Of them, those that stalled for longer than is bearable",
+    "stalled_ms": "Rebuffering of those in the whole hour (ms)",
     "frame_hours": "Of them, those that told of dropped frames",
     "choppy_hours": "Of them, those that dropped more than is bearable",
     "rated_hours": "Of the hours, those of which the bitrate is known",
@@ -182,6 +184,12 @@ COUNTS = {
     "dropped_frames": "Frames dropped",
     "frames_ms": "Playing time of which dropped frames were told (ms)",
 }
+# Counted since lately: cells whose sessions have expired will never tell them.
+LATELY = ("slow_join_ms", "stalled_ms")
+_COUNTED = tuple(
+    Column(name, LongType(), comment, required=name not in LATELY)
+    for name, comment in COUNTS.items()
+)
 _BUCKETS = (
     Column(
         "join_buckets",
@@ -202,7 +210,7 @@ _WHEN = (
     Column("cell_date", DateType(), "Day of bucket_at", required=True),
 )
 _CELL_CHECKS = (
-    *(between(name, 0) for name in COUNTS),
+    *(between(name, 0) for name in COUNTS if name not in LATELY),
     satisfies("width_is_known", "width IN (5, 60, 1440)", "width"),
     satisfies("cell_date_is_of_bucket_at", "cell_date = CAST(bucket_at AS DATE)", "cell_date", "bucket_at"),
     satisfies("starts_were_attempts", "start_failures + exits_before_start + starts = attempts",
@@ -228,7 +236,7 @@ QOE_CELLS = Table(
             Column(name, StringType(), f"{_ABOUT[name]}; 'unknown' if not told", required=True)
             for name in DIMENSIONS
         ),
-        *(_count(name, comment) for name, comment in COUNTS.items()),
+        *_COUNTED,
         *_BUCKETS,
     ),
     key=("width", "bucket_at", *DIMENSIONS),
@@ -247,7 +255,7 @@ QOE_ROLLUPS = Table(
         Column("cell", StringType(), "As cdn=aurora|region=DE-BY; 'all' of no dimension", required=True),
         Column("subset", StringType(), "Its dimensions, as cdn+region; 'all' of none", required=True),
         *(Column(name, StringType(), f"{_ABOUT[name]}; null if the subset has it not") for name in DIMENSIONS),
-        *(_count(name, comment) for name, comment in COUNTS.items()),
+        *_COUNTED,
         *_BUCKETS,
     ),
     key=("width", "bucket_at", "cell"),
@@ -283,7 +291,7 @@ QOE_ANOMALIES = Table(
         Column("evidence", DoubleType(), "The same, with the hour before if that is more", required=True),
         Column("threshold", DoubleType(), "Evidence from which it is an alarm", required=True),
         Column("affected_sessions", DoubleType(), "Bad sessions beyond those expected", required=True),
-        Column("lost_minutes", DoubleType(), "Affected sessions times what each loses, estimated (min)", required=True),
+        Column("lost_minutes", DoubleType(), "Affected sessions times the mean loss of bad ones (min)", required=True),
         Column("is_muted", BooleanType(), "Whether a calendar of maintenance says that it was to be", required=True),
         Column("is_alarm", BooleanType(), "Whether somebody should look at it", required=True),
     ),
@@ -339,7 +347,7 @@ QOE_INCIDENTS = Table(
         Column("evidence", DoubleType(), "The strongest evidence of an alarm", required=True),
         _count("alarms", "Alarms in it, so far"),
         Column("affected_sessions", DoubleType(), "Bad sessions beyond those expected, so far", required=True),
-        Column("lost_minutes", DoubleType(), "Of the affected sessions, as estimated, so far (min)", required=True),
+        Column("lost_minutes", DoubleType(), "Of the affected sessions, so far (min)", required=True),
         Column("members", ArrayType(MEMBER), "Cells and metrics of alarms, with their last hour", required=True),
         Column("timeline", ArrayType(TIMELINE), "Hours with alarms, in order", required=True),
         Column("verdict", StringType(), "What came of the search for the cause (qoe/localisation/)"),

@@ -43,10 +43,10 @@ def rolled(
                     bad = int(dice.binomial(n, share))
                     leaves.append(
                         {"bucket_at": at, "cdn": cdn, "region": region, "hours": n, "stalled_hours": bad,
-                         "stall_ms": 40_000 * bad, "play_ms": 1_800_000 * n}
+                         "stall_ms": 50_000 * bad, "stalled_ms": 40_000 * bad, "play_ms": 1_800_000 * n}
                     )  # fmt: skip
     told = pd.DataFrame(leaves)
-    counts = ["hours", "stalled_hours", "stall_ms", "play_ms"]
+    counts = ["hours", "stalled_hours", "stall_ms", "stalled_ms", "play_ms"]
     parts = []
     for by in ([], ["cdn"], ["region"], ["cdn", "region"]):
         summed = told.groupby(["bucket_at", *by], as_index=False)[counts].sum()
@@ -54,7 +54,7 @@ def rolled(
     whole = pd.concat(parts, ignore_index=True)
     whole["bucket_at"] = whole["bucket_at"].dt.tz_localize("UTC")
     shape = (
-        "bucket_at timestamp, hours long, stalled_hours long, stall_ms long, play_ms long, "
+        "bucket_at timestamp, hours long, stalled_hours long, stall_ms long, stalled_ms long, play_ms long, "
         "subset string, cdn string, region string"
     )
     names = [part.split()[0] for part in shape.split(", ")]

@@ -196,12 +196,13 @@ def test_work_that_was_called_off_can_be_announced_again(spark: SparkSession) ->
     ]
 
 
-def test_minutes_lost_are_affected_sessions_times_what_one_loses_by_the_sums_of_the_hour(
+def test_minutes_lost_are_affected_sessions_times_what_a_bad_one_loses(
     spark: SparkSession,
 ) -> None:
-    # Ninety starts of a second and ten of twenty; two who stalled for long, and others for less.
-    hour = {"timed_starts": 100, "join_ms": 290_000, "slow_starts": 10, "stalled_hours": 2,
-            "stall_ms": 240_000, "play_ms": 1_200_000, "starts": 10}  # fmt: skip
+    # Ninety starts of a second and ten of twenty; two who stalled for a minute each, and others for less.
+    hour = {"timed_starts": 100, "join_ms": 290_000, "slow_starts": 10, "slow_join_ms": 200_000,
+            "stalled_hours": 2, "stall_ms": 240_000, "stalled_ms": 120_000,
+            "play_ms": 1_200_000, "starts": 10}  # fmt: skip
     affected = {
         "slow_start": 8.0,
         "stall": 1.0,
@@ -213,21 +214,26 @@ def test_minutes_lost_are_affected_sessions_times_what_one_loses_by_the_sums_of_
         spark,
         QOE_ANOMALIES,
         *(
-            {"cell": "all", "metric": metric, "affected_sessions": sessions}
+            {"cell": cell, "metric": metric, "affected_sessions": sessions}
+            for cell in ("all", "old")
             for metric, sessions in affected.items()
         ),
     ).drop("subset", *DIMENSIONS, "lost_minutes", "is_muted", "is_alarm")
-    hourly = rows(spark, QOE_ROLLUPS, hour | {"cell": "all"})
+    # An old cell does not tell of the bad ones alone.
+    old = hour | {"cell": "old", "slow_join_ms": None, "stalled_ms": None}
+    hourly = rows(spark, QOE_ROLLUPS, hour | {"cell": "all"}, old)
     expected = spark.createDataFrame(
         [
-            ("slow_start", 8 * 2.9 / 60),
-            ("stall", 2.0),
-            ("start_failure", 6.0),
-            ("playback_failure", 3.0),
-            ("low_bitrate", 0.0),
+            ("all", "slow_start", 8 * 20 / 60),
+            ("all", "stall", 1.0),
+            ("old", "slow_start", 8 * 2.9 / 60),
+            ("old", "stall", 2.0),
+            *((cell, "start_failure", 6.0) for cell in ("all", "old")),
+            *((cell, "playback_failure", 3.0) for cell in ("all", "old")),
+            *((cell, "low_bitrate", 0.0) for cell in ("all", "old")),
         ],
-        "metric string, lost_minutes double",
+        "cell string, metric string, lost_minutes double",
     )
     found = muted(judged_rows, hourly, rows(spark, QOE_MAINTENANCE))
     rounded = F.round("lost_minutes", 9).alias("lost_minutes")
-    same(found.select("metric", rounded), expected.select("metric", rounded))
+    same(found.select("cell", "metric", rounded), expected.select("cell", "metric", rounded))

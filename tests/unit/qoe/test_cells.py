@@ -105,12 +105,14 @@ def test_sessions_count_when_and_where_they_did_something(made: DataFrame) -> No
     assert judged(QOE_CELLS, made).where("size(_reasons) > 0").isEmpty()
     day = made.where("width = 1440")
     names = ("attempts", "start_failures", "exits_before_start", "starts", "timed_starts", "slow_starts", "join_ms",
+             "slow_join_ms", "stalled_ms",
              "playback_failures", "unsound", "slices", "stalled_slices", "hours", "stalled_hours", "frame_hours",
              "choppy_hours", "rated_hours", "poor_hours", "play_ms", "stall_ms", "stalls")  # fmt: skip
     assert counted(day, *names) == {
         "attempts": 5, "start_failures": 1, "exits_before_start": 1, "starts": 3, "timed_starts": 2, "slow_starts": 1,
         # The failure came on the next day, and the play of yesterday goes on into this one.
-        "join_ms": 11_000, "playback_failures": 0, "unsound": 1, "slices": 5, "stalled_slices": 2, "hours": 4,
+        "join_ms": 11_000, "slow_join_ms": 9000, "stalled_ms": 30_000,
+        "playback_failures": 0, "unsound": 1, "slices": 5, "stalled_slices": 2, "hours": 4,
         "stalled_hours": 1, "frame_hours": 1, "choppy_hours": 1, "rated_hours": 2, "poor_hours": 1,
         "play_ms": 780_000, "stall_ms": 31_000, "stalls": 2,
     }  # fmt: skip
