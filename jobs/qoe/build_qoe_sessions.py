@@ -29,6 +29,7 @@ class BuildQoeSessionsParams(JobParams):
     ],
     writes=[QOE_SESSIONS],
     params=BuildQoeSessionsParams,
+    version=2,
 )
 def build_qoe_sessions(run: Run[BuildQoeSessionsParams]) -> None:
     found = qoe_sessions(

@@ -72,7 +72,10 @@ def beats(heartbeats: DataFrame) -> DataFrame:
 
     What a device does not measure is null, and counts in no denominator.
     """
-    names = ("stands", "bitrate", "odd", "throughput", "dropped", "played", "rebuffers", "stalled")
+    names = (
+        "stands", "bitrate", "odd", "throughput", "dropped", "played", "rebuffers", "stalled", "negative",
+    )  # fmt: skip
+    is_negative = F.least("played_s", "rebuffer_s") < 0
     once = (
         heartbeats.select(
             "play_id",
@@ -87,6 +90,7 @@ def beats(heartbeats: DataFrame) -> DataFrame:
             _bounded("played_s").alias("played"),
             F.col("rebuffers").alias("rebuffers"),
             _bounded("rebuffer_s").alias("stalled"),
+            F.coalesce(is_negative, F.lit(False)).alias("negative"),
         )
         .groupBy("play_id", "_event")
         .agg(F.min("at").alias("at"), *(F.min_by(name, "_received").alias(name) for name in names))
@@ -106,6 +110,7 @@ def beats(heartbeats: DataFrame) -> DataFrame:
             F.count("*").alias("beats"),
             F.count_if(was_stalled).alias("stalled_beats"),
             F.count_if("odd").alias("odd_beats"),
+            F.count_if("negative").alias("negative_beats"),
             F.sum(played).alias("beat_play_ms"),
             F.sum(F.coalesce("stalled", F.lit(0))).alias("beat_stall_ms"),
             F.sum(F.coalesce("rebuffers", F.lit(0)).cast("bigint")).alias("beat_stalls"),

@@ -18,7 +18,10 @@ What should not be is told in `oddities`:
 - `heartbeats_after_end`: it still lived more than two heartbeats after it had ended.
 - `more_time_than_passed`: it played and stalled for longer than it lived. Such a session is not sound, and counts in
   cells as an attempt only: a counter was reset, or counts in another unit.
+- `negative_time`: a heartbeat told of less than no time; it counts as none.
 - `no_attempt`: the press of play is missing; the join time is not known.
+- `pause_without_end`: the event that ended a pause or a jump is lost, so that it would last for longer than heartbeats
+  leave room for; it is cut to that.
 
 A first frame before its attempt has no join time either. A session without last words ends a grace after its last sign
 of life; without a first frame it is an exit before start, as nobody told of an error.
@@ -176,8 +179,8 @@ def _measures() -> dict[str, tuple[str, Column]]:
         "corrected": times(F.col("is_corrected")),
         "shown": times(event.isin(*SHOWS_PICTURE)),
         **{name: F.col(name) for name in (
-            "beats", "stalled_beats", "odd_beats", "beat_play_ms", "beat_stall_ms", "beat_stalls", "beat_bits",
-            "beat_bitrate_ms", "dropped_frames", "frames_ms", "throughput_kbps", "throughput_beats")},
+            "beats", "stalled_beats", "odd_beats", "negative_beats", "beat_play_ms", "beat_stall_ms", "beat_stalls",
+            "beat_bits", "beat_bitrate_ms", "dropped_frames", "frames_ms", "throughput_kbps", "throughput_beats")},
     }  # fmt: skip
     least = {
         "who": F.when(is_event, F.struct("place", "where")),
@@ -185,6 +188,7 @@ def _measures() -> dict[str, tuple[str, Column]]:
         "first_frame_at": F.when(event == "first_frame", at),
         "first_event": at,
         "first_beat": F.col("first_beat"),
+        "first_number": F.when(is_event, F.col("sequence")),
     }
     most = {
         "last_words": F.when(is_event & event.isin(*LAST_WORDS), words),
@@ -218,6 +222,7 @@ def _chosen(slices: DataFrame) -> DataFrame:
     has_all = (
         F.max("last_words").over(whole).isNotNull()
         & (events == F.sum("numbered").over(whole))
+        & (F.min("first_number").over(whole) == 0)
         # The number is whatever the client sent; one more than the greatest integer is none.
         & (events - 1 == F.max("last_number").over(whole))
         & (F.sum(F.col("went_back") + F.col("corrected") + F.col("after_end")).over(whole) == 0)
@@ -295,6 +300,15 @@ def _judged(summed: DataFrame, keys: DataFrame, grace_s: int) -> DataFrame:
     join = F.col("first_frame_at") - F.col("attempt_at")
     passed = F.col("ended") - F.col("started") + SLACK_MS
     is_sound = F.col("play_ms") + F.col("stall_ms") <= passed
+    # Where events are missing, so may be the one that a pause or a jump ended with; heartbeats know when it played.
+    left = F.greatest(
+        F.col("ended") - F.col("started") - F.col("play_ms") - F.col("stall_ms"), F.lit(0)
+    )
+    seek = F.when(F.col("is_by_events"), F.col("seek_ms")).otherwise(F.least("seek_ms", left))
+    pause = F.when(F.col("is_by_events"), F.col("pause_ms")).otherwise(
+        F.least("pause_ms", left - seek)
+    )
+    cut = F.col("pause_ms") + F.col("seek_ms") - pause - seek
     oddities = reasons(
         bitrate_in_another_unit=F.col("odd_events") + F.col("odd_beats") > 0,
         clock_corrected=~clock_holds,
@@ -302,7 +316,9 @@ def _judged(summed: DataFrame, keys: DataFrame, grace_s: int) -> DataFrame:
         events_after_end=F.col("after_end") > 0,
         heartbeats_after_end=F.col("last_beat") > words["at"] + LATE_BEATS_MS,
         more_time_than_passed=~is_sound,
+        negative_time=F.col("negative_beats") > 0,
         no_attempt=F.col("attempt_at").isNull(),
+        pause_without_end=cut > SLACK_MS,
     )
     facts = timed.select(
         known_as(IdKind.PLAY, "play_id", keys),
@@ -315,7 +331,10 @@ def _judged(summed: DataFrame, keys: DataFrame, grace_s: int) -> DataFrame:
         *(F.col("who")["where"][name].alias(name) for name in (*DIMENSIONS, "country")),
         F.when(clock_holds & (join >= 0), join).alias("join_ms"),
         F.when(~has_begun, F.greatest(words["at"], last_sign) - F.col("started")).alias("wait_ms"),
-        *("play_ms", "pause_ms", "seek_ms", "stall_ms", "stalls", "seeks", "pauses"),
+        "play_ms",
+        pause.alias("pause_ms"),
+        seek.alias("seek_ms"),
+        *("stall_ms", "stalls", "seeks", "pauses"),
         *("switches_up", "switches_down", "bits", "bitrate_ms", "dropped_frames", "frames_ms"),
         *("throughput_kbps", "throughput_beats", "beats", "stalled_beats"),
         (F.col("odd_events") + F.col("odd_beats")).alias("odd_bitrates"),

@@ -21,7 +21,8 @@ from cinelake.tables.qoe import QOE_SESSIONS
 GRACE_S = 60
 CHECKED = (
     "outcome", "is_by_events", "join_ms", "play_ms", "pause_ms", "seek_ms", "stall_ms", "stalls", "seeks", "pauses",
-    "switches_up", "switches_down", "bits", "bitrate_ms", "dropped_frames", "frames_ms",
+    "switches_up", "switches_down", "bits", "bitrate_ms", "dropped_frames", "frames_ms", "throughput_kbps",
+    "throughput_beats", "beats", "stalled_beats", "wait_ms", "error_code",
 )  # fmt: skip
 
 
@@ -70,6 +71,18 @@ def scenes() -> Traces:
     # A device that tells neither bitrate nor frames; its clock is ahead, so events were dated by receipt.
     t.play("tells little", "0 attempt,1 first_frame,31 stop", ahead_ms=4000)
     t.beat("tells little", 0, 31)
+    # Nobody told how the jump ended, and the pause; heartbeats know that it played on for nine minutes.
+    t.play("open pause", "0 attempt,1 first_frame,31 seek,33 seek_done,41 pause")
+    for number in range(18):
+        t.beat("open pause", number, 71 + 30 * number)
+    t.event("open pause", 9, 601, "stop")
+    t.play("open seek", "0 attempt,1 first_frame,31 seek")
+    t.beat("open seek", 0, 31, rebuffer_s=-4.0)
+    t.event("open seek", 9, 601, "stop")
+    # A number that none has: an event may well be missing.
+    t.event("odd number", -1, 0, "attempt")
+    t.event("odd number", 1, 1, "first_frame")
+    t.event("odd number", 2, 11, "stop")
     # Bits a second, megabits a second, and one that can be.
     t.play(
         "odd units",
@@ -185,6 +198,10 @@ def test_without_all_events_heartbeats_count(rows: dict[str, Row]) -> None:
     assert told(lost, "bits", "bitrate_ms", "throughput_kbps", "throughput_beats") == {
         "bits": 60_000 * 3000, "bitrate_ms": 60_000, "throughput_kbps": 18_000, "throughput_beats": 2,
     }  # fmt: skip
+    assert told(rows["odd number"], "is_by_events", "play_ms") == {
+        "is_by_events": False,
+        "play_ms": 0,
+    }
     assert lost["ended_at"] == datetime(2026, 3, 28, 0, 2, 1)
     over = rows["after its end"]
     assert over["oddities"] == ["events_after_end", "heartbeats_after_end"]
@@ -212,6 +229,12 @@ def test_what_cannot_be_is_told_and_does_no_harm(rows: dict[str, Row]) -> None:
     confused = rows["confused"]
     assert confused["oddities"] == ["clock_went_back"]
     assert (confused["join_ms"], confused["outcome"]) == (None, "played")
+    paused, seeking = rows["open pause"], rows["open seek"]
+    assert (paused["oddities"], paused["play_ms"]) == (["pause_without_end"], 540_000)
+    assert (paused["seek_ms"], paused["pause_ms"]) == (2000, 59_000)
+    # Of what was not heard of it may well have been a jump.
+    assert (seeking["oddities"], seeking["stall_ms"]) == (["negative_time"], 0)
+    assert (seeking["seek_ms"], seeking["pause_ms"]) == (570_000, 0)
     press = rows["no press"]
     assert (press["oddities"], press["join_ms"], press["outcome"]) == (
         ["no_attempt"],
@@ -261,6 +284,8 @@ def made_up(seed: int, plays: int) -> Traces:
                 more["bitrate_kbps"] = int(dice.choice([235, 3000, 5800, 2, 900_000]))
             if event == "rebuffer_start":
                 more["cause"] = str(dice.choice(["network", "seek"]))
+            if event == "error":
+                more["error_code"] = str(dice.choice(["ERROR_CODE_IO", "ERROR_CODE_DRM"]))
             t.event(f"p{play}", number, at, str(event), **more)
             # Some numbers are lost, some clocks go back.
             number += 1 + int(dice.random() < 0.02)
@@ -275,6 +300,7 @@ def made_up(seed: int, plays: int) -> Traces:
                 rebuffers=int(dice.integers(2)),
                 rebuffer_s=float(np.round(dice.random(), 1)),
                 bitrate_kbps=[None, 3000][int(dice.integers(2))],
+                throughput_kbps=[None, 9000][int(dice.integers(2))],
             )
     return t  # fmt: skip
 

@@ -39,7 +39,7 @@ def records(spark: SparkSession, folder: Path, source: Source, *names: str) -> D
 def test_simulated_sessions_fare_as_the_oracle_says(spark: SparkSession, tmp_path: Path) -> None:
     # A day without faults of delivery would be too kind; days are long enough for a thousand plays.
     delivery = Delivery(spark, str(tmp_path))
-    deliver(delivery, new_service(Settings(), 60, START, DAYS), DAYS)
+    deliver(delivery, new_service(Settings(), 72, START, DAYS), DAYS)
     playback = records(spark, tmp_path, PLAYBACK_SOURCE).localCheckpoint()
     heartbeats = records(spark, tmp_path, HEARTBEATS_SOURCE, *BEAT_COLUMNS).localCheckpoint()
     end = START + timedelta(days=DAYS)
@@ -50,12 +50,23 @@ def test_simulated_sessions_fare_as_the_oracle_says(spark: SparkSession, tmp_pat
     events = playback.toPandas().sort_values("received_at").drop_duplicates(["play_id", "event_id"])
     known = {row["play_id"] for row in own.select("play_id").collect()}
     events = events[events["play_id"].map(lambda play: pseudonym(IdKind.PLAY, play)).isin(known)]
-    assert agreed(own, events, heartbeats.toPandas()) >= 900
+    assert agreed(own, events, heartbeats.toPandas()) >= 1000
 
     truth = ds.dataset(tmp_path / "truth" / "plays").to_table().to_pandas().set_index("play_id")
     truth.index = [pseudonym(IdKind.PLAY, play) for play in truth.index]
     told = own.where("is_by_events").select("play_id", "play_ms", "stall_ms", "stalls", "join_ms")
     both = told.toPandas().set_index("play_id").join(truth, how="inner")
+    # The simulator knows how long a stall would have been; who left in it did not see its end.
+    told_last = events.sort_values("sequence").groupby("play_id")["event"].nth(-2)
+    left = {
+        pseudonym(IdKind.PLAY, events.at[n, "play_id"])
+        for n in told_last.index
+        if told_last[n] == "rebuffer_start"
+    }
+    in_a_stall = both.index.isin(left)
+    assert in_a_stall.sum() >= 20
+    assert (both["stall_ms"] / 1000 <= both["rebuffer_s"] + 0.1)[in_a_stall].all()
+    both = both[~in_a_stall]
     off = pd.DataFrame(
         {
             "play": (both["play_ms"] / 1000 - both["seconds_watched"]).abs(),
@@ -63,5 +74,5 @@ def test_simulated_sessions_fare_as_the_oracle_says(spark: SparkSession, tmp_pat
             "join": (both["join_ms"] / 1000 - both["join_s"]).abs().dropna(),
         }
     )
-    assert len(both) >= 800
-    assert (off.quantile(0.95) < 1.0).all()
+    assert len(both) >= 900
+    assert (off.quantile(0.99) < 1.0).all()

@@ -109,7 +109,7 @@ class Player:
         return "stall" if self.dry else "play"
 
 
-def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
+def oracle(events: pd.DataFrame, beats: pd.DataFrame, grace_s: int = 60) -> dict[str, Any]:
     """What media3's machine makes of one play whose records are all of one session, each once.
 
     Integers in milliseconds. `events` hold `event, sequence, event_time, cause, bitrate_kbps, clock_ahead_ms`, `beats`
@@ -161,6 +161,18 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
     )
     found["dropped_frames"] = int(dropped.fillna(0).sum())
     found["frames_ms"] = int(played[dropped.notna()].sum())
+    found["beats"] = len(counted)
+    found["throughput_beats"] = int(counted["throughput_kbps"].notna().sum())
+    found["throughput_kbps"] = int(counted["throughput_kbps"].fillna(0).sum())
+    stands = (counted["state"] == "rebuffering") | (counted["rebuffers"].fillna(0) > 0)
+    found["stalled_beats"] = int(stands.sum())
+    found["error_code"] = (
+        rows[over]["error_code"] if over is not None and rows[over]["event"] == "error" else None
+    )
+    beaten = [math.floor(at.timestamp() * 1000 + 1e-6) for at in counted["event_time"]]
+    heard = ms[: over + 1] if over is not None else ms
+    began_at, last_sign = min(heard + beaten), max(heard + beaten)
+    ended_at = max(ms[over] if over is not None else last_sign + grace_s * 1000, began_at)
     if not is_whole:
         told = counted["bitrate_kbps"].where(counted["bitrate_kbps"].between(32, 200_000))
         bitrate = told.fillna(0).astype("int64")
@@ -171,11 +183,17 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame) -> dict[str, Any]:
             "bits": int((bitrate * played).sum()),
             "bitrate_ms": int(played[told.notna()].sum()),
         }
+        # The event that ends a pause or a jump may be lost; no longer than heartbeats leave room for does it last.
+        room = max(ended_at - began_at - found["play_ms"] - found["stall_ms"], 0)
+        found["seek_ms"] = min(found["seek_ms"], room)
+        found["pause_ms"] = min(found["pause_ms"], room - found["seek_ms"])
     words = rows[over]["event"] if over is not None else None
     began = player.shown or found["play_ms"] > 0
     found["outcome"] = {(True, True): "playback_failure", (True, False): "start_failure"}.get(
         (words == "error", began), "played" if began else "exit_before_start"
     )
+    in_vain = max(ms[over] if over is not None else 0, last_sign) - began_at
+    found["wait_ms"] = None if began else in_vain
     attempts = [at for at, row in zip(ms, rows, strict=True) if row["event"] == "attempt"]
     frames = [at for at, row in zip(ms, rows, strict=True) if row["event"] == "first_frame"]
     is_right = all(pd.isna(row["clock_ahead_ms"]) for row in rows)
