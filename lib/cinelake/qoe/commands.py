@@ -18,6 +18,7 @@ from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
 from cinelake.qoe.maintenance import commands as maintenance_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
+from cinelake.qoe.quality import commands as quality_commands
 from cinelake.qoe.shown import advised, around, change, latest, newest
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.mitigation import QOE_MITIGATIONS
@@ -29,6 +30,7 @@ SHOWN_ADVICE = 8
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     """Add the commands to `cinelake`."""
     detect_command.register(app)
+    quality_commands.register(app, context)
     live_commands.register(app, context)
     maintenance_commands.register(app, context)
 

@@ -20,9 +20,10 @@ Sources:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
@@ -71,3 +72,9 @@ def ratios() -> dict[str, Ratio]:
         Ratio("dropped_frames_a_minute", F.col("dropped_frames") * 60_000, F.col("frames_ms"), "1/min"),
     )  # fmt: skip
     return {ratio.name: ratio for ratio in listed}
+
+
+def of_groups(sessions: DataFrame, by: Sequence[str]) -> DataFrame:
+    """How many `sessions` there are and all ratios, by columns of `qoe_sessions`; without any, one row of all."""
+    told = (ratio.column() for ratio in ratios().values())
+    return sessions.groupBy(*by).agg(F.count(F.lit(1)).alias("sessions"), *told)

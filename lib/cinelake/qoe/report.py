@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -12,6 +13,8 @@ from pyspark.sql import functions as F
 from cinelake.qoe.cells import quantile
 from cinelake.qoe.commands import where
 from cinelake.qoe.pictures import METRIC_NAMES, picture
+from cinelake.qoe.quality.commands import said
+from cinelake.qoe.ratios import of_groups, ratios
 from cinelake.qoe.rollups import ALL
 from cinelake.qoe.shown import advised, around, change, latest
 from cinelake.report.page import COLD, QUIET, Cards, Cell, Grid, Part, Picture, Section
@@ -23,6 +26,7 @@ from cinelake.tables.qoe import (
     JOIN_EDGES_MS,
     QOE_INCIDENTS,
     QOE_ROLLUPS,
+    QOE_SESSIONS,
 )
 
 SHOWN, DRAWN = 12, 2
@@ -36,7 +40,9 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     days = by_day(rollups).toArrow().to_pylist()
     if not days:
         return
-    yield quality(days)
+    began = lake.read(QOE_SESSIONS).where(F.col("session_date") == F.lit(days[-1]["day"]))
+    (named,) = of_groups(began, []).toArrow().to_pylist()
+    yield quality(days, named)
     own = latest(lake.read(QOE_INCIDENTS))
     worst = own.orderBy(F.desc("affected_sessions"), "incident_id").limit(SHOWN)
     found = worst.toArrow().to_pylist()
@@ -66,8 +72,8 @@ def by_day(rollups: DataFrame) -> DataFrame:
     ).orderBy("day")
 
 
-def quality(days: Sequence[Mapping[str, Any]]) -> Section:
-    """How sessions fare."""
+def quality(days: Sequence[Mapping[str, Any]], named: Mapping[str, Any]) -> Section:
+    """How sessions fare by day; and those of the last day by each ratio's own name."""
     last = days[-1]
 
     def share(name: str) -> str:
@@ -90,8 +96,15 @@ def quality(days: Sequence[Mapping[str, Any]]) -> Section:
     return Section(
         "Streaming quality",
         "How sessions fare, over the whole service.",
-        [cards, Picture(_days(days), caption)],
+        [cards, Picture(_days(days), caption), _named(named, last["day"])],
     )
+
+
+def _named(told: Mapping[str, Any], day: date) -> Grid:
+    """Services compare themselves by ratios that go by one name and are of several things."""
+    rows = [(ratio.name, said(told[ratio.name], ratio.unit)) for ratio in ratios().values()]
+    caption = f"Of the {told['sessions']:,} sessions that began on {day}: ratios of sums."
+    return Grid(("ratio, as its makers define it", "of all sessions"), rows, caption)
 
 
 def incidents(

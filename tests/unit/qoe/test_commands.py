@@ -14,11 +14,12 @@ from unit.tables.rows import rows
 
 from cinelake.qoe.commands import as_advice, as_list, as_text
 from cinelake.qoe.pictures import picture
+from cinelake.qoe.ratios import of_groups
 from cinelake.qoe.report import by_day, incidents, quality
 from cinelake.qoe.shown import advised, around, latest, newest
 from cinelake.report.page import Grid
 from cinelake.tables.mitigation import QOE_MITIGATIONS
-from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
+from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
 
 AT = datetime(2026, 3, 11, 10)
 BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
@@ -151,4 +152,9 @@ def test_the_report_tells_of_each_day_and_divides_by_nothing(spark: SparkSession
     first, last = by_day(frame).toArrow().to_pylist()
     assert (first["vsf"], first["cirr"], first["mbps"], first["join_s"]) == (0.25, 0.1, 3.0, 0.375)
     assert (last["vsf"], last["cirr"], last["mbps"]) == (None, None, None)
-    assert len(quality([first, last]).parts) == 2
+    sessions = rows(spark, QOE_SESSIONS, {"play_ms": 9000, "stall_ms": 1000, "outcome": "played"})
+    (named,) = of_groups(sessions, []).toArrow().to_pylist()
+    *_, grid = quality([first, last], named).parts
+    assert isinstance(grid, Grid)
+    assert ("conviva_cirr", "10.00%") in grid.rows
+    assert ("mean_bitrate_kbps", "–") in grid.rows
