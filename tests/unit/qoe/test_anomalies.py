@@ -121,6 +121,18 @@ class TestAtLength:
         assert [row for row in alarms if row["cdn"] == "drift"] == []
         assert len({row["bucket_at"] for row in alarms}) <= 12 * ALARMING.false_incidents_a_day
 
+    def test_a_single_session_that_goes_bad_is_no_anomaly(self, service: DataFrame) -> None:
+        # A session an hour in each cell but of the whole, all bad on the last day: too few to tell anything.
+        is_whole, is_last = F.col("subset") == "all", F.col("cell_date") == F.lit(day(9))
+        alone = service.where(~is_whole).withColumns(
+            {
+                "hours": F.lit(1).cast("bigint"),
+                "stalled_hours": F.when(is_last, 1).otherwise(0).cast("bigint"),
+            }
+        )
+        assert found(service.where(is_whole).unionByName(alone), 9, 10) != []
+        assert [row for row in found(alone, 0, 10) if row["cell"] != "all"] == []
+
     def test_days_without_data_are_no_fault(self, service: DataFrame) -> None:
         holes = service.where(~F.col("cell_date").isin(day(4), day(5), day(8)))
         alarms = [row for row in found(holes, 3, 10) if row["is_alarm"]]
