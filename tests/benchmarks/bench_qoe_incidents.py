@@ -4,7 +4,8 @@
   of their onset; their causes are told; and there is at most one false incident a day.
 - On a service in which nothing happens: at most one incident a day. Work that providers announce is in the calendar.
 
-An incident is true if any of its cells may have been struck by one of the simulator's, while that went on. The first
+An incident is true if any of its cells may have been struck by one of the simulator's, while that went on. One of the
+simulator's is found by an alarm in a cell that has part of what it strikes, or in the whole service. The first
 week only makes history. `CINELAKE_BENCH_ACCOUNTS` (3000) and `CINELAKE_BENCH_DAYS` (35) make it smaller or larger; what
 touches 200 sessions in an hour or two needs a service of some size. `CINELAKE_BENCH_SEED` (7) makes another one.
 """
@@ -147,6 +148,13 @@ def may_be(cell: str, struck: dict[str, Any]) -> bool:
     return all(parts.get(name, value) == value for name, value in wanted.items())
 
 
+def points_at(cell: str, struck: dict[str, Any]) -> bool:
+    """Whether a cell says something of what an incident strikes: it has part of it, or is the whole service."""
+    wanted = {mine for name, mine in STRUCK.items() if isinstance(struck[name], str)}
+    parts = parts_of(cell)
+    return may_be(cell, struck) and (not parts or not wanted or not wanted.isdisjoint(parts))
+
+
 def goes_on(at: datetime, struck: dict[str, Any]) -> bool:
     # The last stalls of an hour are told in it, and effects end with the sessions.
     hour = pd.Timedelta("1h")
@@ -168,11 +176,11 @@ def false_ones(made: Found) -> list[dict[str, Any]]:
 
 
 def delay(one: dict[str, Any], alarms: pd.DataFrame) -> float:
-    """Hours from the onset's to that of the first alarm; infinite without one."""
+    """Hours from the onset's to that of the first alarm that points at it; infinite without one."""
     onset = one["started_at"].floor("h")
     own = alarms[(alarms["bucket_at"] >= onset) & (alarms["bucket_at"] < one["ended_at"])]
     times = [
-        at for at, cell in zip(own["bucket_at"], own["cell"], strict=True) if may_be(cell, one)
+        at for at, cell in zip(own["bucket_at"], own["cell"], strict=True) if points_at(cell, one)
     ]
     return (min(times) - onset) / pd.Timedelta("1h") if times else float("inf")
 

@@ -346,7 +346,7 @@ QOE_INCIDENTS = Table(
         Column("cell", StringType(), "The cell with the strongest evidence", required=True),
         Column("evidence", DoubleType(), "The strongest evidence of an alarm", required=True),
         _count("alarms", "Alarms in it, so far"),
-        Column("affected_sessions", DoubleType(), "Bad sessions beyond those expected, so far", required=True),
+        Column("affected_sessions", DoubleType(), "Unexpected bad sessions, once an hour, so far", required=True),
         Column("lost_minutes", DoubleType(), "Of the affected sessions, so far (min)", required=True),
         Column("members", ArrayType(MEMBER), "Cells and metrics of alarms, with their last hour", required=True),
         Column("timeline", ArrayType(TIMELINE), "Hours with alarms, in order", required=True),
