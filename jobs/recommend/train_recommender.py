@@ -15,19 +15,21 @@ from cinelake.persisted import persisted
 from cinelake.recommend import gate, hidden_titles, pictures
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID
-from cinelake.recommend.eligibility import Limits, in_force, windows
+from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.health import fallen
 from cinelake.recommend.hidden_titles import Hiding
 from cinelake.recommend.holdout import temporal_holdouts
-from cinelake.recommend.keeping import kept
+from cinelake.recommend.keeping import kept, known_by
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.popular_here import Popularity, circles
 from cinelake.recommend.protocols import Split
-from cinelake.recommend.registration import Shown, registrable
+from cinelake.recommend.registration import Shown, Started, registrable
 from cinelake.recommend.search import Setting, UnknownSetting
+from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import LEARNED, Weights
 from cinelake.recommend.training import (
     Comparison,
@@ -40,7 +42,7 @@ from cinelake.recommend.validation import chosen
 from cinelake.recommend.viewers import viewers
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, history, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
-from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import PROFILE_INDEX, RECIPES, RECOMMENDER, TITLE_INDEX
@@ -63,7 +65,13 @@ class TrainRecommenderParams(JobParams):
     searched: bool = Field(
         True, description="whether what the newest search chose goes before recipe and learned"
     )
-    limits: Limits = Limits()
+    limits: Limits = Field(Limits(), description="as the model is served by itself")
+    popularity: Popularity = Field(Popularity(), description="as the model is served by itself")
+    least_households: int = Field(
+        50,
+        ge=2,
+        description="accounts of a market from which on the model that is served knows what is popular there",
+    )
     content: ContentRecipe = ContentRecipe()
     hiding: Hiding = Hiding()
     ks: tuple[int, ...] = Field((5, 20, 50), description="other lengths that are measured")
@@ -99,11 +107,7 @@ def _before(table: Table) -> Reading:
         _before(TITLE_SIGNALS),
         _before(PROFILE_INDEX),
         _before(TITLE_INDEX),
-        _before(TITLES),
-        _before(AVAILABILITY),
-        _before(PROFILES),
-        _before(ACCOUNTS),
-        _before(DEVICES),
+        *map(_before, TOLD),
         # A search for the day saw nothing of it.
         history(RECIPES),
     ],
@@ -111,7 +115,7 @@ def _before(table: Table) -> Reading:
     params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=5,
+    version=6,
     remedies=[SEARCH],
 )
 def train_recommender(run: Run[TrainRecommenderParams]) -> None:
@@ -193,21 +197,30 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
             tracker.flush()
             fitted = recipe.fit(known)
             found = kept(fitted, known, params.content, titles, through)
+            told = setting.tags | found.tags
             return tracker.register(
                 RECOMMENDER,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | setting.tags | {"recipe.from": origin, **found.tags},
-                **registrable(fitted, known, found.frames, _shown(run)),
+                tags=proposal | card | told | {"recipe.from": origin},
+                **registrable(
+                    fitted,
+                    known,
+                    known_by(told, found.frames.__getitem__, titles, through).titles,
+                    found.frames,
+                    *_served(run),
+                ),
             )
 
 
-def _shown(run: Run[TrainRecommenderParams]) -> Shown:
-    """What keeps titles from profiles, as it was known before the day."""
-    availability, profiles = run.read(AVAILABILITY), run.read(PROFILES)
-    rules = in_force(run.params.limits, availability, profiles)
-    ages = latest(run.read(TITLES), ["title_id"], "maturity")
-    return Shown(ages if rules.age else None, windows(availability) if rules.market else None)
+def _served(run: Run[TrainRecommenderParams]) -> tuple[Shown, Started]:
+    """What keeps titles from profiles, and what is popular where, as it was known before the day."""
+    params, records = run.params, Records(*map(run.read, TOLD))
+    around = circles(records.title_audiences, run.end, params.popularity.half_life_days)
+    return (
+        Shown.by(records, params.limits),
+        Started.by(around, params.popularity, records, params.least_households),
+    )
 
 
 def _fall(run: Run[TrainRecommenderParams], comparison: Comparison) -> str | None:

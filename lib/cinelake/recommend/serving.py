@@ -3,12 +3,18 @@
 The history is folded in: with the factors `Y` of the titles fixed, the profile's factors of ALS are one ridge
 regression, `(YᵀY + α Σ y yᵀ + λ·n·I) x = (1 + α) Σ y` over the `n` titles of the history, which is the step that MLlib
 takes for every profile; and its taste is the mean of the classes that it may be of, by Bayes' rule. A score is the
-weighted sum of both, each over its deviation. A history of unknown titles gets the most liked ones.
+weighted sum of both, each over its deviation among the titles of the fit: those that are *cold*, known by their
+content alone, are on lists and change no other score. A history of unknown titles gets what is popular in its market,
+and where that is not known, what is popular on the whole service.
 
-Nobody's history is in the artefact, only what is known of titles: their factors, how many liked each, for which age
-each is meant, and from when until when each is on offer in which market, as far as that was known when the model was
-trained. Where there are such limits they fail closed, as in the day's lists: a request without a market or an age is
-answered with no titles.
+So it answers as the day's lists do (lists.py), but for what these are told besides: changes of the catalogue since the
+training, another order (rerank.py), and on which device somebody is of whom nothing else is known.
+
+Nobody's history is in the artefact, only what is known of titles: their factors, how popular each is, on the service
+and in markets of many households, for which age each is meant, and from when until when each is on offer in which
+market, as far as that was known when the model was trained. Where there are such limits they fail closed, as in the
+day's lists: a request without a market or an age is answered with no titles, and one that does not say that the profile
+is an adult's with titles for kids.
 
 MLflow keeps a copy of this file as the model's code, so it imports nothing of this package.
 """
@@ -16,7 +22,8 @@ MLflow keeps a copy of this file as the model's code, so it imports nothing of t
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,8 +44,11 @@ SIGNATURE = ModelSignature(
         [
             ColSpec(Array(DataType.string), "history"),  # ids of titles that the profile liked
             ColSpec(Array(DataType.string), "seen", required=False),  # others that it has seen
+            # Those of the history that may be recommended all the same, as it has not seen them.
+            ColSpec(Array(DataType.string), "unseen", required=False),
             ColSpec(DataType.string, "market", required=False),  # ISO 3166-1
             ColSpec(DataType.long, "age_limit", required=False),  # years
+            ColSpec(DataType.string, "kind", required=False),  # of profile: adult, kid
         ]
     ),
     outputs=Schema(
@@ -47,9 +57,7 @@ SIGNATURE = ModelSignature(
     params=ParamSchema(
         [
             ParamSpec("k", DataType.long, 10),  # length of the list
-            ParamSpec(
-                "at", DataType.string, ""
-            ),  # moment, ISO 8601; needed where titles are on offer for a time
+            ParamSpec("at", DataType.string, ""),  # moment, ISO 8601; now, if empty
         ]
     ),
 )
@@ -81,30 +89,59 @@ class Tastes:
     share: Vector
 
 
+@dataclass(frozen=True)
+class Ages:
+    """For which age titles are meant, NaN where nobody knows, and up to which age one who is no adult is shown them."""
+
+    least: Vector
+    kids_up_to: int
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How often titles were started where, sums of many households: one entry a title and market, with those of all
+    titles there as `total`. `title` is the position among the model's titles; the whole service counts as `prior`
+    starts more.
+    """
+
+    title: Vector
+    market: Vector
+    starts: Vector
+    total: Vector
+    prior: float
+
+
 def pack(
     ids: Vector,
     factors: Vector,
-    likes: Vector,
+    shares: Vector,
     *,
     alpha: float,
     reg_param: float,
+    is_cold: Vector | None = None,
     tastes: Tastes | None = None,
-    least_age: Vector | None = None,
+    ages: Ages | None = None,
     windows: Windows | None = None,
+    starts: Starts | None = None,
 ) -> bytes:
     """The content of the artefact `titles.npz`.
 
-    `factors` are those of ALS and, where there are tastes, after these those of tastes, with the offset last.
-    `least_age` is NaN where nobody knows it. Without it, or without windows, that limit does not hold.
+    `factors` are those of ALS and, where there are tastes, after these those of tastes, with the offset last; `shares`
+    are what titles have of all likes. The fit knew the titles that are not cold. Without ages, or without windows, that
+    limit does not hold.
     """
     held: dict[str, Any] = {
         "ids": np.asarray(ids, dtype=np.str_),
         "factors": np.asarray(factors, dtype=np.float32),
-        "likes": np.asarray(likes, dtype=np.float64),
+        "shares": np.asarray(shares, dtype=np.float64),
+        "is_cold": np.zeros(len(ids), bool) if is_cold is None else np.asarray(is_cold, bool),
         "weights": np.array([alpha, reg_param]),
     }
-    if least_age is not None:
-        held["least_age"] = least_age
+    if ages is not None:
+        held |= {"least_age": ages.least, "kids_up_to": np.array(ages.kids_up_to)}
+    if starts is not None:
+        held |= {f"starts_{name}": np.asarray(values) for name, values in vars(starts).items()}
+        held["starts_market"] = starts.market.astype(np.str_)
     if tastes is not None:
         held |= {f"taste_{name}": values for name, values in vars(tastes).items()}
     if windows is not None:
@@ -117,13 +154,23 @@ def pack(
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: titles liked, others seen, and what limits what may be shown; `at` in seconds since 1970, UTC."""
+    """A request: titles liked, others seen, those of the liked ones that are not, and what limits what may be shown;
+    `at` in seconds since 1970, UTC.
+    """
 
     history: Sequence[str]
     seen: Sequence[str] = ()
+    unseen: Sequence[str] = ()
     market: str | None = None
     age_limit: float | None = None
+    kind: str | None = None
     at: float = 0.0
+
+    @property
+    def kept_back(self) -> Sequence[str]:
+        """Titles that are not recommended, being known to the profile."""
+        again = set(self.unseen)
+        return [*(title for title in self.history if title not in again), *self.seen]
 
 
 class FoldIn:
@@ -134,9 +181,20 @@ class FoldIn:
             held: Mapping[str, Vector] = {name: packed[name] for name in packed.files}
         self.ids = held["ids"]
         self.factors = held["factors"].astype(np.float64)
-        self.likes = held["likes"]
+        self.shares = held["shares"]
         self.alpha, self.reg_param = held["weights"]
-        self.least_age = held.get("least_age")
+        self.ages: Ages | None = None
+        if "least_age" in held:
+            self.ages = Ages(held["least_age"], int(held["kids_up_to"]))
+        self.starts: Starts | None = None
+        if "starts_title" in held:
+            self.starts = Starts(
+                title=held["starts_title"],
+                market=held["starts_market"],
+                starts=held["starts_starts"],
+                total=held["starts_total"],
+                prior=float(held["starts_prior"]),
+            )
         self.windows: Windows | None = None
         if "offer_title" in held:
             self.windows = Windows(
@@ -150,7 +208,9 @@ class FoldIn:
             width -= self.tastes.classes.shape[1] + 1
         self.of_als, self.of_tastes = self.factors[:, :width], self.factors[:, width:]
         self.position = {title: at for at, title in enumerate(self.ids.tolist())}
-        self.gram = self.of_als.T @ self.of_als
+        # What follows from all titles follows from those of the fit, as it did there.
+        self.warm = ~held["is_cold"]
+        self.gram = self.of_als[self.warm].T @ self.of_als[self.warm]
 
     def factors_of(self, history: Sequence[str], market: str | None = None) -> Vector | None:
         """The factors of a profile that liked these titles; None where none of them is known."""
@@ -164,8 +224,8 @@ class FoldIn:
         by_tastes = self._by_tastes(self.of_tastes[known], self.tastes, market)
         both: Vector = np.concatenate(
             [
-                (1 - share) * _standardised(by_als, self.of_als),
-                share * _standardised(by_tastes, self.of_tastes),
+                (1 - share) * _standardised(by_als, self.of_als[self.warm]),
+                share * _standardised(by_tastes, self.of_tastes[self.warm]),
             ]
         )
         return both
@@ -187,13 +247,28 @@ class FoldIn:
         mean: Vector = np.append(odds @ tastes.classes / odds.sum(), 1.0)
         return mean
 
+    def popular(self, market: str | None) -> Vector:
+        """What titles have of the starts in a market, smoothed by what they have of the service's likes."""
+        if self.starts is None:
+            return self.shares.copy()
+        here = self.starts.market == market
+        if not here.any():
+            return self.shares.copy()
+        counted = self.starts.prior * self.shares
+        counted[self.starts.title[here]] += self.starts.starts[here]
+        found: Vector = counted / (self.starts.total[here][0] + self.starts.prior)
+        return found
+
     def may_be_shown(self, asked: Asked) -> Vector:
         """Which titles are on offer there and then, and meant for that age."""
         is_shown: Vector = np.ones(len(self.ids), bool)
-        if self.least_age is not None:
+        if self.ages is not None:
             limit = np.nan if asked.age_limit is None else asked.age_limit
+            # Whose kind is not known may be a kid.
+            if asked.kind != "adult":
+                limit = np.minimum(limit, self.ages.kids_up_to)
             # Comparisons with what is not known are false.
-            is_shown &= self.least_age <= limit
+            is_shown &= self.ages.least <= limit
         if self.windows is not None:
             own = (
                 (self.windows.market == asked.market)
@@ -206,10 +281,10 @@ class FoldIn:
         return is_shown
 
     def top(self, asked: Asked, k: int) -> tuple[list[str], list[float]]:
-        """The k best titles for a request, outside its history, with their scores; ties in the order of their ids."""
+        """The k best titles for a request, of those it does not know, with their scores; ties in the order of ids."""
         factors = self.factors_of(asked.history, asked.market)
-        scores = self.likes.copy() if factors is None else self.factors @ factors
-        scores[self._positions([*asked.history, *asked.seen])] = -np.inf
+        scores = self.popular(asked.market) if factors is None else self.factors @ factors
+        scores[self._positions(asked.kept_back)] = -np.inf
         scores[~self.may_be_shown(asked)] = -np.inf
         best = np.lexsort((self.ids, -scores))[:k]
         best = best[np.isfinite(scores[best])]
@@ -233,7 +308,13 @@ def seconds(moment: str) -> float:
 
 
 class TitlesForHistory(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """`history, seen, market, age_limit` in each row → `titles` and `scores`; `params={"k": 10}`."""
+    """`history, seen, unseen, market, age_limit, kind` in each row → `titles` and `scores`; `params={"k": 10}`.
+
+    A list is for the moment `at`, or for that at which it is asked for, in seconds since 1970 by `now`.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
 
     def load_context(self, context: Any) -> None:
         self.model = FoldIn(context.artifacts[FILE])
@@ -244,12 +325,7 @@ class TitlesForHistory(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-de
         del context
         wish = params or {}
         moment = str(wish.get("at") or "")
-        if self.model.windows is not None and not moment:
-            raise ValueError(
-                "titles are on offer from a moment to a moment; say for which one the list is, as "
-                'params={"k": 10, "at": "2026-03-01T20:00:00Z"}'
-            )
-        at = seconds(moment) if moment else 0.0
+        at = seconds(moment) if moment else self.now()
         k = int(wish.get("k", 10))
         lists = [self.model.top(_asked(row, at), k) for row in model_input.to_dict("records")]
         return pd.DataFrame(lists, columns=["titles", "scores"])
@@ -257,14 +333,26 @@ class TitlesForHistory(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-de
 
 def _asked(row: Mapping[Any, Any], at: float) -> Asked:
     """A row of the request; what is missing there, or null, is not known."""
-    seen, market, limit = (row.get(name) for name in ("seen", "market", "age_limit"))
+    limit = row.get("age_limit")
     return Asked(
         history=list(row["history"]),
-        seen=[] if seen is None or isinstance(seen, float) else list(seen),
-        market=market if isinstance(market, str) else None,
+        seen=_titles(row.get("seen")),
+        unseen=_titles(row.get("unseen")),
+        market=_text(row.get("market")),
         age_limit=None if limit is None or pd.isna(limit) else float(limit),
+        kind=_text(row.get("kind")),
         at=at,
     )
 
 
-mlflow.models.set_model(TitlesForHistory())
+def _titles(told: Any) -> list[str]:
+    # What is missing comes as NaN, too.
+    return [] if told is None or isinstance(told, float) else list(told)
+
+
+def _text(told: Any) -> str | None:
+    return told if isinstance(told, str) else None
+
+
+# Whoever loads this asks now; all else is a function of what is asked.
+mlflow.models.set_model(TitlesForHistory(time.time))

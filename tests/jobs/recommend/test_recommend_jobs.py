@@ -26,7 +26,7 @@ from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES
+from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
@@ -147,9 +147,9 @@ class Service:
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_recommender", Window.of_day(day), "run")
         given: JobParams = JOBS["train_recommender"].params.model_validate(SMALL | params)
-        nothing = self._untold(AVAILABILITY, PROFILES, ACCOUNTS, DEVICES, RECIPES)
+        nothing = self._untold(*TOLD, RECIPES)
         known = {TITLE_SIGNALS: self.signals, TITLES: self.titles}
-        inputs = known | self.maps | nothing | self.searched
+        inputs = nothing | known | self.maps | self.searched
         trained = rehearse(JOBS["train_recommender"], inputs, day, params=given, tracker=tracker)
         self.warnings = trained.warnings
         tracker.finish()

@@ -8,16 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cinelake.recommend.serving import Asked, FoldIn, TitlesForHistory, Windows, pack, seconds
+from cinelake.recommend.serving import (
+    Ages,
+    Asked,
+    FoldIn,
+    Starts,
+    TitlesForHistory,
+    Windows,
+    pack,
+    seconds,
+)
 
 FACTORS = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]], np.float32)
+# What titles have of all likes.
+SHARES = np.array([0.1, 0.2, 0.4, 0.3])
 
 
 @pytest.fixture
 def model() -> FoldIn:
-    packed = pack(
-        np.array(["a", "b", "c", "d"]), FACTORS, np.array([1, 2, 4, 3]), alpha=5, reg_param=0.1
-    )
+    packed = pack(np.array(["a", "b", "c", "d"]), FACTORS, SHARES, alpha=5, reg_param=0.1)
     return FoldIn(io.BytesIO(packed))
 
 
@@ -42,7 +51,48 @@ def test_titles_like_those_of_the_history_come_first_and_the_history_itself_neve
 
 
 def test_a_history_of_unknown_titles_gets_the_most_liked_ones(model: FoldIn) -> None:
-    assert model.top(Asked(["unknown"]), 2) == (["c", "d"], [4.0, 3.0])
+    assert model.top(Asked(["unknown"]), 2) == (["c", "d"], [0.4, 0.3])
+
+
+def test_a_history_of_unknown_titles_gets_what_is_popular_in_its_market() -> None:
+    """Of 30 starts in Germany 24 were of a, and 6 of a title that the model does not know; the service counts ten."""
+    starts = Starts(
+        title=np.array([0, 2]),
+        market=np.array(["DE", "FR"]),
+        starts=np.array([24.0, 5.0]),
+        total=np.array([30.0, 5.0]),
+        prior=10.0,
+    )
+    packed = pack(
+        np.array(["a", "b", "c", "d"]), FACTORS, SHARES, alpha=5, reg_param=0.1, starts=starts
+    )
+    model = FoldIn(io.BytesIO(packed))
+
+    titles, scores = model.top(Asked(["unknown"], market="DE"), 4)
+
+    assert titles == ["a", "c", "d", "b"]
+    np.testing.assert_allclose(scores, [25 / 40, 4 / 40, 3 / 40, 2 / 40])
+    # Nobody told of starts there, or where it is.
+    for market in ("US", None):
+        assert model.top(Asked(["unknown"], market=market), 2) == (["c", "d"], [0.4, 0.3])
+
+
+def test_cold_titles_are_predicted_and_change_no_score_of_the_others(model: FoldIn) -> None:
+    cold = np.array([[0.95, 0.0]], np.float32)
+    packed = pack(
+        np.array(["a", "b", "c", "d", "new"]),
+        np.vstack([FACTORS, cold]),
+        np.append(SHARES, 0.0),
+        alpha=5,
+        reg_param=0.1,
+        is_cold=np.array([False, False, False, False, True]),
+    )
+
+    titles, scores = FoldIn(io.BytesIO(packed)).top(Asked(["a"]), 10)
+
+    without, of_others = model.top(Asked(["a"]), 10)
+    assert titles == ["new", *without]
+    assert scores[1:] == of_others
 
 
 def test_the_fold_in_of_a_profile_equals_its_fitted_factors(model: FoldIn) -> None:
@@ -76,10 +126,10 @@ def limited() -> FoldIn:
     packed = pack(
         np.array(["a", "b", "c", "d"]),
         FACTORS,
-        np.array([1, 2, 4, 3]),
+        SHARES,
         alpha=5,
         reg_param=0.1,
-        least_age=np.array([0, 16, 0, np.nan]),
+        ages=Ages(least=np.array([0, 16, 0, np.nan]), kids_up_to=12),
         windows=windows,
     )
     return FoldIn(io.BytesIO(packed))
@@ -99,7 +149,27 @@ def limited() -> FoldIn:
 def test_what_may_not_be_shown_is_not_predicted(
     limited: FoldIn, market: str | None, age: int | None, at: float, expected: list[str]
 ) -> None:
-    titles, _ = limited.top(Asked(["a"], market=market, age_limit=age, at=at), 10)
+    asked = Asked(["a"], market=market, age_limit=age, kind="adult", at=at)
+
+    titles, _ = limited.top(asked, 10)
+
+    assert titles == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "expected"),
+    [
+        ("adult", 16, ["b", "c"]),
+        # A kid's limit is above what kids are shown; a kind that nobody tells may be a kid's.
+        ("kid", 16, ["c"]),
+        (None, 18, ["c"]),
+        ("kid", None, []),
+    ],
+)
+def test_who_is_not_known_to_be_an_adult_is_shown_what_kids_are(
+    limited: FoldIn, kind: str | None, age: int | None, expected: list[str]
+) -> None:
+    titles, _ = limited.top(Asked(["a"], market="DE", age_limit=age, kind=kind, at=MARCH), 10)
 
     assert titles == expected
 
@@ -113,13 +183,14 @@ def test_what_was_seen_is_not_predicted_and_does_not_count_as_liked(model: FoldI
 
 
 def test_requests_may_leave_out_what_they_do_not_know(limited: FoldIn) -> None:
-    served = TitlesForHistory()
+    served = TitlesForHistory(lambda: MARCH)
     served.model = limited
     asked = pd.DataFrame(
         {
             "history": [["a"], ["a"], np.array(["a"])],
             "market": ["DE", None, "DE"],
             "age_limit": [18, 18, np.nan],
+            "kind": "adult",
         }
     )
 
@@ -130,9 +201,29 @@ def test_requests_may_leave_out_what_they_do_not_know(limited: FoldIn) -> None:
     assert nobody["titles"].tolist() == [[], [], []]
 
 
-def test_a_request_without_a_moment_is_told_what_to_say_where_offers_end(limited: FoldIn) -> None:
-    served = TitlesForHistory()
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [(MARCH, [["a", "c"], ["d"]]), (APRIL, [["a"], ["d"]]), (0.0, [["a", "c"], []])],
+)
+def test_a_request_without_a_moment_is_answered_for_now(
+    limited: FoldIn, now: float, expected: list[list[str]]
+) -> None:
+    served = TitlesForHistory(lambda: now)
+    # Whom d is for is known here.
+    limited.ages = Ages(least=np.zeros(4), kids_up_to=12)
     served.model = limited
+    asked = pd.DataFrame({"history": [["b"], ["b"]], "market": ["DE", "FR"], "age_limit": 18})
 
-    with pytest.raises(ValueError, match="say for which one the list is"):
-        served.predict(None, pd.DataFrame({"history": [["a"]]}), {"k": 1})
+    answered = served.predict(None, asked, {"k": 10})
+
+    assert answered["titles"].tolist() == expected
+
+
+def test_titles_of_a_history_that_were_not_seen_may_be_predicted(model: FoldIn) -> None:
+    everything = dict(zip(*model.top(Asked(["a", "b"], unseen=["a", "b"]), 10), strict=True))
+    assert list(everything) == ["a", "b", "d", "c"]
+
+    titles, scores = model.top(Asked(["a", "b"], seen=["d"], unseen=["b"]), 10)
+
+    assert titles == ["b", "c"]
+    assert scores == [everything["b"], everything["c"]]
