@@ -66,6 +66,9 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
             params.titles,
             reasons=params.reasons,
             taste=params.taste,
+            tell=lambda index: run.tracker.log_metrics(
+                {"index_recall": index.recall, "index_probed": index.probed}
+            ),
         )
         of_model = F.when(F.col("source") != "popular", number)
         return made.select("*", F.lit(day).alias("as_of"), of_model.alias("model_version")).select(

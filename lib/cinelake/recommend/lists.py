@@ -18,6 +18,7 @@ from cinelake.recommend.models.popular import popular_titles
 from cinelake.recommend.popular_here import PopularHere
 from cinelake.recommend.rerank import Taste, rearranged
 from cinelake.recommend.service import Service
+from cinelake.recommend.top_n import TellIndex
 from cinelake.recommend.viewers import untold
 from cinelake.tables.recommend import REASONS
 
@@ -71,6 +72,7 @@ def lists_for_everyone(
     *,
     reasons: int,
     taste: Taste,
+    tell: TellIndex | None = None,
 ) -> DataFrame:
     """`profile_id, rank, title_id, score, propensity, source, is_cold, because`: the lists of all viewers.
 
@@ -83,6 +85,7 @@ def lists_for_everyone(
     most, that add most to a score; null where it is popular. `propensity` is that of places drawn at random
     (rerank.py).
     Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
+    `tell` is given the index where titles are too many to score them all (top_n.py).
     """
     # Each is read by several branches of one plan; Spark lets go of them when the plan is gone.
     interactions = interactions.localCheckpoint()
@@ -101,9 +104,9 @@ def lists_for_everyone(
     known = liked.join(model.titles, on="title_idx", how="left_semi")
     unknown = history.join(known, on="profile_id", how="left_anti")
     if taste.is_plain:
-        lists = model.lists(history, n, offered).select("*", _no_chance())
+        lists = model.lists(history, n, offered, tell).select("*", _no_chance())
     else:
-        candidates = model.lists(history, max(n, taste.candidates), offered)
+        candidates = model.lists(history, max(n, taste.candidates), offered, tell)
         described = _described(interactions, numbers, service.said)
         lists = rearranged(candidates, history, described, taste, service.until, n)
     source = history.select(

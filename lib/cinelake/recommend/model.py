@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 
 from cinelake.recommend.declared import declared
 from cinelake.recommend.eligibility import Offer
-from cinelake.recommend.top_n import Catalogue, top_n
+from cinelake.recommend.top_n import Catalogue, TellIndex, top_n
 
 
 class NothingLiked(ValueError):
@@ -37,12 +37,19 @@ class Fitted(ABC):
         A profile that the model can say nothing of is left out, or has nulls there.
         """
 
-    def lists(self, histories: DataFrame, n: int, offer: Offer | None = None) -> DataFrame:
+    def lists(
+        self,
+        histories: DataFrame,
+        n: int,
+        offer: Offer | None = None,
+        tell: TellIndex | None = None,
+    ) -> DataFrame:
         """`profile_id, rank, title_id, score`: the best `n` titles that each profile has not seen.
 
-        With an offer, those that may be shown to it; `histories` then says of which market and age it is.
+        With an offer, those that may be shown to it; `histories` then says of which market and age it is. `tell` is
+        given the index of a very large catalogue.
         """
-        return top_n(self.profiles(histories), self.catalogue().offering(offer), n)
+        return top_n(self.profiles(histories), self.catalogue().offering(offer), n, tell=tell)
 
 
 NO_PARTS: Mapping[str, Fitted] = MappingProxyType({})

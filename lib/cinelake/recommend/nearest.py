@@ -6,12 +6,12 @@ for inner-product spaces"). Titles are divided into cells around centres, of whi
 looked through (FAISS, `IndexIVFFlat`).
 
 How many cells it takes is not guessed: as many as bring the *recall*, the share of the truly best titles that are
-found, to `RECALL` on a sample of the profiles that ask. That is measured against all titles, and said in the log.
+found, to `RECALL` on a sample of the profiles that ask. That is measured against all titles, and the index says how
+far it came.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,12 +25,13 @@ Matrix = npt.NDArray[Any]
 RECALL = 0.98
 # Vectors a cell that its centre is learned from; FAISS asks for 39 at least.
 LEARNED_FROM = 64
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """An index of titles by their position, packed so that it can be broadcast; `probed` of its cells are looked at."""
+    """An index of titles by their position, packed so that it can be broadcast; `probed` of its cells are looked at,
+    where a sample of profiles finds the share `recall` of its best titles.
+    """
 
     packed: Matrix
     probed: int
@@ -69,10 +70,6 @@ def nearest(factors: Matrix, sample: Matrix, n: int) -> Nearest:
         if probed == cells:
             break
         probed = min(2 * probed, cells)
-    log.info(
-        "candidates of %d titles from %d of %d cells, where a sample of %d profiles finds %.4f of its best %d",
-        *(len(titles), probed, cells, len(sample), recall, n),
-    )
     return Nearest(faiss.serialize_index(index), probed, recall)
 
 

@@ -66,6 +66,8 @@ SAMPLE = 200
 
 # Exact scores for rows of a tile, of some titles each.
 Exactly = Callable[[Matrix, Matrix], Matrix]
+# Whoever wants to know how well an index finds what is best.
+TellIndex = Callable[["Nearest"], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ def catalogue(titles: DataFrame, column: str = "factors") -> Catalogue:
 
 
 def top_n(
-    profiles: DataFrame, titles: Catalogue, n: int, exact_up_to: int = EXACT_UP_TO
+    profiles: DataFrame,
+    titles: Catalogue,
+    n: int,
+    exact_up_to: int = EXACT_UP_TO,
+    tell: TellIndex | None = None,
 ) -> DataFrame:
     """`profile_id, rank, title_id, score` for `profile_id, seen array<int>` and the columns that the model reads, such
     as `factors array<float|double>`.
@@ -115,7 +121,8 @@ def top_n(
     `seen` holds title indexes and may be null; those unknown to the catalogue are ignored. A
     profile gets fewer than `n` rows where fewer titles are left, and none where it has seen them
     all. Rows with a null in a column that the model reads get none. Where the catalogue has an offer, `profiles` has
-    the columns that it reads, `market string` and `age_limit int`; null means that nothing may be shown.
+    the columns that it reads, `market string` and `age_limit int`; null means that nothing may be shown. `tell` is
+    given the index where one is made.
     """
     if n < 1:
         raise ValueError(f"a list of {n} titles; ask for at least 1")
@@ -141,7 +148,10 @@ def top_n(
             F.lit(None).cast("double").alias("score"),
         )
     if len(titles) > exact_up_to and isinstance(titles.scoring, Factored):
-        titles = replace(titles, nearest=_index(source, titles.scoring, n))
+        index = _index(source, titles.scoring, n)
+        titles = replace(titles, nearest=index)
+        if tell is not None:
+            tell(index)
     shared = source.sparkSession.sparkContext.broadcast(titles)
     # Python, because Spark has no blocked matrix product on data frames.
     return source.mapInArrow(_ranking(lambda: shared.value, n), schema)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
+from cinelake.recommend import model
 from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.service import TOLD
 from cinelake.recommend.strengths import Weights
+from cinelake.recommend.top_n import top_n
 from cinelake.recommend.validation import as_recipes
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams
@@ -171,9 +174,17 @@ class Service:
         """What the newest search chose, by kind."""
         return {row.kind: row for row in self.searched[RECIPES].collect()}
 
-    def lists(self, day: date = MONDAY, said: dict[str, str] | None = None) -> DataFrame:
+    def lists(
+        self,
+        day: date = MONDAY,
+        said: dict[str, str] | None = None,
+        tracker: Tracker | None = None,
+    ) -> DataFrame:
         """The day's lists by the newest approved version, as if some of its tags were others."""
-        tracker = self.tracking.start("recommend", "recommend_titles", Window.of_day(day), "run")
+        if tracker is None:
+            tracker = self.tracking.start(
+                "recommend", "recommend_titles", Window.of_day(day), "run"
+            )
         approved = self.tracking.newest_approved(RECOMMENDER, day)
         if approved:
             approved = replace(approved, tags=dict(approved.tags) | (said or {}))
@@ -270,6 +281,30 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
 def test_lists_that_are_made_again_are_the_same(service: Service) -> None:
     service.train()
     assert_df_equality(service.lists(), service.lists(), ignore_row_order=True)
+
+
+@pytest.mark.thorough
+def test_how_much_the_index_of_a_large_catalogue_finds_is_a_metric(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.train()
+    metrics = []
+    for titles in (10, 200_000):
+        monkeypatch.setattr(model, "top_n", partial(top_n, exact_up_to=titles))
+        tracker = service.tracking.start(
+            "recommend", "recommend_titles", Window.of_day(MONDAY), "run"
+        )
+        service.lists(tracker=tracker)
+        tracker.finish()
+        run = service.tracking.client.get_run(tracker.mlflow_run_id)
+        metrics.append(
+            {name: run.data.metrics.get(name) for name in ("index_recall", "index_probed")}
+        )
+
+    indexed, exact = metrics
+    assert exact == {"index_recall": None, "index_probed": None}
+    assert 0.98 <= indexed["index_recall"] <= 1
+    assert 1 <= indexed["index_probed"] <= 5
 
 
 @pytest.mark.thorough

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from cinelake.recommend.eligibility import Offer
-from cinelake.recommend.nearest import RECALL, found_of, nearest
+from cinelake.recommend.nearest import RECALL, Nearest, found_of, nearest
 from cinelake.recommend.scoring import Factored
 from cinelake.recommend.top_n import Catalogue, Scorer, catalogue, top_n
 
@@ -102,9 +102,16 @@ def test_a_large_catalogue_is_indexed_by_itself(spark: SparkSession) -> None:
         "profile_id string, factors array<float>, seen array<int>",
     )
 
+    told: list[Nearest] = []
+
     def rows(exact_up_to: int) -> set[tuple[object, ...]]:
-        return {tuple(row) for row in top_n(profiles, titles, 5, exact_up_to).collect()}
+        found = top_n(profiles, titles, 5, exact_up_to, told.append)
+        return {tuple(row) for row in found.collect()}
 
     exact, indexed = rows(300), rows(299)
     assert len(exact) == len(indexed) == 100
     assert len(exact & indexed) >= 90
+    # Of the exact ones there is nothing to tell.
+    (index,) = told
+    assert RECALL <= index.recall <= 1
+    assert 1 <= index.probed <= round(300**0.5)
