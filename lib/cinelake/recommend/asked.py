@@ -47,17 +47,23 @@ def busiest(signals: DataFrame, n: int) -> DataFrame:
 
 
 def newest_list(
-    recommendations: DataFrame, profile: str, n: int, told: Callable[[date], Service]
+    recommendations: DataFrame,
+    profile: str,
+    n: int,
+    told: Callable[[date], Service],
+    now: date | None,
 ) -> DataFrame:
     """The newest list of one profile, without what it may no longer be shown: `place, title_id, note`.
 
-    `told` describes the service as it is known now, for a list made at the end of the day before.
+    `told(day)` describes the service as it is known now, with what is on offer when that day begins. Lists are made for
+    the day after theirs; where the lake has data up to a later one, `now`, that counts: an offer may have ended since.
     """
     own = recommendations.where(F.col("profile_id") == profile)
     made = own.agg(F.max("as_of")).first()
     newest = own.where(F.col("as_of") == F.lit(made and made[0]))
     if made and made[0]:
-        newest = told(made[0] + timedelta(days=1)).still_shown(newest)
+        ended = made[0] + timedelta(days=1)
+        newest = told(max(ended, now or ended)).still_shown(newest)
     return (
         newest.orderBy("rank")
         .limit(n)
@@ -69,6 +75,42 @@ def newest_list(
             "model_version",
             F.col("because")["title_id"].alias("because"),
         )
+    )
+
+
+def why_none(recommendations: DataFrame, profile: str, service: Service) -> str:
+    """Why a profile is shown no list, by what the service offers it."""
+    nothing = _nothing_offered(profile, service)
+    if nothing is not None:
+        return nothing
+    if not recommendations.where(F.col("profile_id") == profile).isEmpty():
+        return "of its newest list nothing may be shown to it any more; `cinelake run` makes the next one"
+    return (
+        "either `cinelake run` has not made the day's lists yet, or the profile has seen every title that it may be "
+        "shown"
+    )
+
+
+def _nothing_offered(profile: str, service: Service) -> str | None:
+    """Why there is no title that a profile may be shown; None where there is one."""
+    people, rules = service.viewers, service.rules
+    if people is None:
+        untold = "nobody has told in which market profiles are, so nothing may be shown to them"
+        return untold if rules.market else None
+    own = people.where(F.col("profile_id") == profile).select("market", "age_limit").first()
+    if own is None:
+        return "it is no active profile, and lists are made for these alone"
+    if rules.market and own["market"] is None:
+        return "nobody has told its market, so nothing may be shown to it"
+    if own["age_limit"] is None:
+        return "nobody has told up to which age it is shown titles, so nothing may be shown to it"
+    titles = service.shown.select(F.lit(profile).alias("profile_id"), "title_id")
+    if not service.still_shown(titles).isEmpty():
+        return None
+    here = f" in {own['market']!r}" if rules.market else ""
+    return (
+        f"no title is on offer{here} that is known to be meant for ages up to {own['age_limit']}; "
+        "`cinelake tables availability` says how titles come on offer"
     )
 
 

@@ -25,6 +25,7 @@ from cinelake.recommend.asked import (
     newest_list,
     newest_similar,
     recent_titles,
+    why_none,
     with_reasons,
 )
 from cinelake.recommend.eligibility import Limits
@@ -42,7 +43,9 @@ from cinelake.runtime.lake import Lake
 from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.progress import steps
+from cinelake.runtime.staleness import data_through
 from cinelake.runtime.tracking.versions import ModelRun
+from cinelake.runtime.windows import complete_days
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.features import TITLE_SIGNALS
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
 # An age that no title is meant for.
 ANY_AGE = 99
+NOTHING_RAN = "the ledger knows of no data; `cinelake run` takes in what there is"
 NO_MODEL = (
     "No model has been trained yet; `cinelake run` trains one on Mondays of the data, and its run in "
     "`cinelake mlflow` says why if there was nothing to train on."
@@ -87,6 +91,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
         signals, told = lake.read(TITLE_SIGNALS), service_told(context())
+        recommendations, now = lake.read(RECOMMENDATIONS), _now(context())
         if not profiles:
             keenest = busiest(signals, 5).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
@@ -99,7 +104,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             profile = known_by[asked]
             own = signals.where(F.col("profile_id") == profile)
             recent = in_order(recent_titles(own, titles), lake.read(TITLES))
-            listed = newest_list(lake.read(RECOMMENDATIONS), profile, titles, told)
+            listed = newest_list(recommendations, profile, titles, told, now)
             rows = with_reasons(in_order(listed, lake.read(TITLES)), lake.read(TITLES))
             if not recent and not rows:
                 # Pseudonyms of ids that look alike do not, so only what was typed as one has neighbours.
@@ -111,7 +116,10 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
                 raise typer.BadParameter(
                     f"no profile {asked!r} has a list, or has watched or rated anything; {known}"
                 )
-            console.print(side_by_side(asked, recent, rows))
+            why = "" if rows else NOTHING_RAN
+            if not rows and now is not None:
+                why = why_none(recommendations, profile, told(now))
+            console.print(side_by_side(asked, recent, rows, why))
 
     @app.command()
     def leaderboard() -> None:
@@ -286,6 +294,13 @@ def service_told(workspace: Workspace) -> Callable[[date], Service]:
     records = Records(*map(workspace.lake.read, TOLD))
     limits = _limits(workspace)
     return lambda until: records.describe(until, limits, Popularity())
+
+
+def _now(workspace: Workspace) -> date | None:
+    """The end of the last whole day of which the lake has data; None of an empty one."""
+    tables = [table.name for table in (TITLE_SIGNALS, *TOLD)]
+    through = data_through(workspace.ledger.books(), tables)
+    return through and complete_days(through)
 
 
 def _limits(workspace: Workspace) -> Limits:

@@ -39,9 +39,12 @@ def alike(title: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> Rend
 
 
 def side_by_side(
-    profile: str, recent: Sequence[dict[str, Any]], listed: Sequence[dict[str, Any]]
+    profile: str,
+    recent: Sequence[dict[str, Any]],
+    listed: Sequence[dict[str, Any]],
+    why_none: str = "",
 ) -> RenderableType:
-    """What a profile played or rated lately beside its list."""
+    """What a profile played or rated lately beside its list, or why it has none."""
     newest_first = list(recent)[::-1]
     grid = Grid()
     headings = ["played or rated lately", "how, day", "", "recommended"]
@@ -59,7 +62,8 @@ def side_by_side(
             right = (str(listed[place]["place"]), _name(listed[place]), because)
         # Text, for a title in square brackets is no markup.
         grid.add_row(*(Text(cell) for cell in (*left, *right)[: len(headings)]))
-    return Group(Text(f"Profile {profile}"), grid, Text(_origin(listed)))
+    origin = _origin(listed) if listed else f"No list: {why_none}."
+    return Group(Text(f"Profile {profile}"), grid, Text(origin))
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -68,11 +72,6 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _origin(listed: Sequence[dict[str, Any]]) -> str:
-    if not listed:
-        return (
-            "No list: either `cinelake run` has not made the day's lists yet, or the profile has seen every "
-            "title there is."
-        )
     first = listed[0]
     if first["note"] == "popular":
         return f"Popular titles as of {first['as_of']}: no approved model knows this profile."

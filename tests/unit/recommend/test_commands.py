@@ -9,13 +9,15 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
+import pytest
 import typer
 from chispa import assert_df_equality
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console, RenderableType
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from unit.tables.rows import rows
 
+from cinelake.behaviour.identity import LENGTH
 from cinelake.recommend.asked import called, near_ids, near_names, newest_list
 from cinelake.recommend.commands import board, register
 from cinelake.recommend.eligibility import Limits
@@ -25,8 +27,31 @@ from cinelake.recommend.terminal import alike, side_by_side
 from cinelake.runtime.tracking.versions import ModelRun, ModelVersion
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.recommend import RECOMMENDATIONS
 
 TODAY = date(2026, 3, 2)
+ANN, BOB = "a" * LENGTH, "b" * LENGTH
+SINCE = {"effective_date": date(2026, 1, 1), "effective_from": datetime(2026, 1, 1)}
+KID = SINCE | {
+    "profile_id": ANN, "account_id": "a", "kind": "kid", "status": "active", "maturity_limit": 16,
+}  # fmt: skip
+# A kid in Germany, where one of two films is on offer until the fifth of March.
+GERMAN: Mapping[Table, Sequence[dict[str, Any]]] = {
+    PROFILES: [KID],
+    ACCOUNTS: [SINCE | {"account_id": "a", "market": "DE"}],
+    TITLES: [SINCE | {"title_id": title, "maturity": 0} for title in ("heat", "up")],
+    AVAILABILITY: [
+        SINCE
+        | {
+            "title_id": title,
+            "market": "DE",
+            "available_from": datetime(2026, 1, 1),
+            "available_until": until,
+        }
+        for title, until in (("heat", None), ("up", datetime(2026, 3, 5)))
+    ],
+}
 LISTS = (
     "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
     "because array<struct<title_id: string, contribution: double>>"
@@ -87,7 +112,7 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 
     assert "no approved model knows this profile" in popular
     assert "because of" not in popular
-    assert "No list: either `cinelake run`" in _text(side_by_side("42", [], []))
+    assert "No list: it is new." in _text(side_by_side("42", [], [], "it is new"))
 
 
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
@@ -105,7 +130,7 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
         "place int, title_id string, note string, as_of date, model_version int, because array<string>",
     )
 
-    listed = newest_list(recommendations, "42", 1, _service(spark))
+    listed = newest_list(recommendations, "42", 1, _service(spark), None)
 
     assert_df_equality(listed, expected, ignore_nullable=True)
 
@@ -136,15 +161,134 @@ def test_what_may_no_longer_be_shown_is_on_no_list(spark: SparkSession) -> None:
         },
     )
 
-    listed = newest_list(recommendations, "42", 5, service)
+    listed = newest_list(recommendations, "42", 5, service, None)
 
     assert [(row.place, row.title_id) for row in listed.collect()] == [(2, "up")]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (None, ["heat", "up"]),
+        # Data may end before a list that was made for an earlier day's end.
+        (date(2026, 3, 1), ["heat", "up"]),
+        (date(2026, 3, 4), ["heat", "up"]),
+        (date(2026, 3, 5), ["heat"]),
+    ],
+)
+def test_an_offer_that_has_ended_since_the_list_was_made_is_not_shown(
+    spark: SparkSession, now: date | None, expected: list[str]
+) -> None:
+    recommendations = spark.createDataFrame(
+        [(TODAY, ANN, n, title, "history", 2, []) for n, title in enumerate(("heat", "up"), 1)],
+        LISTS,
+    )
+
+    listed = newest_list(recommendations, ANN, 5, _service(spark, GERMAN), now)
+
+    assert [row.title_id for row in listed.collect()] == expected
 
 
 def test_an_unknown_profile_is_met_with_the_nearest_ids(spark: SparkSession) -> None:
     ratings = spark.createDataFrame([("421",), ("42",), ("7",), ("42",)], "profile_id string")
 
     assert [row.profile_id for row in near_ids(ratings, "43", 2).collect()] == ["42", "421"]
+
+
+class Lake:
+    """Tables as they are told of; all others are empty."""
+
+    def __init__(self, spark: SparkSession, told: Mapping[Table, Sequence[dict[str, Any]]]) -> None:
+        self.spark, self.told = spark, told
+
+    def read(self, table: Table) -> DataFrame:
+        return rows(self.spark, table, *self.told.get(table, ()))
+
+
+def _asked(
+    spark: SparkSession, told: Mapping[Table, Sequence[dict[str, Any]]], *words: str
+) -> Result:
+    """What a command says on a lake with data through the tenth of March."""
+    books = SimpleNamespace(received_through=datetime(2026, 3, 10, 7, tzinfo=UTC))
+    workspace = SimpleNamespace(
+        lake=Lake(spark, told),
+        ledger=SimpleNamespace(books=lambda: books),
+        settings=SimpleNamespace(jobs={}),
+    )
+    app = typer.Typer()
+    register(app, lambda: cast(Any, workspace))
+    return CliRunner().invoke(app, [*words], env={"COLUMNS": "300", "TERM": "dumb"})
+
+
+def _said(result: Result) -> str:
+    """Without the frame of an error, and its breaks of lines."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.output).split())
+
+
+WATCHED = {
+    "profile_id": ANN, "title_id": "heat", "signal_date": TODAY, "plays": 1, "rating": 5.0,
+    "rated_at": datetime(2026, 3, 2, 20),
+}  # fmt: skip
+LISTED = {
+    "as_of": TODAY, "profile_id": ANN, "rank": 1, "title_id": "up", "score": 0.5, "source": "popular",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (
+            {ACCOUNTS: [SINCE | {"account_id": "a", "market": "FR"}]},
+            "no title is on offer in 'FR' that is known to be meant for ages up to 12; `cinelake tables availability`",
+        ),
+        ({ACCOUNTS: []}, "nobody has told its market"),
+        ({PROFILES: [KID | {"maturity_limit": None}]}, "nobody has told up to which age it is shown titles"),
+        ({PROFILES: [KID | {"status": "deleted"}]}, "it is no active profile"),
+        ({PROFILES: []}, "nobody has told in which market profiles are"),
+        # Its list had nothing but what has ended since.
+        ({RECOMMENDATIONS: [LISTED]}, "of its newest list nothing may be shown to it any more"),
+        ({}, "either `cinelake run` has not made the day's lists yet, or the profile has seen every title"),
+    ],
+)  # fmt: skip
+def test_a_profile_without_a_list_is_told_why(
+    spark: SparkSession, told: Mapping[Table, Sequence[dict[str, Any]]], expected: str
+) -> None:
+    lake = {**GERMAN, TITLE_SIGNALS: [WATCHED], **told}
+
+    asked = _asked(spark, lake, "recommend", ANN)
+
+    assert asked.exit_code == 0, asked.output
+    assert f"No list: {expected}" in _said(asked)
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "expected"),
+    [
+        ({}, ["recommend"], "nobody has watched or rated anything yet; run `cinelake run` first"),
+        (
+            {TITLE_SIGNALS: [WATCHED]},
+            ["recommend", BOB],
+            f"no profile '{BOB}' has a list, or has watched or rated anything; the nearest are {ANN}",
+        ),
+        ({}, ["recommend", BOB], "has watched or rated anything; nobody has done anything"),
+        ({}, ["popular", "DE"], "nobody has watched anything yet; run `cinelake run` first"),
+        (
+            {TITLE_SIGNALS: [WATCHED]},
+            ["popular", "FR", "--kind", "kid"],
+            "no title is on offer in 'FR' to a profile of kind 'kid' and that age; `cinelake tables availability`",
+        ),
+    ],
+)  # fmt: skip
+def test_who_asks_for_what_is_not_there_is_told_what_to_do(
+    spark: SparkSession,
+    told: Mapping[Table, Sequence[dict[str, Any]]],
+    words: Sequence[str],
+    expected: str,
+) -> None:
+    asked = _asked(spark, {**GERMAN, **told}, *words)
+
+    assert asked.exit_code == 2
+    assert expected in _said(asked)
 
 
 def test_a_leaderboard_without_a_model_says_so_and_is_no_error() -> None:
