@@ -44,7 +44,7 @@ from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.progress import steps
 from cinelake.runtime.staleness import data_through
-from cinelake.runtime.tracking.versions import ModelRun
+from cinelake.runtime.tracking.versions import CHAMPION, ModelRun, ModelVersion
 from cinelake.runtime.windows import complete_days
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
@@ -123,11 +123,15 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
 
     @app.command()
     def leaderboard() -> None:
-        """Show how the newest training did against popularity, and what the gate said."""
+        """Show how the newest training did against popularity, and what the gate said, of the champion, too."""
         tracking = context().tracking
         versions = tracking.versions(RECOMMENDER)
-        # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
-        Console().print(board(tracking.report(versions[0])) if versions else NO_MODEL)
+        if not versions:
+            # A service that is too small or too young for a model is in order, and what is joined by `then` goes on.
+            Console().print(NO_MODEL)
+            return
+        champion = tracking.at_alias(RECOMMENDER, CHAMPION)
+        Console().print(board(tracking.report(versions[0]), champion))
 
 
 def _register_similar(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -268,16 +272,25 @@ def _evaluated(lake: Lake, how: Protocol, notices: Console) -> Evaluation:
         return evaluated(told, lake.read(TITLES), how, tell)
 
 
-def board(run: ModelRun) -> RenderableType:
-    """The metrics of a training beside the baseline's, and the gate's words."""
+def board(run: ModelRun, champion: ModelVersion | None) -> RenderableType:
+    """The metrics of a training beside the baseline's, and what the gate said of it and of the champion."""
     version = run.version
     heading = f"{version.name} version {version.version}, trained through {version.trained_through}"
     shown = scoreboard(run.metrics, models_measured(run.metrics), length_judged(run.metrics))
+    lines = [Text(_judged(version))]
+    if champion is None:
+        lines.append(Text("champion: none yet"))
+    elif champion != version:
+        trained = f"version {champion.version}, trained through {champion.trained_through}"
+        lines.append(Text(f"champion: {trained}; {_judged(champion)}"))
+    return Group(Text(heading), shown, *lines)
+
+
+def _judged(version: ModelVersion) -> str:
     gate = (
         {True: "passed", False: "failed"}[version.approved] if version.judged else "not judged yet"
     )
-    decision = f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
-    return Group(Text(heading), shown, Text(decision))
+    return f"gate: {gate}: {version.reason}" if version.reason else f"gate: {gate}"
 
 
 def _pseudonyms(workspace: Workspace, profiles: Sequence[str], command: str) -> dict[str, str]:

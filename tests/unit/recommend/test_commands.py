@@ -322,7 +322,7 @@ def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason(
         "popular.gini_at_10": 0.99,
     }
 
-    shown = _text(board(ModelRun(version, metrics, {})))
+    shown = _text(board(ModelRun(version, metrics, {}), version))
 
     assert "version 3, trained through 2026-03-02" in shown
     assert "challenger: 0.2500 [0.2000, 0.3000]" in shown
@@ -332,6 +332,41 @@ def test_the_leaderboard_shows_model_and_baseline_with_intervals_and_the_reason(
     assert "recall" not in shown
     assert "champion" not in shown
     assert "gate: passed: it beats popularity" in shown
+
+
+def _version(number: int, gate: str, reason: str) -> ModelVersion:
+    tags = {"gate": gate, "gate.reason": reason}
+    return ModelVersion("cinelake.recommend.recommender", number, "", TODAY, "r", tags)
+
+
+@pytest.mark.parametrize(
+    ("champion", "expected"),
+    [
+        (
+            _version(2, "passed", "it beats popularity"),
+            "champion: version 2, trained through 2026-03-02; gate: passed: it beats popularity",
+        ),
+        (None, "champion: none yet"),
+    ],
+)  # fmt: skip
+def test_the_leaderboard_of_a_version_that_failed_says_why_the_champion_is_one(
+    champion: ModelVersion | None, expected: str
+) -> None:
+    newest = _version(3, "failed", "it is below the champion")
+    tracking = SimpleNamespace(
+        versions=lambda _: [newest, *([champion] if champion else [])],
+        at_alias=lambda _, alias: champion if alias == "champion" else newest,
+        report=lambda version: ModelRun(version, {"challenger.ndcg_at_10": 0.25}, {}),
+    )
+    app = typer.Typer()
+    register(app, lambda: cast(Any, SimpleNamespace(tracking=tracking)))
+
+    asked = CliRunner().invoke(app, ["leaderboard"], env={"COLUMNS": "200"})
+
+    assert asked.exit_code == 0, asked.output
+    assert "recommender version 3, trained through 2026-03-02" in asked.output
+    assert "gate: failed: it is below the champion" in asked.output
+    assert expected in asked.output
 
 
 def test_titles_are_found_by_name_in_any_case_and_near_ones_are_offered(
