@@ -21,7 +21,7 @@ from cinelake.recommend.keeping import known_by
 from cinelake.recommend.lists import Known, lists_for_everyone
 from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.rerank import Taste
-from cinelake.recommend.search import UnknownSetting
+from cinelake.recommend.search import explained, of_tag
 from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import JobParams, Run, history, job
@@ -52,9 +52,11 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
     version = run.approved_or_none(RECOMMENDER)
     number = F.lit(version.version if version else None).cast("int")
-    # A history is told as those were that the model has learned from.
-    told = version.tags.get("weights") if version else None
-    weights = Weights.model_validate_json(told) if told else params.weights
+    weights = params.weights
+    if version and "weights" in version.tags:
+        # A history is told as those were that the model has learned from.
+        with explained(version.name, version.version, "lists"):
+            weights = of_tag(Weights, version.tags, "weights")
 
     def lists_of(day: date) -> DataFrame:
         until = day + timedelta(days=1)
@@ -85,13 +87,8 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
 def _known(run: Run[RecommendTitlesParams], version: ModelVersion, said: DataFrame) -> Known:
     """The titles of the model, and those of the catalogue that it knows by their content."""
     frame = partial(run.tracker.tracking.read_frame, version)
-    try:
+    with explained(version.name, version.version, "lists"):
         known = known_by(version.tags, frame, said, version.trained_through)
-    except UnknownSetting as unknown:
-        raise ValueError(
-            f"lists cannot be made with version {version.version} of model {version.name!r}: {unknown}; train anew "
-            "with `cinelake run --only train_recommender`, or go back with `cinelake model rollback`"
-        ) from unknown
     run.tracker.log_metrics(counts(known.titles, said))
     return known
 

@@ -15,6 +15,7 @@ from cinelake.recommend.co_watched import precision
 from cinelake.recommend.cold_titles import listable_of
 from cinelake.recommend.content import SAID
 from cinelake.recommend.lists import numbered
+from cinelake.recommend.search import explained
 from cinelake.recommend.similar import Evidence, Likeness, similar_titles
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.runtime.job import Cadence, JobParams, Run, history, job, previous
@@ -47,7 +48,8 @@ def relate_titles(run: Run[RelateTitlesParams]) -> None:
     factors = None
     if version is not None:
         frame = partial(run.tracker.tracking.read_frame, version)
-        factors = listable_of(version.tags, frame, titles, version.trained_through)
+        with explained(version.name, version.version, "lists of similar titles"):
+            factors = listable_of(version.tags, frame, titles, version.trained_through)
     # Read by several branches of one plan; Spark lets go of it when the plan is gone.
     interactions = known.join(numbered(known), on="title_id", how="inner").localCheckpoint()
     evidence = Evidence(titles, interactions, factors)

@@ -38,6 +38,7 @@ from scipy.sparse import csr_array, diags_array
 from cinelake.persisted import persisted
 from cinelake.recommend import content, new_titles
 from cinelake.recommend.scoring import Matrix, matrix
+from cinelake.recommend.search import of_tag
 
 # What all titles share stands under this; no term is empty.
 INTERCEPT = ""
@@ -233,8 +234,11 @@ def listable_of(
     titles: DataFrame,
     trained_through: date,
 ) -> DataFrame:
-    """`ContentRecipe.listable` for a registered version: its tags, and its frames by name."""
-    recipe, length = ContentRecipe.model_validate_json(tags[CONTENT]), tags.get(NEW_LENGTH)
+    """`ContentRecipe.listable` for a registered version: its tags, and its frames by name.
+
+    Raises UnknownSetting where a version is of other features.
+    """
+    recipe, length = of_tag(ContentRecipe, tags, CONTENT), tags.get(NEW_LENGTH)
     return recipe.listable(
         frame("titles"),
         frame("content"),

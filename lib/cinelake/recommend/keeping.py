@@ -31,7 +31,7 @@ from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe, side_by_side
 from cinelake.recommend.models.mixture import Tastes
 from cinelake.recommend.newness import Newness
 from cinelake.recommend.scoring import matrix
-from cinelake.recommend.search import Setting
+from cinelake.recommend.search import Setting, of_tag
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.taste_fold import TasteFold
 
@@ -86,16 +86,13 @@ def known_by(
 ) -> Known:
     """The model, and the titles that it knows by what the catalogue says of them now, from tags and frames.
 
-    Raises UnknownSetting where a version is of another kind.
+    Raises UnknownSetting where a version is of another kind, or of other features.
     """
     recipe = Setting(HybridRecipe(), Weights()).of_tags(tags).recipe
     of_als = listable_of(tags, frame, titles, trained_through)
     if not recipe.share:
         return Known(of_als.localCheckpoint(), recipe.ridge)
-    content, newness = (
-        ContentRecipe.model_validate_json(tags[CONTENT]),
-        Newness.model_validate_json(tags[NEWNESS]),
-    )
+    content, newness = of_tag(ContentRecipe, tags, CONTENT), of_tag(Newness, tags, NEWNESS)
     tastes = frame("tastes")
     is_new, added = content.is_new(trained_through), newness.added(trained_through).alias("_added")
     cold = unknown(tastes, frame("taste_content"), titles, is_new, added)

@@ -17,6 +17,7 @@ How a setting fares is for others to say (validation.py): here nothing is known 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 R = TypeVar("R", bound=Recipe)
+M = TypeVar("M", bound=BaseModel)
 Value = int | float | None
 # Trials that are drawn evenly before there is anything to learn from, and finished ones before any is broken off.
 DRAWN_EVENLY = 8
@@ -349,6 +351,30 @@ def read_setting(kind: type[R], recipe: str, weights: str) -> Setting[R]:
             f"the stored setting of {kind.kind!r} is not one any more: {_first_of(error)}; make a new one by "
             "`cinelake run --only search_recipe`"
         ) from error
+
+
+def of_tag(kind: type[M], tags: Mapping[str, str], name: str) -> M:
+    """What a version of a model carries as JSON under a tag. Raises UnknownSetting where it was registered by code that
+    knew other settings, or none of that name.
+    """
+    try:
+        return kind.model_validate_json(tags[name])
+    except (KeyError, ValidationError) as error:
+        raise UnknownSetting(
+            f"its tag {name!r} is none that this code knows ({_first_of(error)})"
+        ) from error
+
+
+@contextmanager
+def explained(model: str, version: int, made: str) -> Iterator[None]:
+    """Of a version of other features than this code has, it is said what cannot be made with it, and what to do."""
+    try:
+        yield
+    except UnknownSetting as unknown:
+        raise ValueError(
+            f"{made} cannot be made with version {version} of model {model!r}: {unknown}; train anew "
+            "with `cinelake run --only train_recommender`, or go back with `cinelake model rollback`"
+        ) from unknown
 
 
 def _first_of(error: KeyError | ValidationError) -> str:

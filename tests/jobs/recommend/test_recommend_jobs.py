@@ -27,7 +27,7 @@ from cinelake.runtime.job import Job, JobParams
 from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.tracker import Tracker
-from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION
+from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION, ModelVersion
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
@@ -197,6 +197,21 @@ class Service:
             tracker=tracker,
         )
         return outputs[RECOMMENDATIONS]
+
+    def relate(self, version: ModelVersion) -> DataFrame:
+        """The day's lists of similar titles, by a version as it is given."""
+        outputs = rehearse(
+            JOBS["relate_titles"],
+            {
+                TITLE_SIGNALS: self.signals,
+                TITLES: self.titles,
+                SIMILAR_TITLES: self.spark.createDataFrame([], SIMILAR_TITLES.schema),
+            },
+            MONDAY,
+            models={RECOMMENDER.name: version},
+            tracker=self.tracking.start("recommend", "relate_titles", Window.of_day(MONDAY), "run"),
+        )
+        return outputs[SIMILAR_TITLES]
 
 
 @pytest.fixture(scope="module")
@@ -418,11 +433,20 @@ def test_a_model_of_other_features_makes_no_lists_and_stops_no_training(
     (old,) = service.tracking.versions(RECOMMENDER)
     strange = '{"depth": 3}'
 
-    with pytest.raises(
-        ValueError,
-        match=r"version 1 of model 'cinelake.recommend.recommender'.*depth.*train_recommender",
+    of_this = "cannot be made with version 1 of model 'cinelake.recommend.recommender'"
+    for tag, told in (
+        ("recipe", "setting of 'hybrid'.*depth"),
+        ("weights", "'weights'.*depth"),
+        ("content", "'content'.*depth"),
+        ("content.newness", "'content.newness'.*slope"),
     ):
-        service.lists(said={"recipe": strange})
+        with pytest.raises(ValueError, match=rf"lists {of_this}.*{told}.*train_recommender"):
+            service.lists(said={tag: strange})
+    with pytest.raises(ValueError, match=rf"titles {of_this}.*content.*depth.*train_recommender"):
+        service.relate(replace(old, tags=dict(old.tags) | {"content": strange}))
+    untold = {name: text for name, text in old.tags.items() if name != "content"}
+    with pytest.raises(ValueError, match=rf"titles {of_this}.*content is missing.*model rollback"):
+        service.relate(replace(old, tags=untold))
 
     service.tracking.client.set_model_version_tag(old.name, str(old.version), "recipe", strange)
     service.train(MONDAY + timedelta(days=7))
