@@ -8,7 +8,7 @@
 from cinelake.notebook import few, open_lake, pictures
 from cinelake.recommend import report
 from cinelake.recommend.asked import busiest, in_order, newest_list, recent_titles, with_reasons
-from cinelake.recommend.commands import service_told
+from cinelake.recommend.commands import day_reached, service_told
 from cinelake.recommend.terminal import side_by_side
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import TITLE_SIGNALS
@@ -60,5 +60,7 @@ signals, titles = lake.lake.read(TITLE_SIGNALS), lake.lake.read(TITLES)
 (keenest,) = few(busiest(signals, 1)).to_dict("records")
 profile = keenest["profile_id"]
 recent = in_order(recent_titles(signals.where(f"profile_id = '{profile}'"), 8), titles)
-listed = newest_list(lake.lake.read(RECOMMENDATIONS), profile, 8, service_told(lake))
+listed = newest_list(
+    lake.lake.read(RECOMMENDATIONS), profile, 8, service_told(lake), day_reached(lake)
+)
 side_by_side(profile[:8], recent, with_reasons(in_order(listed, titles), titles))

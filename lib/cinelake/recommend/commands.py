@@ -91,7 +91,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         """Show what profiles watched lately and what we recommend to them, side by side."""
         lake, console = context().lake, Console()
         signals, told = lake.read(TITLE_SIGNALS), service_told(context())
-        recommendations, now = lake.read(RECOMMENDATIONS), _now(context())
+        recommendations, now = lake.read(RECOMMENDATIONS), day_reached(context())
         if not profiles:
             keenest = busiest(signals, 5).toArrow().to_pylist()
             profiles = [row["profile_id"] for row in keenest]
@@ -309,7 +309,7 @@ def service_told(workspace: Workspace) -> Callable[[date], Service]:
     return lambda until: records.describe(until, limits, Popularity())
 
 
-def _now(workspace: Workspace) -> date | None:
+def day_reached(workspace: Workspace) -> date | None:
     """The end of the last whole day of which the lake has data; None of an empty one."""
     tables = [table.name for table in (TITLE_SIGNALS, *TOLD)]
     through = data_through(workspace.ledger.books(), tables)
