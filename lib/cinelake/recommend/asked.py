@@ -74,6 +74,7 @@ def newest_list(
             "as_of",
             "model_version",
             F.col("because")["title_id"].alias("because"),
+            "shared",
         )
     )
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from cinelake.recommend.eligibility import offer
-from cinelake.recommend.explain import with_reasons
+from cinelake.recommend.explain import SHARED_TYPE, with_reasons
 from cinelake.recommend.fold_in import Fold, FoldedIn
 from cinelake.recommend.model import Fitted
 from cinelake.recommend.models.popular import popular_titles
@@ -74,7 +74,7 @@ def lists_for_everyone(
     taste: Taste,
     tell: TellIndex | None = None,
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score, propensity, source, is_cold, because`: the lists of all viewers.
+    """`profile_id, rank, title_id, score, propensity, source, is_cold, because, shared`: the lists of all viewers.
 
     `interactions` are strengths.
 
@@ -82,8 +82,8 @@ def lists_for_everyone(
 
     `source` is `history` where the model knows a title that the profile liked, `picks` where it only knows some that
     were picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at
-    most, that add most to a score; null where it is popular. `propensity` is that of places drawn at random
-    (rerank.py).
+    most, that add most to a score, and `shared` what is said of each of them and of the title alike; where it is
+    popular, both are null. `propensity` is that of places drawn at random (rerank.py).
     Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
     `tell` is given the index where titles are too many to score them all (top_n.py).
     """
@@ -114,7 +114,7 @@ def lists_for_everyone(
     )
     cold = approved.titles.select("title_id", "is_cold")
     personal = (
-        with_reasons(lists, history, model, reasons)
+        with_reasons(lists, history, model, reasons, service.said)
         .join(source, on="profile_id", how="inner")
         .join(F.broadcast(cold), on="title_id", how="inner")
     )
@@ -196,6 +196,7 @@ def _unexplained(lists: DataFrame) -> DataFrame:
         F.lit("popular").alias("source"),
         F.lit(None).cast("boolean").alias("is_cold"),
         none.alias("because"),
+        F.lit(None).cast(SHARED_TYPE).alias("shared"),
     )
 
 

@@ -58,12 +58,19 @@ def side_by_side(
         if place < len(newest_first):
             left = (_name(newest_first[place]), newest_first[place]["note"])
         if place < len(listed):
-            because = "; ".join(listed[place]["because"] or ())
-            right = (str(listed[place]["place"]), _name(listed[place]), because)
+            right = (str(listed[place]["place"]), _name(listed[place]), _because(listed[place]))
         # Text, for a title in square brackets is no markup.
         grid.add_row(*(Text(cell) for cell in (*left, *right)[: len(headings)]))
     origin = _origin(listed) if listed else f"No list: {why_none}."
     return Group(Text(f"Profile {profile}"), grid, Text(origin))
+
+
+def _because(row: Mapping[str, Any]) -> str:
+    """The reasons, each with what it shares with the title; lists of old do not tell of that."""
+    names = row["because"] or ()
+    shared = row["shared"] or [()] * len(names)
+    told = zip(names, shared, strict=True)
+    return "; ".join(f"{name} ({', '.join(both)})" if both else name for name, both in told)
 
 
 def _name(row: Mapping[str, Any]) -> str:

@@ -190,6 +190,13 @@ RECOMMENDATIONS = Table(
             ArrayType(REASONS),
             "the titles of the profile's history that add most to the score, most first; null for popular",
         ),
+        # No field of the structs, for a stored table gets new columns by itself, but no new fields.
+        Column(
+            "shared",
+            ArrayType(ArrayType(StringType())),
+            "for each title in because, what the catalogue says of it and of the title recommended alike, as "
+            "`facet value` of genre, mood or theme, the rarest first; at most three; null for popular",
+        ),
     ),
     key=("as_of", "profile_id", "rank"),
     window="as_of",

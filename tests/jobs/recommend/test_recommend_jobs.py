@@ -289,6 +289,10 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
         (f"p{n}", 1) for n in range(24) if n % 3
     }
     assert {row.title_id for row in cold} == {"t50"}
+    # Its reasons are other even titles, and that is what they share.
+    told = lists.where("title_id = 't50'").select("because", "shared").collect()
+    assert all(row.shared == [["theme Even"]] * len(row.because) for row in told)
+    assert all(row.because for row in told)
     assert {row.is_cold for row in lists.where("source = 'popular'").collect()} == {None}
 
 

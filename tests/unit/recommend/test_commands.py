@@ -54,7 +54,7 @@ GERMAN: Mapping[Table, Sequence[dict[str, Any]]] = {
 }
 LISTS = (
     "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
-    "because array<struct<title_id: string, contribution: double>>"
+    "because array<struct<title_id: string, contribution: double>>, shared array<array<string>>"
 )
 
 
@@ -81,6 +81,10 @@ def _listed(place: int, name: str | None, source: str = "history") -> dict[str, 
         "as_of": TODAY,
         "model_version": 3,
         "because": ["Ronin", "Up"] if source == "history" else [],
+        # Lists of old do not tell of it.
+        "shared": [["genre Crime", "theme heist"], []]
+        if source == "history" and place == 1
+        else None,
     }
 
 
@@ -101,9 +105,10 @@ def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -
     rows = [line for line in lines if "│" in line]
     assert "[REC]" in rows[0]
     assert "Heat (1995)" in rows[0]
-    assert "Ronin; Up" in rows[0]
+    assert "Ronin (genre Crime, theme heist); Up" in rows[0]
     assert "Older" in rows[1]
     assert "title 2" in rows[1]
+    assert "Ronin; Up" in rows[1]
     assert lines[-1] == "From version 3, as of 2026-03-02."
 
 
@@ -118,16 +123,26 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
         [
-            (date(2026, 3, 1), "42", 1, "old", "history", 1, []),
-            (TODAY, "42", 1, "heat", "history", 2, [("ronin", 0.5), ("up", 0.25)]),
-            (TODAY, "42", 2, "up", "history", 2, []),
-            (TODAY, "43", 1, "jaws", "history", 2, []),
+            (date(2026, 3, 1), "42", 1, "old", "history", 1, [], []),
+            (
+                TODAY,
+                "42",
+                1,
+                "heat",
+                "history",
+                2,
+                [("ronin", 0.5), ("up", 0.25)],
+                [["genre Crime"], []],
+            ),
+            (TODAY, "42", 2, "up", "history", 2, [], []),
+            (TODAY, "43", 1, "jaws", "history", 2, [], []),
         ],
         LISTS,
     )
     expected = spark.createDataFrame(
-        [(1, "heat", "history", TODAY, 2, ["ronin", "up"])],
-        "place int, title_id string, note string, as_of date, model_version int, because array<string>",
+        [(1, "heat", "history", TODAY, 2, ["ronin", "up"], [["genre Crime"], []])],
+        "place int, title_id string, note string, as_of date, model_version int, because array<string>, "
+        "shared array<array<string>>",
     )
 
     listed = newest_list(recommendations, "42", 1, _service(spark), None)
@@ -138,7 +153,7 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
 def test_what_may_no_longer_be_shown_is_on_no_list(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
         [
-            (TODAY, "42", rank, title, "history", 2, [])
+            (TODAY, "42", rank, title, "history", 2, [], [])
             for rank, title in enumerate(("heat", "up"), 1)
         ],
         LISTS,
@@ -180,7 +195,7 @@ def test_an_offer_that_has_ended_since_the_list_was_made_is_not_shown(
     spark: SparkSession, now: date | None, expected: list[str]
 ) -> None:
     recommendations = spark.createDataFrame(
-        [(TODAY, ANN, n, title, "history", 2, []) for n, title in enumerate(("heat", "up"), 1)],
+        [(TODAY, ANN, n, title, "history", 2, [], []) for n, title in enumerate(("heat", "up"), 1)],
         LISTS,
     )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
 
+from cinelake.recommend.content import SAID
 from cinelake.recommend.explain import with_reasons
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.tables.behaviour import TITLES
 
 RECIPE = AlsRecipe(rank=4, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
 RIDGE = Ridge(RECIPE.alpha, RECIPE.reg_param)
@@ -48,7 +51,8 @@ def test_reasons_add_up_to_the_score_and_the_most_comes_first(interactions: Data
         (row.profile_id, row.title_id)
         for row in interactions.select("profile_id", "title_id").collect()
     }
-    everything = with_reasons(lists, history, model, 100).collect()
+    said = rows(interactions.sparkSession, TITLES).select("title_id", *SAID)
+    everything = with_reasons(lists, history, model, 100, said).collect()
     assert len(everything) == 20 * 5
     for row in everything:
         given = [reason.contribution for reason in row.because]
@@ -61,9 +65,39 @@ def test_reasons_add_up_to_the_score_and_the_most_comes_first(interactions: Data
     assert sum(len(row.because) == 6 for row in everything) > 10
     kept = {(r.profile_id, r.rank, r.title_id): r.score for r in everything}
     assert kept == {(r.profile_id, r.rank, r.title_id): r.score for r in lists.collect()}
-    few = with_reasons(lists, history, model, 2).where("rank = 1").collect()
+    few = with_reasons(lists, history, model, 2, said).where("rank = 1").collect()
     first = {row.profile_id: row.because for row in everything if row.rank == 1}
     assert all(row.because == first[row.profile_id][:2] for row in few)
+
+
+def test_beside_a_reason_stands_what_is_said_of_both_the_rarest_first(spark: SparkSession) -> None:
+    said = rows(
+        spark,
+        TITLES,
+        {"title_id": "heat", "genres": ["Crime", "Drama"], "moods": ["Tense"], "themes": ["heist", "police"]},
+        {"title_id": "ronin", "genres": ["Crime", "Drama"], "moods": ["Tense"], "themes": ["heist"], "cast": ["N"]},
+        {"title_id": "up", "genres": ["Drama"], "moods": ["Tense"], "cast": ["N"]},
+        {"title_id": "odd", "genres": ["Drama"], "moods": ["drama"]},
+    ).select("title_id", *SAID)  # fmt: skip
+    titles = spark.createDataFrame(
+        [("heat", 7, [1.0, 0.1]), ("mute", 5, [0.9, 0.2]), ("ronin", 3, [0.8, 0.3]), ("up", 1, [0.85, 0.15])],
+        "title_id string, title_idx int, factors array<float>",
+    )  # fmt: skip
+    model = FoldedIn(titles, RIDGE)
+    history = spark.createDataFrame(
+        [("ann", [3, 5, 1], [3, 5, 1])], "profile_id string, seen array<int>, liked array<int>"
+    )
+
+    (row,) = with_reasons(model.lists(history, 1), history, model, 3, said).collect()
+
+    assert row.title_id == "heat"
+    shared = dict(zip((reason.title_id for reason in row.because), row.shared, strict=True))
+    assert shared == {
+        # Of the four that they share those that fewest have; the cast is told by no facet of these.
+        "ronin": ["genre Crime", "theme heist", "mood Tense"],
+        "mute": [],
+        "up": ["mood Tense", "genre Drama"],
+    }
 
 
 def test_a_history_folded_in_has_the_factors_of_the_fit(interactions: DataFrame) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
 
+from cinelake.recommend.content import SAID
 from cinelake.recommend.eligibility import InForce, Limits
 from cinelake.recommend.fold_in import Ridge
 from cinelake.recommend.lists import Known, lists_for_everyone
@@ -16,6 +18,7 @@ from cinelake.recommend.models.popular import popular_titles
 from cinelake.recommend.newcomer import Newcomer, popular_for
 from cinelake.recommend.rerank import Taste
 from cinelake.recommend.service import Service
+from cinelake.tables.behaviour import TITLES
 from cinelake.tables.recommend import RECOMMENDATIONS, SOURCES
 
 STRENGTHS = "profile_id string, title_id string, strength float, is_seen boolean"
@@ -54,15 +57,17 @@ def _service(spark: SparkSession, **told: Any) -> Service:
         ),
         "rules": InForce(market=False, age=False),
         "rewatchable": (),
-        "said": spark.createDataFrame(
-            [], "title_id string, genres array<string>, release_date date"
-        ),
+        "said": _said(spark),
         "circles": spark.createDataFrame(
             [], "circle array<string>, title_id string, starts double, total double"
         ),
         "prior": 1.0,
     }
     return Service(**nothing | told)
+
+
+def _said(spark: SparkSession, *told: dict[str, Any]) -> DataFrame:
+    return rows(spark, TITLES, *told).select("title_id", *SAID)
 
 
 def _lists(
@@ -96,6 +101,9 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     # Of the two that Bob likes, heat adds more.
     assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
     assert because["new", "heat"] is None
+    shared = {(row.profile_id, row.title_id): row.shared for row in lists.collect()}
+    # The catalogue says nothing of them.
+    assert (shared["ann", "up"], shared["new", "heat"]) == ([[]], None)
     cold = {(row.title_id, row.is_cold) for row in lists.collect() if row.source == "history"}
     assert cold == {("up", False), ("old", True)}
     assert {row.is_cold for row in lists.collect() if row.source == "popular"} == {None}
@@ -103,13 +111,11 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
 
 @pytest.mark.thorough
 def test_lists_are_arranged_by_what_the_catalogue_says(spark: SparkSession) -> None:
-    said = spark.createDataFrame(
-        [
-            ("heat", ["crime"], None),
-            ("up", ["family"], date(1990, 1, 1)),
-            ("old", ["crime"], date(2026, 3, 1)),
-        ],
-        "title_id string, genres array<string>, release_date date",
+    said = _said(
+        spark,
+        {"title_id": "heat", "genres": ["crime"]},
+        {"title_id": "up", "genres": ["family"], "release_date": date(1990, 1, 1)},
+        {"title_id": "old", "genres": ["crime"], "release_date": date(2026, 3, 1)},
     )
 
     lists = _lists(spark, 1, taste=Taste(calibration=0.5, freshness=0.5), said=said)
