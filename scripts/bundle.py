@@ -4,6 +4,7 @@
     jobs/  conf/      as in the checkout
     run_cinelake.py   the command `cinelake`, for spark-submit
     cinelake.zip      the package, for --py-files (which takes no wheel)
+    schemas/          what records of each source look like
     plan.json         the graph of jobs, for schedulers
     jars.lock         Delta's jars with their checksums; kafka.lock those for topics, s3.lock for S3
     requirements.lock what the Python of driver and workers must have installed
@@ -63,6 +64,8 @@ def build(out: Path, planned: str) -> Path:
     for folder in ("jobs", "conf"):
         for path in travelling(ROOT / folder):
             copy(path, target / path.relative_to(ROOT))
+    for path in travelling(PACKAGE / "sources" / "schemas"):
+        copy(path, target / "schemas" / path.name)
     for lock in ("jars.lock", "kafka.lock", "s3.lock"):
         copy(PACKAGE / "runtime" / lock, target / lock)
     for name in LOOSE_FILES:

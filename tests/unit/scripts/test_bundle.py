@@ -38,6 +38,7 @@ def test_the_bundle_holds_what_a_cluster_needs(bundled: Path) -> None:
     assert {"cinelake.zip", "requirements.lock", "LICENSE"} <= names
     assert {"jars.lock", "kafka.lock", "s3.lock"} <= names
     assert {"README.md", "run_cinelake.py", "plan.json", "SHA256SUMS"} <= names
+    assert {"schemas/ratings.json", "schemas/playback.json"} <= names
     assert {"conf/base.toml", "conf/cluster.toml", "conf/kubernetes/Dockerfile"} <= names
     systems = ("local", "standalone", "yarn", "kubernetes")
     assert {f"conf/spark/{system}.conf" for system in systems} <= names
