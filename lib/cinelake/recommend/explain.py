@@ -58,7 +58,11 @@ class Said:
         return cls(terms, starts, numbers[order])
 
     def shared(self, one: int, other: int) -> list[str]:
-        """What is said of both."""
+        """What is said of both. A title of the history that is recommended, not being seen yet, is like itself, which
+        tells nothing.
+        """
+        if one == other:
+            return []
         both = sorted(self._of(one) & self._of(other))
         return [self.terms[number] for number in both[:SHARED]]
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
 from cinelake.recommend.content import SAID
-from cinelake.recommend.explain import with_reasons
+from cinelake.recommend.explain import Said, with_reasons
 from cinelake.recommend.fold_in import FoldedIn, Ridge
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
@@ -98,6 +98,9 @@ def test_beside_a_reason_stands_what_is_said_of_both_the_rarest_first(spark: Spa
         "mute": [],
         "up": ["mood Tense", "genre Drama"],
     }
+    # In the order of their ids: heat is the first, ronin the third.
+    told = Said.of(said, model.catalogue().ids)
+    assert (told.shared(0, 0), told.shared(2, 0)) == ([], shared["ronin"])
 
 
 def test_a_history_folded_in_has_the_factors_of_the_fit(interactions: DataFrame) -> None:
