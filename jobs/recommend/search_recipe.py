@@ -1,4 +1,4 @@
-"""Search for the setting of ALS that does best, and for that of a blend with it, on days before those of their gate.
+"""Search for the setting of ALS that does best, and for those of its rivals, on days before those of their gate.
 
 A row a kind for the day, which `train_recommender` takes up from then on. Runs when it is named:
 `cinelake run --only search_recipe`. Trials are runs of MLflow below that of the job; a search that was killed, or is
@@ -10,9 +10,10 @@ from pydantic import Field
 
 from cinelake.persisted import persisted
 from cinelake.recommend import pictures
-from cinelake.recommend.blending import blended, with_tastes
+from cinelake.recommend.blending import blended, penalised, shrunk, with_tastes
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
 from cinelake.recommend.strengths import LEARNED, Weights
@@ -59,7 +60,7 @@ class SearchRecipeParams(JobParams):
     params=SearchRecipeParams,
     cadence=Cadence.ON_DEMAND,
     catchup=False,
-    version=3,
+    version=4,
 )
 def search_recipe(run: Run[SearchRecipeParams]) -> None:
     params, tracker = run.params, run.tracker
@@ -87,19 +88,28 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
                     tell=run.tell,
                 )
                 hybrid, share = with_tastes(params.recipe, found, judged_on)
-                blend, outcome = blended(BlendRecipe(), found.setting, judged_on)
+                start = BlendRecipe(mixture=params.recipe.mixture)
+                ease, penalty = penalised(start.ease, found.setting, judged_on)
+                blend, weights = blended(start, ease.recipe, found.setting, judged_on)
+                near, shrinkage = shrunk(ItemItemRecipe(), found.setting, judged_on)
         except NothingToSearchOn as nothing:
             tracker.set_tags({"skipped": nothing})
             run.write(RECIPES, as_recipes(signals, []))
             return
+    chosen = {
+        "": (found.setting, found.outcome), "hybrid.": (hybrid, share), "ease.": (ease, penalty),
+        "blend.": (blend, weights), "item_item.": (near, shrinkage),
+    }  # fmt: skip
     rows = [
         chosen_row(setting, fared, run.start, blocks[0].end, key)
-        for setting, fared in ((found.setting, found.outcome), (hybrid, share), (blend, outcome))
+        for setting, fared in chosen.values()
     ]
     tracker.log_params({"share_of_tastes": hybrid.recipe.share})
     tracker.log_params(found.best.values | {"blend.ease.penalty": blend.recipe.ease.penalty})
     tracker.log_params({f"blend.{name}": value for name, value in blend.recipe.weights.items()})
-    for prefix, row in zip(("", "hybrid.", "blend."), rows, strict=True):
+    tracker.log_params({"ease.penalty": ease.recipe.penalty})
+    tracker.log_params({"item_item.shrinkage": near.recipe.shrinkage})
+    for prefix, row in zip(chosen, rows, strict=True):
         told = ("mean", "configured_mean", "trials", "pruned")
         tracker.log_metrics({f"{prefix}{name}": row[name] for name in told})
     tracker.log_figure(pictures.search(found), "search.png")

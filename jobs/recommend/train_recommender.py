@@ -5,8 +5,10 @@ holdouts against popularity and the champion's setting; then fitted on everythin
 judged. A rerun takes up where the last one broke off.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from statistics import fmean
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -19,12 +21,14 @@ from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.health import fallen
 from cinelake.recommend.hidden_titles import Hiding
-from cinelake.recommend.holdout import temporal_holdouts
+from cinelake.recommend.holdout import Holdout, temporal_holdouts
 from cinelake.recommend.keeping import kept, known_by
 from cinelake.recommend.model import NothingLiked, Recipe, kinds
 from cinelake.recommend.model_card import Training, data_of, model_card
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.popular_here import Popularity, circles
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.registration import Shown, Started, registrable
@@ -135,19 +139,15 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
     holdouts = temporal_holdouts(run.read(TITLE_SIGNALS), params.holdout_share, params.holdouts)
     configured = Setting(params.recipe, params.learned)
     setting, origin = configured, "configuration"
-    blend = Setting(BlendRecipe(), params.learned)
     if params.searched:
         setting, origin = chosen(run.read(RECIPES), configured, holdouts)
-        blend, _ = chosen(run.read(RECIPES), blend, holdouts)
     recipe = setting.recipe
-    settled: dict[str, Recipe] = {
-        "als": recipe.als,
-        "mixture": recipe.mixture,
-        "ease": blend.recipe.ease,
-        "blend": blend.recipe,
-    }
+    others = _rivals(run, setting, holdouts)
+    settled: dict[str, Recipe] = {"als": recipe.als, "mixture": recipe.mixture}
+    settled |= {kind: other.recipe for kind, other in others.items()}
     recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe}
-    learned = dict.fromkeys((gate.CHALLENGER, "als", "blend"), setting.weights)
+    learned = dict.fromkeys((gate.CHALLENGER, *params.rivals), setting.weights)
+    learned |= {kind: other.weights for kind, other in others.items() if kind in params.rivals}
     incumbent = "there is no champion yet"
     champion = tracker.tracking.newest_approved(RECOMMENDER, run.end - timedelta(days=1))
     if champion is not None:
@@ -173,8 +173,7 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
             learned=learned,
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
-        settings = setting.flat
-        tracker.log_params(settings)
+        tracker.log_params(setting.flat)
         tracker.set_tags({"recipe.from": origin})
         tracker.log_metrics(comparison.metrics())
         fall = _fall(run, comparison)
@@ -184,7 +183,9 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
         if comparison.trade_off:
             tracker.log_figure(pictures.trade_off(comparison), "trade_off.png")
         through = run.end - timedelta(days=1)
-        training = Training(RECOMMENDER, through, data_of(signals), run.input_versions, settings)
+        training = Training(
+            RECOMMENDER, through, data_of(signals), run.input_versions, setting.flat
+        )
         card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
         proposal = proposed(passed=decision.passed, reason=decision.reason) | (
             {FALL: fall} if fall else {}
@@ -197,16 +198,16 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
             tracker.flush()
             fitted = recipe.fit(known)
             found = kept(fitted, known, params.content, titles, through)
-            told = setting.tags | found.tags
+            tags = setting.tags | found.tags
             return tracker.register(
                 RECOMMENDER,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | told | {"recipe.from": origin},
+                tags=proposal | card | tags | {"recipe.from": origin},
                 **registrable(
                     fitted,
                     known,
-                    known_by(told, found.frames.__getitem__, titles, through).titles,
+                    known_by(tags, found.frames.__getitem__, titles, through).titles,
                     found.frames,
                     *_served(run),
                 ),
@@ -221,6 +222,20 @@ def _served(run: Run[TrainRecommenderParams]) -> tuple[Shown, Started]:
         Shown.by(records, params.limits),
         Started.by(around, params.popularity, records, params.least_households),
     )
+
+
+def _rivals(
+    run: Run[TrainRecommenderParams],
+    own: Setting[HybridRecipe],
+    holdouts: Sequence[Holdout],
+) -> dict[str, Setting[Any]]:
+    """The rivals on equal terms: each as the newest search chose it, or else on what the challenger learns from."""
+    recipe = own.recipe
+    blend = BlendRecipe(als=recipe.als, mixture=recipe.mixture)
+    found = [Setting(each, own.weights) for each in (EaseRecipe(), blend, ItemItemRecipe())]
+    if run.params.searched:
+        found = [chosen(run.read(RECIPES), start, holdouts)[0] for start in found]
+    return {setting.recipe.kind: setting for setting in found}
 
 
 def _fall(run: Run[TrainRecommenderParams], comparison: Comparison) -> str | None:

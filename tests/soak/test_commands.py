@@ -74,7 +74,7 @@ def test_similar_titles_are_shown_with_their_reasons(undisturbed: tuple[Service,
 def test_every_kind_of_model_is_evaluated_on_a_folder(
     undisturbed: tuple[Service, float], folder: Path
 ) -> None:
-    how = ["--protocol", "random", "--test", "0.25", "--json"]
+    how = ["--protocol", "random", "--test", "0.25", "--tune", "0", "--json"]
     page = told(undisturbed[0], "evaluate", "movielens", str(folder), *how)
     models = json.loads(page.strip().splitlines()[-1])["models"]
     assert models.keys() == {"als", "blend", "ease", "hybrid", "item_item", "mixture", "popular"}

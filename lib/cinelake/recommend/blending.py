@@ -5,6 +5,9 @@ Of the model of lists, which is ALS and tastes, it is the share of tastes. Of a 
 Lines are searched, one after the other, since parts are fitted once for a whole line: the penalty with which EASE does
 best alone; then the share of the blend that is ALS, the rest being EASE; and from the best of these the share that is a
 mixture of tastes instead. What is configured is on the first two.
+
+Neighbours of titles stand beside them as a rival that is worth beating only if it is tuned, too: the line is that of
+their shrinkage. All are fitted to the strengths with which ALS did best.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ from collections.abc import Sequence
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
-from cinelake.recommend.search import Found, Outcome, Setting
+from cinelake.recommend.models.item_item import ItemItemRecipe
+from cinelake.recommend.search import Found, Outcome, R, Setting
 from cinelake.recommend.validation import Blocks
 
 PENALTIES = (30.0, 100.0, 300.0, 1000.0)
+SHRINKAGES = (0.0, 3.0, 10.0, 30.0, 100.0)
 SHARES = tuple(n / 10 for n in range(11))
 MIXED = (0.3, 0.5, 0.7, 1.0)
 OF_TASTES = (0.0, 0.3, 0.5, 0.7)
@@ -47,14 +53,27 @@ def with_tastes(
     return Setting(recipes[best], setting.weights), outcome
 
 
+def penalised(
+    start: EaseRecipe, als: Setting[AlsRecipe], blocks: Blocks
+) -> tuple[Setting[EaseRecipe], Outcome]:
+    """The penalty with which EASE does best on the strengths of this setting of ALS, and how it fared."""
+    tried = dict.fromkeys((start.penalty, *PENALTIES))
+    return _line([start.model_copy(update={"penalty": each}) for each in tried], als, blocks)
+
+
+def shrunk(
+    start: ItemItemRecipe, als: Setting[AlsRecipe], blocks: Blocks
+) -> tuple[Setting[ItemItemRecipe], Outcome]:
+    """The shrinkage with which neighbours of titles do best on the same strengths, and how it fared."""
+    tried = dict.fromkeys((start.shrinkage, *SHRINKAGES))
+    return _line([start.model_copy(update={"shrinkage": each}) for each in tried], als, blocks)
+
+
 def blended(
-    start: BlendRecipe, als: Setting[AlsRecipe], blocks: Blocks
+    start: BlendRecipe, ease: EaseRecipe, als: Setting[AlsRecipe], blocks: Blocks
 ) -> tuple[Setting[BlendRecipe], Outcome]:
-    """The best blend with this setting of ALS, and how it fared beside `start`'s penalty and weights."""
+    """The best blend of this setting of ALS and this EASE, and how it fared beside `start`'s penalty and weights."""
     start = start.model_copy(update={"als": als.recipe})
-    tried = [start.ease.penalty, *PENALTIES]
-    eases = [start.ease.model_copy(update={"penalty": penalty}) for penalty in tried]
-    ease = eases[_best(_means(eases, als, blocks))]
     weights = [start.weights, *({"als": share, "ease": round(1 - share, 1)} for share in SHARES)]
     blends = [start] + [
         start.model_copy(update={"ease": ease, "weights": each}) for each in weights
@@ -64,8 +83,18 @@ def blended(
     mixed = [base.model_copy(update={"weights": _with_mixture(base.weights, s)}) for s in MIXED]
     blends, means = [*blends, *mixed], [*plain, *_means(mixed, als, blocks)]
     best = _best(means)
-    outcome = Outcome(blocks.objective, means[best], means[0], len(eases) + len(blends), 0)
+    outcome = Outcome(blocks.objective, means[best], means[0], len(blends), 0)
     return Setting(blends[best], als.weights), outcome
+
+
+def _line(
+    recipes: Sequence[R], als: Setting[AlsRecipe], blocks: Blocks
+) -> tuple[Setting[R], Outcome]:
+    """The best of some recipes, of which the first is what is configured."""
+    means = _means(recipes, als, blocks)
+    best = _best(means)
+    outcome = Outcome(blocks.objective, means[best], means[0], len(recipes), 0)
+    return Setting(recipes[best], als.weights), outcome
 
 
 def _with_mixture(weights: dict[str, float], share: float) -> dict[str, float]:

@@ -44,6 +44,7 @@ from cinelake.runtime.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
 from cinelake.runtime.progress import steps
 from cinelake.runtime.staleness import data_through
+from cinelake.runtime.time_limit import share_spent
 from cinelake.runtime.tracking.versions import CHAMPION, ModelRun, ModelVersion
 from cinelake.runtime.windows import complete_days
 from cinelake.runtime.workspace import Workspace
@@ -65,6 +66,8 @@ PSEUDONYM = re.compile(f"[0-9a-f]{{{LENGTH}}}")
 # An age that no title is meant for.
 ANY_AGE = 99
 NOTHING_RAN = "the ledger knows of no data; `cinelake run` takes in what there is"
+# Settings of ALS that `evaluate` tries unless it is told otherwise.
+SETTINGS_TRIED = 10
 NO_MODEL = (
     "No model has been trained yet; `cinelake run` trains one on Mondays of the data, and its run in "
     "`cinelake mlflow` says why if there was nothing to train on."
@@ -209,7 +212,14 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
         protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "temporal",
         test: Annotated[float, typer.Option(help="The share that is held out.")] = 0.1,
         seed: Annotated[int, typer.Option(help="Of the random protocol.")] = 42,
-        k: Annotated[int, typer.Option(min=1, max=500, help="Length of the lists.")] = 10,
+        k: Annotated[
+            list[int] | None,
+            typer.Option(
+                min=1,
+                max=500,
+                help="Length of the lists. Of several (--k 10 --k 50) the first decides. If not told: 10.",
+            ),
+        ] = None,
         like_from: Annotated[
             float | None,
             typer.Option(
@@ -217,14 +227,23 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
             ),
         ] = None,
         tune: Annotated[
-            int,
+            int | None,
             typer.Option(
-                min=0, help="Settings of ALS to try first, within what is trained on; 0: none."
+                min=0,
+                help="Settings of ALS to try first, within what is trained on, and lines of others; 0: none. "
+                f"If not told: {SETTINGS_TRIED}, where that can be split again.",
             ),
-        ] = 0,
+        ] = None,
+        minutes: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                help="After so long nothing more is tried, of ALS after half of it; what has begun is finished.",
+            ),
+        ] = 60,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Measure every kind of model on a data set, with settings as they come, or tuned."""
+        """Measure every kind of model on a data set, tuned within what it is trained on, or as it comes."""
         from cinelake.recommend.trial import (
             NothingToMeasure,
             Protocol,
@@ -242,34 +261,43 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
                 f"say what the folder holds ({', '.join(importers())}), and where it is"
             )
         notices = Console(stderr=True)
-        how = Protocol(protocol, test, seed, k, liked_from(protocol, like_from), tune)
+        lengths, tried = tuple(k or [10]), SETTINGS_TRIED if tune is None else tune
+        like = liked_from(protocol, like_from)
+        how = Protocol(protocol, test, seed, lengths[0], like, tried, minutes, lengths[1:])
+        must_tune = tune is not None
         try:
             if kind is None or folder is None:
-                found = _evaluated(context().lake, how, notices)
+                found = _evaluated(context().lake, how, notices, must_tune)
             else:
                 needed = (TITLE_SIGNALS, TITLES, PROFILE_INDEX, TITLE_INDEX)
                 with passing_lake(context(), kind, folder, needed, notices) as passing:
-                    found = _evaluated(passing.lake, how, notices)
+                    found = _evaluated(passing.lake, how, notices, must_tune)
         except NothingToMeasure as nothing:
             raise typer.BadParameter(str(nothing)) from nothing
+        if found.untuned:
+            notices.print(f"Not tuned: {found.untuned}.", highlight=False, soft_wrap=True)
         if json_:
             typer.echo(json.dumps(as_json(found, how)))
         else:
             Console().print(table(found, how))
 
 
-def _evaluated(lake: Lake, how: Protocol, notices: Console) -> Evaluation:
+def _evaluated(lake: Lake, how: Protocol, notices: Console, must_tune: bool) -> Evaluation:
     # What trains models takes a second to import, and other commands need none of it.
     from cinelake.recommend.training import indexed
     from cinelake.recommend.trial import evaluated
 
-    # Who is where, for what is on offer differs by market; a data set of ratings tells of nobody.
+    # Who is where, for what is on offer differs by market, and who fares how by group; a data set of ratings tells of
+    # nobody.
     described = (PROFILES, ACCOUNTS, DEVICES)
     people = viewers(*map(lake.read, described)) if all(map(lake.exists, described)) else None
     signals, profiles, titles = map(lake.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX))
     told = indexed(signals, profiles, titles, people)
     with steps(notices, "tuning") as tell:
-        return evaluated(told, lake.read(TITLES), how, tell)
+        return evaluated(
+            told, lake.read(TITLES), how, tell,
+            people=people, spent=share_spent(how.minutes or 0), must_tune=must_tune,
+        )  # fmt: skip
 
 
 def board(run: ModelRun, champion: ModelVersion | None) -> RenderableType:

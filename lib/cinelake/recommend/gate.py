@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cinelake.recommend.holdout import NEW
+
 if TYPE_CHECKING:
     from cinelake.recommend.training import Comparison
 
@@ -170,7 +172,8 @@ def _groups(comparison: Comparison, tolerances: Tolerances, label: str) -> _Find
     fallen, judged = [], 0
     for (segment, group), ndcg in comparison.grouped("ndcg").items():
         own, theirs, lead = ndcg[CHALLENGER], ndcg[CHAMPION], leads[segment, group][CHAMPION]
-        if own.profiles < tolerances.group_profiles:
+        # Who is new is shown what is popular, whichever model there is.
+        if own.profiles < tolerances.group_profiles or group == NEW:
             continue
         judged += 1
         if lead.mean < -tolerances.group_ndcg and lead.high < 0:

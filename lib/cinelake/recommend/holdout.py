@@ -8,10 +8,11 @@ offline evaluation").
 Few profiles may be active on both sides of one cut. So there can be several, each testing on the
 block of days between its cut and the one after; a profile counts once per cut.
 
-Relevant is what a profile liked in the test block and had not seen before. Only *warm* profiles are
-judged, those who liked something before the cut: a cold one gets the same popular list from every
-model, so it tells nothing apart. Titles that appear only after the cut stay among the relevant, as
-misses for every model. Both are counted, not dropped in silence.
+Relevant is what a profile liked in the test block and had not seen before. Models are told apart by
+*warm* profiles alone, those who liked something before the cut: a cold one gets the same popular list
+from every model, so it tells nothing apart. How such lists fare is told beside, as that of a group of
+its own. Titles that appear only after the cut stay among the relevant, as misses for every model. Both
+are counted, not dropped in silence.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+
+# The group of profiles that are cold.
+NEW = "new"
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,22 @@ def relevant(train: DataFrame, test: DataFrame) -> DataFrame:
 
     Both frames are strengths.
     """
-    warm = train.where("strength > 0").select("profile_id").distinct()
-    return (
-        test.where("strength > 0")
-        .select("profile_id", "title_id")
-        .join(
-            train.where("is_seen").select("profile_id", "title_id"),
-            on=["profile_id", "title_id"],
-            how="left_anti",
-        )
-        .join(warm, on="profile_id", how="left_semi")
-    )
+    return _liked_anew(train, test).join(_warm(train), on="profile_id", how="left_semi")
+
+
+def relevant_to_cold(train: DataFrame, test: DataFrame) -> DataFrame:
+    """The same of profiles that are cold in `train`."""
+    return _liked_anew(train, test).join(_warm(train), on="profile_id", how="left_anti")
+
+
+def _liked_anew(train: DataFrame, test: DataFrame) -> DataFrame:
+    pair = ["profile_id", "title_id"]
+    seen = train.where("is_seen").select(pair)
+    return test.where("strength > 0").select(pair).join(seen, on=pair, how="left_anti")
+
+
+def _warm(train: DataFrame) -> DataFrame:
+    return train.where("strength > 0").select("profile_id").distinct()
 
 
 def cold(train: DataFrame, test: DataFrame) -> DataFrame:

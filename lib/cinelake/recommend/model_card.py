@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from cinelake.recommend import pictures
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR, Decision, Measured, Tolerances
+from cinelake.recommend.holdout import NEW
 from cinelake.recommend.scoreboard import LABELS
 from cinelake.recommend.training import Comparison
 from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Section, as_html
@@ -237,7 +238,8 @@ def _groups(comparison: Comparison, tolerances: Tolerances) -> Section:
     return Section(
         "For whom",
         "The same lists, judged for each group of profiles by itself: by how many titles a profile liked before, by "
-        "market and by kind of profile. A profile counts once in each holdout.",
+        "market, by kind of profile and by kind of device. Who is new liked none, and is shown what is popular, "
+        "whichever model there is. A profile counts once in each holdout.",
         parts,
     )
 
@@ -271,7 +273,7 @@ def _small(comparison: Comparison, least: int) -> Iterator[str]:
     small = [
         f"{segment} {group} ({models[CHALLENGER].profiles})"
         for (segment, group), models in comparison.grouped("ndcg").items()
-        if models[CHALLENGER].profiles < least
+        if models[CHALLENGER].profiles < least and group != NEW
     ]
     if small:
         yield f"Too few to be judged by themselves, and so not protected by the gate: {', '.join(small)}."

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cinelake.recommend.evaluation import named
+from cinelake.recommend.holdout import NEW
 from cinelake.recommend.search import Found
 from cinelake.recommend.training import Comparison
 
-HISTORIES = ("1-9", "10-29", "30-99", "100+")
+HISTORIES = (NEW, "1-9", "10-29", "30-99", "100+")
 COLOURS = {"challenger": "#1b6ca8", "champion": "#d08c00", "popular": "#8a8a8a"}
 # Of all other models, by their names, so that a model has the same in every picture.
 OTHERS = ("#2e8b57", "#8e4585", "#c0504d", "#5f9ea0", "#7a5c3e", "#a0a83a")

@@ -6,6 +6,7 @@ that is registered is fitted on everything afterwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,14 +16,14 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
-from cinelake.recommend.holdout import cold, relevant
+from cinelake.recommend.holdout import NEW, cold, relevant, relevant_to_cold
 from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
@@ -34,6 +35,8 @@ from cinelake.recommend.strengths import Weights, strengths
 Row = dict[str, Any]
 # Weights of calibration at which the trade-off is drawn.
 CALIBRATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)
+# The largest groups of a segment, whose nDCG is a metric: a market more is no metric more for ever.
+GROUPS_TOLD = 5
 _OF_PROFILE = ("profile_id", "profile_idx")
 AS_WANTED: Mapping[str, Weights] = MappingProxyType({})
 
@@ -43,9 +46,10 @@ class Comparison:
     """How models fared on the same holdouts, in plain numbers.
 
     `measures` holds one row per model and measure, among them `lead`, how far the challenger's nDCG
-    is ahead of the model's on the same profiles; `segments` nDCG, recall and lead by groups of profiles;
-    `shown` coverage and Gini index in the newest holdout, `cold` what could not be predicted from
-    the past. Names of measures end in the length of the lists, `_at_10`; `k` is the length that counts.
+    is ahead of the model's on the same profiles; `segments` the same at `k` by groups of profiles,
+    among them those that are `new`, to whom every model shows what is popular; `shown` coverage and Gini
+    index in the newest holdout, `cold` what could not be predicted from the past. Names of measures end in
+    the length of the lists, `_at_10`; `k` is the length that counts.
     """
 
     k: int
@@ -74,6 +78,22 @@ class Comparison:
                 found.setdefault((row["segment"], row["group"]), {})[row["model"]] = one
         return found
 
+    def _of_groups(self) -> dict[str, float]:
+        """The challenger's nDCG in the largest groups of each segment: `challenger.ndcg_at_10.market.DE`."""
+        name, found = named("ndcg", self.k), self.grouped("ndcg")
+        flat = {}
+        for segment in dict.fromkeys(segment for segment, _ in found):
+            own = {
+                group: models[CHALLENGER]
+                for (other, group), models in found.items()
+                if other == segment and CHALLENGER in models
+            }
+            for group in sorted(own, key=lambda group: (-own[group].profiles, group))[:GROUPS_TOLD]:
+                # Names of metrics have few characters.
+                plain = re.sub(r"[^\w.-]", "-", group, flags=re.ASCII)
+                flat[f"{CHALLENGER}.{name}.{segment}.{plain}"] = own[group].mean
+        return flat
+
     def _wanted(self, measure: str) -> str:
         return measure if measure == "lead" else named(measure, self.k)
 
@@ -94,6 +114,7 @@ class Comparison:
         for row in self.shown:
             for name in ("coverage", "gini"):
                 flat[f"{row['model']}.{named(name, self.k)}"] = row[name]
+        flat |= self._of_groups()
         for row in self.cold:
             for name in ("profiles", "cold_profiles", "titles", "cold_titles"):
                 flat[f"holdout_{row['fold']}.{name}"] = row[name]
@@ -117,10 +138,13 @@ def indexed(
 
 
 def rivals(names: Sequence[str], settled: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    """The recipes of these kinds: as settled, or else as they come; also where one is a part of another."""
+    """The recipes of these kinds: as settled, or else as they come, of settled parts where there are such."""
     found = {}
     for name in names:
-        recipe = settled[name] if name in settled else kinds()[name]()
+        if name in settled:
+            found[name] = settled[name]
+            continue
+        recipe = kinds()[name]()
         parts = {part: settled[part] for part in type(recipe).model_fields if part in settled}
         found[name] = recipe.model_copy(update=parts)
     return found
@@ -142,13 +166,15 @@ def compare(
 
     Splits are of rows of `title_signals` with the integers `profile_idx, title_idx`; `ks` are lengths besides `k` that
     are measured. `genres` holds `title_id, genres array<string>`, `groups` holds `profile_id` and texts to group
-    profiles by; how long their histories are is one by itself. A split that leaves nobody who wanted anything to train
-    on is passed over.
+    profiles by; how long their histories are is one by itself. There, who liked nothing before is `new`, and judged by
+    what is popular in the whole service: lists that are served lean on what is popular around a profile. A split that
+    leaves nobody who wanted anything to train on is passed over.
 
     `weights` say what profiles wanted, the same for all models; a model named in `learned` is fitted to strengths by
-    weights of its own.
+    weights of its own. What is popular is told by what was wanted, whatever `learned` says.
     """
     recipes = {**recipes, POPULAR: PopularRecipe()}
+    learned = {name: each for name, each in learned.items() if name in recipes and name != POPULAR}
     lengths = sorted({k, *ks})
     with ExitStack() as stack:
         folds = []
@@ -177,7 +203,10 @@ def compare(
         return Comparison(
             k=k,
             measures=_rows(evaluation.intervals(led, [*measures, "lead"])),
-            segments=_by_segment(led, newest.segments, k),
+            segments=[
+                *_by_segment(led, newest.segments, k),
+                *_of_the_new(_all([fold.newcomers for fold in folds]), list(recipes), k),
+            ],
             shown=_rows(evaluation.shown(newest.lists, newest.titles, k)),
             cold=_rows(_all([fold.cold for fold in folds])),
             trade_off=newest.trade_off(),
@@ -186,7 +215,7 @@ def compare(
 
 def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]:
     """`model, segment, group, measure, profiles, mean, low, high`."""
-    measures = [*(named(name, k) for name in ("ndcg", "recall")), "lead"]
+    measures = [*(named(name, k) for name in MEASURES), "lead"]
     found = [
         evaluation.intervals(judged, measures, by=[segment]).select(
             "model",
@@ -197,6 +226,17 @@ def _by_segment(judged: DataFrame, segments: Sequence[str], k: int) -> list[Row]
         for segment in segments
     ]
     return _rows(_all(found))
+
+
+def _of_the_new(newcomers: DataFrame, models: Sequence[str], k: int) -> list[Row]:
+    """The same of the profiles that no model knows, for whom all models are one: none is ahead of another."""
+    measures = [named(name, k) for name in MEASURES]
+    found = [row for row in _rows(evaluation.intervals(newcomers, measures)) if row["profiles"]]
+    if found and CHALLENGER in models:
+        level = {"measure": "lead", "mean": 0.0, "low": 0.0, "high": 0.0}
+        found.append(found[0] | level)
+    group = {"segment": "history", "group": NEW}
+    return [row | group | {"model": model} for model in models for row in found]
 
 
 @dataclass(frozen=True)
@@ -217,6 +257,7 @@ class _Fold:
     """What came of one holdout: every model's measures by profile, its lists, and what they could hold."""
 
     judged: DataFrame
+    newcomers: DataFrame
     segments: list[str]
     lists: DataFrame
     titles: DataFrame
@@ -249,12 +290,27 @@ def _fold(
     )
     titles = train.groupBy("title_idx").agg(F.count_if(F.col("strength") > 0).alias("likes"))
     traits = evaluation.traits(_with_genres(titles, numbers, days.genres), warm.count())
-    truths = _truths(relevant(train, days.test), warm, numbers)
+    truths = _truths(relevant(train, days.test), warm, numbers, _length_of_history())
     segments = ["history"]
     if days.groups is not None:
         segments += [name for name in days.groups.columns if name != "profile_id"]
         truths = truths.join(days.groups, on="profile_id", how="left")
     judged = evaluation.per_profile(lists, truths, traits, lengths, list(recipes))
+
+    def newcomers() -> DataFrame:
+        """How the popular list fares with those who liked nothing before; they may have met titles, though."""
+        asked = relevant_to_cold(train, days.test)
+        nothing = F.array().cast("array<int>")
+        met = asked.select("profile_id").distinct().join(history, on="profile_id", how="left")
+        told = met.withColumns(
+            {"seen": F.coalesce("seen", nothing), "liked": F.coalesce("liked", nothing)}
+        )
+        truths = _truths(asked, told, numbers, F.lit(NEW))
+        shown = fits[id(train)].of(recipes[POPULAR]).lists(told, max(lengths))
+        listed = shown.join(F.broadcast(numbers), on="title_id", how="inner").select(
+            F.lit(POPULAR).alias("model"), "profile_id", "rank", "title_idx"
+        )
+        return evaluation.per_profile(listed, truths, traits, lengths, [POPULAR])
 
     def trade_off() -> list[Row]:
         if CHALLENGER not in recipes or not traits.genres.size:
@@ -266,6 +322,7 @@ def _fold(
     fold = F.lit(days.number).alias("fold")
     return _Fold(
         judged=judged.select(fold, "*"),
+        newcomers=newcomers(),
         segments=segments,
         lists=lists,
         titles=titles,
@@ -310,7 +367,9 @@ def _calibrated(
     )
 
 
-def _truths(wanted: DataFrame, warm: DataFrame, numbers: DataFrame) -> DataFrame:
+def _truths(
+    wanted: DataFrame, histories: DataFrame, numbers: DataFrame, length: Column
+) -> DataFrame:
     """What profiles went on to like, and had liked before: `profile_id, relevant, wanted, liked, history`."""
     gathered = (
         wanted.join(F.broadcast(numbers), on="title_id", how="left")
@@ -320,13 +379,19 @@ def _truths(wanted: DataFrame, warm: DataFrame, numbers: DataFrame) -> DataFrame
             F.collect_list("title_idx").alias("wanted"),
         )
     )
-    length = F.size("liked")
-    bucket = F.lit("100+")
+    return gathered.join(
+        histories.select("profile_id", "liked", length.alias("history")),
+        on="profile_id",
+        how="inner",
+    )
+
+
+def _length_of_history() -> Column:
+    """In how many titles that were liked, by groups."""
+    length, bucket = F.size("liked"), F.lit("100+")
     for below, name in ((100, "30-99"), (30, "10-29"), (10, "1-9")):
         bucket = F.when(length < below, name).otherwise(bucket)
-    return gathered.join(
-        warm.select("profile_id", "liked", bucket.alias("history")), on="profile_id", how="inner"
-    )
+    return bucket
 
 
 def _with_genres(titles: DataFrame, numbers: DataFrame, genres: DataFrame | None) -> DataFrame:

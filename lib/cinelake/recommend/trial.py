@@ -1,12 +1,14 @@
 """All kinds of model on one data set, to be set against what others publish.
 
-With settings as they come; or, of ALS, EASE and their blend, the best that a search finds within what the protocol
-trains on: it is split again in the same way, and what is held out for the measures is never seen.
+With settings as they come; or with the best that a search finds within what the protocol trains on: it is split again
+in the same way, and what is held out for the measures is never seen. First ALS is searched, then each rival on a line
+of its own (blending.py), fitted to what ALS learns from best. A limit in time ends the trials of ALS when half of it is
+spent, and begins no line after it; what has begun is finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,22 +19,28 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.persisted import persisted
-from cinelake.recommend.blending import blended, with_tastes
+from cinelake.recommend.blending import blended, penalised, shrunk, with_tastes
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
-from cinelake.recommend.model import Recipe, kinds
+from cinelake.recommend.model import kinds
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.protocols import PROTOCOLS, Split
-from cinelake.recommend.scoreboard import scoreboard
-from cinelake.recommend.search import Between, Budget, Found, Setting, Space, search
+from cinelake.recommend.scoreboard import by_group, scoreboard
+from cinelake.recommend.search import Between, Budget, Found, Outcome, Setting, Space, search
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals
-from cinelake.recommend.validation import NothingToSearchOn, validation
+from cinelake.recommend.validation import Blocks, NothingToSearchOn, validation
 
 # Blocks of days, one before the other, that settings are told apart on.
 BLOCKS = 3
+# Of the time for tuning, what is for ALS; the rest is for its rivals.
+SHARE_OF_ALS = 0.5
+# What groups profiles, of what is known of viewers.
+SEGMENTS = ("market", "kind", "device_kind")
 # No scale has a rating below it.
 EVERY_RATING = 0.5
 Tell = Callable[[int, int, str], None]
@@ -44,7 +52,10 @@ class NothingToMeasure(ValueError):
 
 @dataclass(frozen=True)
 class Protocol:
-    """How something is held out, what is measured of it, and how many settings of ALS are tried before."""
+    """How something is held out, what is measured of it, and how many settings of ALS are tried before, for how long.
+
+    `k` is the length of lists that decides, `ks` are others that are told beside.
+    """
 
     name: str
     share: float
@@ -52,6 +63,8 @@ class Protocol:
     k: int
     like_from: float
     tune: int = 0
+    minutes: float | None = None
+    ks: tuple[int, ...] = ()
 
 
 def liked_from(protocol: str, told: float | None = None) -> float:
@@ -67,30 +80,42 @@ def liked_from(protocol: str, told: float | None = None) -> float:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The search for a setting of ALS, and the hybrid and the blend that did best with what it found."""
+    """The search for a setting of ALS, the best settings by kind that were found with it, and for which kinds none was
+    looked for, since time was up.
+    """
 
     als: Found[AlsRecipe]
-    hybrid: HybridRecipe
-    blend: BlendRecipe
+    settings: Mapping[str, Setting[Any]]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How all kinds fared, and the search for settings before it, if there was one."""
+    """How all kinds fared, and the search for settings before it; or why there was none, though it was asked for."""
 
     comparison: Comparison
     tuned: Tuned | None = None
+    untuned: str | None = None
 
 
 def evaluated(
-    told: DataFrame, titles: DataFrame, protocol: Protocol, tell: Tell = lambda *_: None
+    told: DataFrame,
+    titles: DataFrame,
+    protocol: Protocol,
+    tell: Tell = lambda *_: None,
+    *,
+    people: DataFrame | None = None,
+    spent: Callable[[], float] = lambda: 0.0,
+    must_tune: bool = True,
 ) -> Evaluation:
     """Every kind of model on rows of `title_signals` with `profile_idx, title_idx`, and the change rows of titles.
 
-    `tell` hears how far a search is. Raises NothingToMeasure.
+    `people` are rows of viewers.py, by whom profiles are judged in groups. `tell` hears how far a search is, and
+    `spent` says what share of its time is; unless it must be, what cannot be tuned is measured as it comes. Raises
+    NothingToMeasure.
     """
     weights = Weights(like_from=protocol.like_from)
-    setting, tuned = Setting(AlsRecipe(), weights), None
+    start, tuned, untuned = Setting(AlsRecipe(), weights), None, None
     with persisted(told) as signals:
         split = PROTOCOLS[protocol.name](signals, protocol.share, protocol.seed)
         if split is None:
@@ -98,53 +123,78 @@ def evaluated(
                 "there is nothing to hold out: no signals, or all of one day, which a cut in time cannot part; "
                 "--protocol random can"
             )
-        settled: dict[str, Recipe] = {"als": setting.recipe}
         if protocol.tune:
-            tuned = _tuned(split.train, setting, protocol, tell)
-            setting = tuned.als.setting
-            settled = {
-                "als": setting.recipe, "ease": tuned.blend.ease,
-                "hybrid": tuned.hybrid, "blend": tuned.blend,
-            }  # fmt: skip
-        recipes = rivals([name for name in kinds() if name != "popular"], settled)
+            try:
+                tuned = _tuned(split.train, start, protocol, tell, spent)
+            except NothingToSearchOn as nothing:
+                untuned = "what the protocol trains on cannot be split again so that settings could be told apart"
+                if must_tune:
+                    raise NothingToMeasure(f"{untuned}; leave out --tune") from nothing
+        settings = tuned.settings if tuned else {"als": start}
+        names = [name for name in kinds() if name != "popular"]
         found = compare(
             [split],
-            recipes,
+            rivals(names, {name: setting.recipe for name, setting in settings.items()}),
             weights=weights,
             k=protocol.k,
+            ks=protocol.ks,
             genres=latest(titles, ["title_id"], "genres"),
-            learned=dict.fromkeys(("als", "hybrid", "blend"), setting.weights),
+            groups=None if people is None else people.select("profile_id", *SEGMENTS),
+            # Kinds that nothing was searched for learn from what ALS learns from.
+            learned={name: settings.get(name, settings["als"]).weights for name in names},
         )
     if not found.measures:
         raise NothingToMeasure(
             "no profile liked something before and something new after; lower --like-from or change --test"
         )
-    return Evaluation(found, tuned)
+    return Evaluation(found, tuned, untuned)
 
 
-def _tuned(train: DataFrame, start: Setting[AlsRecipe], protocol: Protocol, tell: Tell) -> Tuned:
-    try:
-        with (
-            persisted(train) as kept,
-            _inner(kept, protocol) as splits,
-            validation(splits, start.weights, protocol.k) as blocks,
-        ):
-            found = search(
-                start,
-                space_of(protocol.name, start.weights),
-                blocks.judge,
-                Budget(protocol.tune),
-                objective=blocks.objective,
-                seed=protocol.seed,
-                tell=tell,
-            )
-            hybrid, _ = with_tastes(HybridRecipe(als=start.recipe), found, blocks)
-            blend, _ = blended(BlendRecipe(), found.setting, blocks)
-            return Tuned(found, hybrid.recipe, blend.recipe)
-    except NothingToSearchOn as nothing:
-        raise NothingToMeasure(
-            "what the protocol trains on cannot be split again so that settings could be told apart; leave out --tune"
-        ) from nothing
+def _tuned(
+    train: DataFrame,
+    start: Setting[AlsRecipe],
+    protocol: Protocol,
+    tell: Tell,
+    spent: Callable[[], float],
+) -> Tuned:
+    with (
+        persisted(train) as kept,
+        _inner(kept, protocol) as splits,
+        validation(splits, start.weights, protocol.k) as blocks,
+    ):
+        found = search(
+            start,
+            space_of(protocol.name, start.weights),
+            blocks.judge,
+            Budget(protocol.tune, lambda: spent() >= SHARE_OF_ALS),
+            objective=blocks.objective,
+            seed=protocol.seed,
+            tell=tell,
+        )
+        return _beside(found, blocks, spent)
+
+
+def _beside(found: Found[AlsRecipe], blocks: Blocks, spent: Callable[[], float]) -> Tuned:
+    """The other kinds, one after the other, for as long as there is time; what is left out stays as it comes."""
+    als = found.setting
+    settings: dict[str, Setting[Any]] = {
+        recipe.kind: Setting(recipe, als.weights)
+        for recipe in (als.recipe, EaseRecipe(), ItemItemRecipe(), HybridRecipe(als=als.recipe))
+    }
+    lines: dict[str, Callable[[], tuple[Setting[Any], Outcome]]] = {
+        "ease": lambda: penalised(EaseRecipe(), als, blocks),
+        "item_item": lambda: shrunk(ItemItemRecipe(), als, blocks),
+        "hybrid": lambda: with_tastes(HybridRecipe(als=found.start.recipe), found, blocks),
+        "blend": lambda: blended(BlendRecipe(), settings["ease"].recipe, als, blocks),
+    }
+    left_out = []
+    for kind, line in lines.items():
+        if spent() < 1:
+            settings[kind], _ = line()
+        else:
+            left_out.append(kind)
+    plain = BlendRecipe(als=als.recipe, ease=settings["ease"].recipe)
+    return Tuned(found, {"blend": Setting(plain, als.weights)} | settings, tuple(left_out))
 
 
 def space_of(protocol: str, weights: Weights) -> Space:
@@ -183,24 +233,29 @@ def _inner(train: DataFrame, protocol: Protocol) -> Iterator[list[Split]]:
 
 
 def table(evaluation: Evaluation, protocol: Protocol) -> RenderableType:
-    """Models and measures, best nDCG first."""
-    comparison = evaluation.comparison
+    """Models and measures, best nDCG first; and how groups of profiles fare, where there are several."""
+    comparison, metrics = evaluation.comparison, evaluation.comparison.metrics()
     ndcg = comparison.measured("ndcg")
     models = sorted(ndcg, key=lambda name: -ndcg[name].mean)
     profiles = max(one.profiles for one in ndcg.values())
     how = f"{protocol.name}, share {protocol.share:g}, seed {protocol.seed}, liked from {protocol.like_from:g}"
-    return Group(
+    parts: list[RenderableType] = [
         Text(f"{how}: {profiles:,} profiles"),
-        *_setting(evaluation.tuned),
-        scoreboard(comparison.metrics(), models, comparison.k),
-    )
+        *_setting(evaluation, protocol),
+        scoreboard(metrics, models, comparison.k),
+        *by_group(comparison.grouped("ndcg"), models, comparison.k),
+    ]
+    others = sorted(set(protocol.ks) - {comparison.k})
+    return Group(*parts, *(scoreboard(metrics, models, k) for k in others))
 
 
-def _setting(tuned: Tuned | None) -> Sequence[Text]:
+def _setting(evaluation: Evaluation, protocol: Protocol) -> Sequence[Text]:
     """What a search chose, in words."""
+    tuned = evaluation.tuned
     if tuned is None:
-        return []
-    found, blend = tuned.als, tuned.blend
+        why = f": {evaluation.untuned}" if evaluation.untuned else ""
+        return [Text(f"settings as they come, not tuned{why}")]
+    found, settings = tuned.als, tuned.settings
     values = (
         f"{name} {'none' if value is None else format(value, '.4g')}"
         for name, value in found.best.values.items()
@@ -208,35 +263,68 @@ def _setting(tuned: Tuned | None) -> Sequence[Text]:
     means = (
         f"{found.best.mean:.4f} within what is trained on, {found.trials[0].mean:.4f} as it comes"
     )
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in blend.weights.items())
-    return [
-        Text(f"als, best of {len(found.trials)} trials ({means}): {', '.join(values)}"),
-        Text(
-            f"hybrid, share of tastes {tuned.hybrid.share:g}; ease, penalty {blend.ease.penalty:g}; blend of {weights}"
-        ),
+    weights = ", ".join(
+        f"{name} {weight:g}" for name, weight in settings["blend"].recipe.weights.items()
+    )
+    lines = [
+        f"tuned: {found.outcome.trials} of {protocol.tune} settings of ALS tried, {found.outcome.pruned} broken off",
+        f"als, best of {len(found.trials)} trials ({means}): {', '.join(values)}",
+        f"hybrid, share of tastes {settings['hybrid'].recipe.share:g}; "
+        f"ease, penalty {settings['ease'].recipe.penalty:g}; "
+        f"item_item, shrinkage {settings['item_item'].recipe.shrinkage:g}; blend of {weights}",
     ]
+    if tuned.left_out:
+        lines.append(f"time was up before these were tuned: {', '.join(tuned.left_out)}")
+    return [Text(line) for line in lines]
 
 
 def as_json(evaluation: Evaluation, protocol: Protocol) -> dict[str, Any]:
-    """The same for a program: by model and measure, mean and interval."""
-    comparison, tuned = evaluation.comparison, evaluation.tuned
+    """The same for a program: by model and measure, mean and interval; and by segment and group of profiles."""
+    comparison = evaluation.comparison
     models: dict[str, dict[str, Any]] = {}
     for row in comparison.measures:
         if row["mean"] is not None and row["measure"] != "lead":
-            kept = {name: row[name] for name in ("mean", "low", "high", "profiles")}
-            models.setdefault(row["model"], {})[row["measure"]] = kept
+            models.setdefault(row["model"], {})[row["measure"]] = _told(row)
     for row in comparison.shown:
         for name in ("coverage", "gini"):
             models[row["model"]][named(name, comparison.k)] = {"mean": row[name]}
+    segments: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for row in comparison.segments:
+        if row["mean"] is not None and row["measure"] != "lead":
+            groups = segments.setdefault(row["segment"], {})
+            group = groups.setdefault(row["group"], {})
+            group.setdefault(row["model"], {})[row["measure"]] = _told(row)
     cold = [
         {name: value for name, value in row.items() if name != "fold"} for row in comparison.cold
     ]
-    told = {"protocol": vars(protocol), "models": models, "cold": cold[0]}
+    told = {"protocol": vars(protocol), "models": models, "segments": segments, "cold": cold[0]}
+    return told | _tuning(evaluation)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("mean", "low", "high", "profiles")}
+
+
+def _tuning(evaluation: Evaluation) -> dict[str, Any]:
+    """How many settings were tried, how, and what was chosen."""
+    tuned = evaluation.tuned
     if tuned is None:
-        return told
-    blend = {"weights": tuned.blend.weights, "ease.penalty": tuned.blend.ease.penalty}
-    return told | {
+        return {"tuning": {"trials": 0, "not_tuned": evaluation.untuned or "it was not asked for"}}
+    outcome, settings = tuned.als.outcome, tuned.settings
+    blend = settings["blend"].recipe
+    return {
+        "tuning": {
+            "trials": outcome.trials,
+            "broken_off": outcome.pruned,
+            "objective": outcome.objective,
+            "mean": outcome.mean,
+            "mean_as_it_comes": outcome.configured_mean,
+            "on": "what the protocol trains on, split again in the same way",
+            "left_out": list(tuned.left_out),
+        },
         "setting": tuned.als.best.values,
-        "share_of_tastes": tuned.hybrid.share,
-        "blend": blend,
+        "share_of_tastes": settings["hybrid"].recipe.share,
+        "ease": {"penalty": settings["ease"].recipe.penalty},
+        "item_item": {"shrinkage": settings["item_item"].recipe.shrinkage},
+        "blend": {"weights": blend.weights, "ease.penalty": blend.ease.penalty},
     }

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 
 import pytest
 
-from cinelake.recommend.blending import MIXED, OF_TASTES, PENALTIES, SHARES, blended, with_tastes
+from cinelake.recommend.blending import (
+    MIXED,
+    OF_TASTES,
+    PENALTIES,
+    SHARES,
+    SHRINKAGES,
+    blended,
+    penalised,
+    shrunk,
+    with_tastes,
+)
 from cinelake.recommend.model import Recipe
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.search import Found, Judged, Setting, Space, Trial
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.validation import Blocks
@@ -41,32 +52,51 @@ def test_what_did_best_is_taken() -> None:
         assert recipe.als == ALS.recipe
         return 1 - abs(recipe.weights["als"] - 0.31) - recipe.ease.penalty / 1e4
 
-    setting, outcome = blended(START, ALS, Scripted((), 10, fares))
+    ease, tried = penalised(START.ease, ALS, Scripted((), 10, fares))
+    setting, outcome = blended(START, ease.recipe, ALS, Scripted((), 10, fares))
 
+    # What EASE is tuned on is what it is fitted to.
+    assert ease == Setting(EaseRecipe(penalty=100.0), ALS.weights)
+    assert (tried.trials, tried.mean) == (1 + len(PENALTIES), pytest.approx(1 / 11))
+    assert tried.configured_mean == pytest.approx(1 / 61)
     assert setting.recipe.weights == {"als": 0.3, "ease": 0.7}
     assert (setting.recipe.ease.penalty, setting.weights) == (100.0, ALS.weights)
     assert outcome.objective == "ndcg_at_10"
     assert outcome.mean == pytest.approx(1 - 0.01 - 0.01)
     assert outcome.configured_mean == pytest.approx(1 - 0.44 - 0.005)
-    assert outcome.trials == len(PENALTIES) + len(SHARES) + len(MIXED) + 3
+    assert outcome.trials == len(SHARES) + len(MIXED) + 2
 
 
 def test_a_mixture_of_tastes_is_added_to_the_best_of_the_others() -> None:
     def fares(recipe: Recipe) -> float:
-        if isinstance(recipe, EaseRecipe):
-            return 0.1
         assert isinstance(recipe, BlendRecipe)
         return 1 - abs(recipe.weights["als"] - 0.4) - abs(recipe.weights.get("mixture", 0) - 0.5)
 
-    setting, outcome = blended(START, ALS, Scripted((), 10, fares))
+    setting, outcome = blended(START, START.ease, ALS, Scripted((), 10, fares))
     assert setting.recipe.weights == {"als": 0.2, "ease": 0.3, "mixture": 0.5}
     assert outcome.mean == pytest.approx(0.8)
 
 
 def test_of_equals_what_is_configured_is_taken() -> None:
-    setting, outcome = blended(START, ALS, Scripted((), 10))
+    setting, outcome = blended(START, EaseRecipe(), ALS, Scripted((), 10))
     assert setting.recipe == START.model_copy(update={"als": ALS.recipe})
     assert outcome.mean == outcome.configured_mean == 0.5
+    assert penalised(START.ease, ALS, Scripted((), 10))[0].recipe == START.ease
+
+
+def test_neighbours_get_the_shrinkage_that_did_best_on_what_als_learns_from() -> None:
+    def fares(recipe: Recipe) -> float:
+        assert isinstance(recipe, ItemItemRecipe)
+        return 1 / (1 + abs(recipe.shrinkage - 29))
+
+    start = ItemItemRecipe(neighbours=7)
+    setting, outcome = shrunk(start, ALS, Scripted((), 10, fares))
+
+    assert setting == Setting(ItemItemRecipe(neighbours=7, shrinkage=30.0), ALS.weights)
+    # What is configured stands among those that are tried.
+    assert outcome.trials == len(SHRINKAGES)
+    assert outcome.mean == pytest.approx(1 / 2)
+    assert outcome.configured_mean == pytest.approx(1 / 20)
 
 
 def found() -> Found[AlsRecipe]:

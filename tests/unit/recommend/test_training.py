@@ -12,14 +12,16 @@ from unit.tables.rows import rows
 from cinelake.recommend import pictures
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.holdout import Holdout
+from cinelake.recommend.measures import MEASURES
 from cinelake.recommend.models.als import AlsRecipe
 from cinelake.recommend.models.blend import BlendRecipe
 from cinelake.recommend.models.ease import EaseRecipe
+from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.models.mixture import MixtureRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights
-from cinelake.recommend.training import Comparison, compare
+from cinelake.recommend.training import Comparison, Row, compare, rivals
 from cinelake.tables.features import TITLE_SIGNALS
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
@@ -75,6 +77,7 @@ def comparison(spark: SparkSession) -> Comparison:
             als=good, ease=ease, mixture=mixture, weights={"als": 0.5, "ease": 0.2, "mixture": 0.3}
         ),
     }
+    devices = [(f"p{n}", "phone" if n % 3 == 0 else "tv") for n in range(24)]
     genres = [(f"t{n:02}", ["even" if n % 2 == 0 else "odd"]) for n in range(24)]
     return compare(
         [Split.at(two_tastes(spark), holdout)],
@@ -83,6 +86,7 @@ def comparison(spark: SparkSession) -> Comparison:
         k=4,
         ks=[2],
         genres=spark.createDataFrame(genres, "title_id string, genres array<string>"),
+        groups=spark.createDataFrame(devices, "profile_id string, device string"),
     )
 
 
@@ -124,8 +128,12 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
     assert metrics["challenger.precision_at_2"] == pytest.approx(1.0)
     by_history = [r for r in comparison.segments if r["measure"] == "ndcg_at_4"]
     assert {(r["segment"], r["group"], r["profiles"]) for r in by_history} == {
-        ("history", "1-9", 24)
-    }
+        ("history", "1-9", 24), ("history", "new", 1), ("device", "tv", 16), ("device", "phone", 8),
+    }  # fmt: skip
+    of_group = {r["measure"] for r in comparison.segments if r["group"] == "tv"}
+    assert of_group == {"lead", *(f"{measure}_at_4" for measure in MEASURES)}
+    assert metrics["challenger.ndcg_at_4.history.1-9"] == pytest.approx(1.0)
+    assert metrics["challenger.ndcg_at_4.device.phone"] == pytest.approx(1.0)
     assert metrics["challenger_minus_popular.ndcg_at_4.low"] > 0
     lead = comparison.grouped("lead")["history", "1-9"]
     assert lead[POPULAR].low > 0
@@ -138,6 +146,21 @@ def test_every_number_gets_a_name_and_a_place_in_the_picture(comparison: Compari
 
 
 @pytest.mark.thorough
+def test_who_is_new_is_judged_by_what_is_popular_whichever_model_there_is(
+    comparison: Comparison,
+) -> None:
+    # The only one likes a title that nobody knew.
+    new = comparison.grouped("recall")["history", "new"]
+    assert new.keys() == {CHALLENGER, CHAMPION, POPULAR, *RIVALS}
+    assert {(one.mean, one.profiles) for one in new.values()} == {(0.0, 1)}
+    shown = comparison.grouped("popularity")["history", "new"]
+    # Even titles, which all sixteen who like them know.
+    assert {one.mean for one in shown.values()} == {shown[POPULAR].mean}
+    assert shown[POPULAR].mean > comparison.measured("popularity")[CHALLENGER].mean
+    assert {one.mean for one in comparison.grouped("lead")["history", "new"].values()} == {0.0}
+
+
+@pytest.mark.thorough
 def test_what_calibration_costs_is_measured_and_drawn(comparison: Comparison) -> None:
     rows = comparison.trade_off
     assert [row["calibration"] for row in rows] == [0.0, 0.2, 0.4, 0.6, 0.8, 0.95]
@@ -145,6 +168,24 @@ def test_what_calibration_costs_is_measured_and_drawn(comparison: Comparison) ->
     told = [row["miscalibration"] for row in rows]
     assert told == sorted(told, reverse=True)
     assert len(pictures.trade_off(comparison).axes) == 2
+
+
+def test_names_of_groups_are_made_fit_for_metrics_and_only_the_largest_are_told() -> None:
+    def row(group: str, profiles: int) -> Row:
+        told = {"model": CHALLENGER, "segment": "market", "group": group, "measure": "ndcg_at_4"}
+        return told | {"profiles": profiles, "mean": 0.5, "low": 0.4, "high": 0.6}
+
+    sizes = {"100+": 9, "<b>": 8, "DE": 7, "FR": 6, "GB": 5, "IT": 4}
+    told = Comparison(4, [], [row(*group) for group in sizes.items()], [], []).metrics()
+    names = ("100-", "-b-", "DE", "FR", "GB")
+    assert told == {f"challenger.ndcg_at_4.market.{name}": 0.5 for name in names}
+
+
+def test_a_settled_model_keeps_its_parts_and_others_are_made_of_settled_ones() -> None:
+    als, other = AlsRecipe(rank=3), AlsRecipe(rank=5)
+    blend = BlendRecipe(als=other)
+    found = rivals(["blend", "hybrid"], {"als": als, "blend": blend})
+    assert found == {"blend": blend, "hybrid": HybridRecipe(als=als)}
 
 
 def test_without_a_holdout_there_are_no_numbers(spark: SparkSession) -> None:
