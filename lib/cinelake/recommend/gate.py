@@ -9,6 +9,9 @@ A version passes when, on the same holdouts,
   hardly less closely,
 - no group of profiles fares worse than with the champion's recipe, by more than a setting and beyond noise.
 
+Rivals of other kinds decide nothing, for a service may not be able to serve them: of which of them it is behind beyond
+noise, and of which it is not, is told either way.
+
 Nothing is measured on data that a model has seen: the champion itself may have been trained on the test days, so it
 is its recipe, fitted to the same days, that competes. The same recipe on newer data is a refresh: only the baseline
 is there to be judged by.
@@ -113,7 +116,20 @@ def decide(comparison: Comparison, tolerances: Tolerances, incumbent: str) -> De
     else:
         findings.append(_Finding(True, f"that is all it was judged by: {incumbent}"))
     failed = [finding.text for finding in findings if not finding.good]
-    return Decision(not failed, "; ".join(failed or [finding.text for finding in findings]))
+    told = failed or [finding.text for finding in findings]
+    return Decision(not failed, "; ".join([*told, *_beside_rivals(comparison, label)]))
+
+
+def _beside_rivals(comparison: Comparison, label: str) -> Iterator[str]:
+    """How it stands to each kind of model that was measured beside, best first."""
+    ndcg, leads = comparison.measured("ndcg"), comparison.measured("lead")
+    others = ndcg.keys() - {CHALLENGER, CHAMPION, POPULAR}
+    for name in sorted(others, key=lambda other: (-ndcg[other].mean, other)):
+        theirs, lead = ndcg[name], leads[name]
+        if lead.high < 0:
+            yield f"{name} is ahead in {label} by more than noise, {theirs}: {lead.signed}"
+        else:
+            yield f"{name} is not ahead by more than noise, {theirs}: {lead.signed}"
 
 
 def _beside_the_champion(

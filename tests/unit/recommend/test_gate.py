@@ -185,6 +185,28 @@ def test_of_many_fallen_groups_the_worst_are_named_and_the_rest_counted() -> Non
     assert reason.split("; ")[3:] == ["so are 2 other groups"]
 
 
+def test_how_rivals_fare_is_told_either_way_and_decides_nothing() -> None:
+    rivals = {"ease": Fared(0.4), "als": Fared(0.305)}
+    ahead = "ease is ahead in nDCG@10 by more than noise, 0.4000 [0.3900, 0.4100]: -0.1000 [-0.1100, -0.0900]"
+    level = (
+        "als is not ahead by more than noise, 0.3050 [0.2950, 0.3150]: -0.0050 [-0.0150, +0.0050]"
+    )
+    passed = _compared(challenger=Fared(0.3), champion=Fared(0.3), popular=Fared(0.1), **rivals)
+    assert decide(passed, Tolerances(), NO_CHAMPION) == Decision(
+        True, _said(BEATS, LEVEL, COVERED, CALIBRATED, NO_GROUP, ahead, level)
+    )
+    failed = decide(
+        _compared(challenger=Fared(0.3), popular=Fared(0.3), **rivals), Tolerances(), NO_CHAMPION
+    )
+    assert not failed.passed
+    assert failed.reason.split("; ")[1:] == [ahead, level]
+
+
+def test_who_is_new_is_no_group_that_could_fall() -> None:
+    both = _in_groups((("history", "new"), 0.3, 60))
+    assert _decided(both, both).reason.endswith(NO_GROUP)
+
+
 def test_every_failure_is_told_and_nothing_that_is_well() -> None:
     decision = _decided(Fared(0.2, coverage=0.1), Fared(0.4), popular=Fared(0.3))
     assert [part.split(" ")[0] for part in decision.reason.split("; ")] == [
