@@ -193,7 +193,9 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
             tracker.log_metrics(
-                hidden_titles.measured(known, titles, recipe.als, params.content, params.hiding)
+                hidden_titles.measured(
+                    known, titles, recipe, params.content, params.hiding, through
+                )
             )
             tracker.flush()
             fitted = recipe.fit(known)

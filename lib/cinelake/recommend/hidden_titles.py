@@ -1,9 +1,11 @@
 """How good lists are at titles that nobody has liked yet: measured on titles hidden from training.
 
-A share of the titles, drawn by a hash, is hidden: a model is fitted without anything that anybody did with them, they
-get their factors from their content (cold_titles.py), and lists are made over the whole catalogue, where they compete
-with all others. What a profile liked of the hidden titles, on whatever day, is what its list should hold, for the model
-has seen none of it. Only profiles that like some other title are asked: of others nothing is known.
+A share of the titles, drawn by a hash, is hidden: the model of lists is fitted without anything that anybody did with
+them, as if they came on the day of the training, and is kept and taken up as a version is (keeping.py). So they get
+their factors from their content, and what being new is worth, as any new title does, and lists are made over the whole
+catalogue, where they compete with all others. What a profile liked of the hidden titles, on whatever day, is what its
+list should hold, for the model has seen none of it. Only profiles that like some other title are asked: of others
+nothing is known.
 
 Recall is set against that of a list drawn *at random* from the same titles, those that the profile has not seen:
 `k / unseen titles`; *lift* is the ratio of the two means. How many places hidden titles take is up to the exploration
@@ -14,16 +16,24 @@ all of them miss it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
-from cinelake.recommend.cold_titles import ContentRecipe, likes_of, with_cold_titles
+from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.evaluation import named
+from cinelake.recommend.fold_in import FoldedIn
+from cinelake.recommend.keeping import kept, known_by
 from cinelake.recommend.lists import histories, numbered
-from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.model import Fitted
+from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.search import Setting
+from cinelake.recommend.strengths import Weights
 
 # What the metrics begin with, and what stands for the model in lists.
 NAME = "cold_titles"
@@ -46,12 +56,17 @@ class Hiding(BaseModel):
 
 
 def measured(
-    known: DataFrame, titles: DataFrame, als: AlsRecipe, content: ContentRecipe, hiding: Hiding
+    known: DataFrame,
+    titles: DataFrame,
+    recipe: HybridRecipe,
+    content: ContentRecipe,
+    hiding: Hiding,
+    through: date,
 ) -> dict[str, float]:
     """Metrics by name; none where nobody likes a hidden title and another.
 
     `known` are strengths with `profile_idx, title_idx`, materialised by the caller; `titles` is what the catalogue says
-    of them now.
+    of them now, and `through` the day of the training.
     """
     is_liked = F.col("strength") > 0
     with persisted(known.where(~hiding.is_hidden())) as train:
@@ -61,32 +76,37 @@ def measured(
         )
         if wanted.isEmpty():
             return {}
-        fitted = als.fit(train)
-        learnt = content.fit(fitted.of_titles, likes_of(train), titles)
-        listable = with_cold_titles(
-            fitted.of_titles,
-            learnt.terms,
-            titles,
-            is_new=hiding.is_hidden(),
-            exploration=content.exploration,
-        )
+        released = F.when(hiding.is_hidden(), F.lit(through)).otherwise(F.col("release_date"))
+        said = titles.withColumn("release_date", released)
+        version = kept(recipe.fit(train), train, content, said, through)
+        tags = {**Setting(recipe, Weights()).tags, **version.tags}
+        taken_up = known_by(tags, version.frames.__getitem__, said, through)
+
+        def listing(numbered_titles: DataFrame) -> Fitted:
+            of_fit = numbered_titles.where(~F.col("is_cold"))
+            return FoldedIn(numbered_titles, taken_up.fold, of_fit=of_fit)
+
+        listable = taken_up.titles.withColumn("is_hidden", hiding.is_hidden())
         with persisted(listable) as catalogue:
-            found = judged(train, wanted, fitted.of_profiles, catalogue, hiding.k)
-    return {f"{NAME}.{name}": value for name, value in found.items()} | {
-        f"{NAME}.penalty": learnt.penalty
-    }
+            found = judged(train, wanted, listing, catalogue, hiding.k)
+    told = found | {"penalty": version.penalty}
+    return {f"{NAME}.{name}": value for name, value in told.items()}
 
 
 def judged(
-    train: DataFrame, wanted: DataFrame, profiles: DataFrame, catalogue: DataFrame, k: int
+    train: DataFrame,
+    wanted: DataFrame,
+    listing: Callable[[DataFrame], Fitted],
+    catalogue: DataFrame,
+    k: int,
 ) -> dict[str, float]:
     """Recall of what is `wanted (profile_id, title_id)` in lists of `k` for profiles with a history in `train`.
 
-    `profiles` holds `profile_id, factors`; `catalogue` holds `title_id, factors, is_new`, and hidden are the new ones.
+    `catalogue` holds `title_id, is_hidden`, and what `listing` makes a model of once it has `title_idx`, too.
     """
     # What is in no catalogue has no number, so no list holds it.
     numbers = numbered(catalogue)
-    model = NamedFactors(profiles, catalogue.join(numbers, on="title_id", how="inner"))
+    model = listing(catalogue.join(numbers, on="title_id", how="inner"))
     known = numbers.select(
         "title_idx", F.lit(0).alias("likes"), F.array().cast("array<string>").alias("genres")
     )
@@ -97,7 +117,7 @@ def judged(
             F.broadcast(numbers), on="title_id", how="inner"
         )
         truths = _truths(wanted, asking, numbers)
-        chances = _with_chances(truths, told, len(traits), catalogue.where("is_new").count(), k)
+        chances = _with_chances(truths, told, len(traits), catalogue.where("is_hidden").count(), k)
         each = evaluation.per_profile(
             told.withColumn("model", F.lit(NAME)), chances, traits, [k], [NAME]
         ).withColumn("fold", F.lit(1))
@@ -136,7 +156,7 @@ def _with_chances(
     truths: DataFrame, lists: DataFrame, titles: int, hidden: int, k: int
 ) -> DataFrame:
     """What is judged, with the recall of lists drawn at random, and of those whose hidden titles are shuffled."""
-    placed = lists.groupBy("profile_id").agg(F.count_if("is_new").alias("placed"))
+    placed = lists.groupBy("profile_id").agg(F.count_if("is_hidden").alias("placed"))
     listable = F.size("wanted") / F.col("relevant")
     # Nobody has seen a hidden title, so where one is wanted, and can be listed, there are unseen ones.
     unseen = F.greatest(F.lit(titles) - F.size("seen"), F.lit(1))
@@ -150,12 +170,12 @@ def _with_chances(
 
 def _counts(lists: DataFrame, wanted: DataFrame, catalogue: DataFrame) -> DataFrame:
     """One row: how many titles are wanted, and without factors, and the share of hidden ones of catalogue and lists."""
-    hidden = F.avg(F.col("is_new").cast("double"))
+    hidden = F.avg(F.col("is_hidden").cast("double"))
     titles = wanted.select("title_id").distinct().join(catalogue, on="title_id", how="left")
     return (
         titles.agg(
             F.count(F.lit(1)).alias("titles"),
-            F.count_if(F.col("is_new").isNull()).alias("titles_without_factors"),
+            F.count_if(F.col("is_hidden").isNull()).alias("titles_without_factors"),
         )
         .crossJoin(catalogue.agg(hidden.alias("share_of_catalogue")))
         .crossJoin(lists.agg(hidden.alias("share_of_lists")))

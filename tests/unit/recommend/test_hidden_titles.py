@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import date, timedelta
+from typing import Any, ClassVar
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from cinelake.recommend import hidden_titles
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.hidden_titles import Hiding, judged, measured
-from cinelake.recommend.models.als import AlsRecipe, NamedFactors
+from cinelake.recommend.hybrid_fold import HybridFold
+from cinelake.recommend.keeping import known_by
+from cinelake.recommend.lists import Known
+from cinelake.recommend.models.als import NamedFactors
+from cinelake.recommend.models.hybrid import Hybrid, HybridRecipe
 
 KNOWN = "profile_id string, profile_idx int, title_id string, title_idx int, strength float, is_seen boolean"
 SAID = (
     "title_id string, kind string, genres array<string>, moods array<string>, themes array<string>, "
-    "directors array<string>, cast array<string>, language string, pace string, maturity int, synopsis string"
+    "directors array<string>, cast array<string>, language string, pace string, maturity int, synopsis string, "
+    "release_date date"
 )
-SMALL = {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 1}
+SMALL = {
+    "als": {"rank": 2, "reg_param": 0.1, "iterations": 3, "blocks": 1},
+    "mixture": {"classes": 4, "rank": 1, "iterations": 4, "penalty": 1.0},
+}
+THROUGH = date(2026, 3, 31)
 HIDING = Hiding(share=0.3, seed=8, k=3)
 
 
-class Spied(AlsRecipe):
-    """ALS that remembers which titles it was fitted to."""
+class Spied(HybridRecipe):
+    """The model of lists that remembers which titles it was fitted to."""
 
     kind: ClassVar[str] = "spied"
     seen: ClassVar[set[str]] = set()
 
-    def fit(self, interactions: DataFrame, *_: object) -> NamedFactors:
+    def fit(self, interactions: DataFrame, *_: object) -> Hybrid:
         rows = interactions.select("title_id").distinct().collect()
         self.seen.update(row.title_id for row in rows)
         return super().fit(interactions)
@@ -49,7 +60,8 @@ def known(spark: SparkSession) -> DataFrame:
 def titles(spark: SparkSession) -> DataFrame:
     """Every sixth title says nothing of itself."""
     genres = [["even" if t % 2 == 0 else "odd"] if t % 6 else [] for t in range(30)]
-    rows = [(f"t{t:02}", "film", names, *[None] * 8) for t, names in enumerate(genres)]
+    old = THROUGH - timedelta(days=400)
+    rows = [(f"t{t:02}", "film", names, *[None] * 8, old) for t, names in enumerate(genres)]
     return spark.createDataFrame(rows, SAID)
 
 
@@ -76,14 +88,14 @@ def test_recall_and_what_chance_would_find(spark: SparkSession) -> None:
             ("new", [0.8, 0.1], True),
             ("newer", [0.7, 0.2], True),
         ],
-        "title_id string, factors array<float>, is_new boolean",
+        "title_id string, factors array<float>, is_hidden boolean",
     )
     # Nothing is told of `mute`, so nobody can find it.
     wanted = spark.createDataFrame(
         [("ann", "new"), ("ann", "mute"), ("ben", "newer")], "profile_id string, title_id string"
     )
 
-    found = judged(train, wanted, profiles, catalogue, 1)
+    found = judged(train, wanted, lambda titles: NamedFactors(profiles, titles), catalogue, 1)
 
     # Ann is shown `new`, one of her two; ben is shown `fine`.
     assert found["recall_at_1"] == pytest.approx((1 / 2 + 0) / 2)
@@ -106,7 +118,8 @@ def test_hidden_titles_are_in_no_fit_and_are_found_by_their_content(
     assert len(hidden) in range(5, 14)
     assert mute
 
-    found = measured(known, titles, Spied(**SMALL), ContentRecipe(), HIDING)
+    recipe = Spied.model_validate(SMALL)
+    found = measured(known, titles, recipe, ContentRecipe(), HIDING, THROUGH)
 
     assert Spied.seen == {f"t{t:02}" for t in range(30)} - hidden
     assert found["cold_titles.titles"] == len(hidden)
@@ -119,7 +132,38 @@ def test_hidden_titles_are_in_no_fit_and_are_found_by_their_content(
 def test_nothing_is_measured_where_nothing_is_hidden_or_nobody_could_be_asked(
     known: DataFrame, titles: DataFrame
 ) -> None:
-    recipe, content = AlsRecipe(**SMALL), ContentRecipe()
-    assert measured(known, titles, recipe, content, Hiding(share=0.0)) == {}
+    recipe, content = HybridRecipe.model_validate(SMALL), ContentRecipe()
+    assert measured(known, titles, recipe, content, Hiding(share=0.0), THROUGH) == {}
     only_hidden = known.where(HIDING.is_hidden() | (F.col("strength") <= 0)).localCheckpoint()
-    assert measured(only_hidden, titles, recipe, content, HIDING) == {}
+    assert measured(only_hidden, titles, recipe, content, HIDING, THROUGH) == {}
+
+
+@pytest.mark.thorough
+def test_hidden_titles_are_placed_as_new_ones_are_by_the_model_of_lists(
+    known: DataFrame, titles: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of what they like, profiles have met half, so that there is something for hidden titles to compete with.
+    half = known.where((F.col("profile_idx") + F.floor(F.col("title_idx") / 2)) % 2 == 0)
+    few = half.localCheckpoint()
+
+    def lists(exploration: float, share: float) -> dict[str, float]:
+        recipe = HybridRecipe.model_validate(SMALL | {"share": share})
+        content = ContentRecipe(exploration=exploration)
+        return measured(few, titles, recipe, content, HIDING, THROUGH)
+
+    # What nobody likes is as long as what is liked, if it counts as new: titles of years ago do, once hidden.
+    best_guess, stretched = lists(0.0, 0.0), lists(1.0, 0.0)
+    assert stretched["cold_titles.share_of_lists"] > best_guess["cold_titles.share_of_lists"]
+    # Tastes count in these lists as they do in those that are served.
+    with monkeypatch.context() as patch:
+        taken_up: list[Known] = []
+
+        def spied(*version: Any) -> Known:
+            taken_up.append(known_by(*version))
+            return taken_up[-1]
+
+        patch.setattr(hidden_titles, "known_by", spied)
+        lists(1.0, 0.7)
+    (model,) = taken_up
+    assert isinstance(model.fold, HybridFold)
+    assert model.fold.share == 0.7
