@@ -5,6 +5,7 @@ holdouts against popularity and the champion's setting; then fitted on everythin
 judged. A rerun takes up where the last one broke off.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import fmean
@@ -17,9 +18,10 @@ from cinelake.persisted import persisted
 from cinelake.recommend import gate, hidden_titles, pictures
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID
+from cinelake.recommend.drift import moved
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import named
-from cinelake.recommend.health import fallen
+from cinelake.recommend.health import Watch, trained
 from cinelake.recommend.hidden_titles import Hiding
 from cinelake.recommend.holdout import Holdout, temporal_holdouts
 from cinelake.recommend.keeping import kept, known_by
@@ -49,10 +51,16 @@ from cinelake.runtime.tracking.versions import ModelVersion, proposed
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
-from cinelake.tables.recommend import PROFILE_INDEX, RECIPES, RECOMMENDER, TITLE_INDEX
+from cinelake.tables.recommend import (
+    PROFILE_INDEX,
+    RECIPES,
+    RECOMMENDER,
+    TITLE_INDEX,
+    TRAINING_HEALTH,
+)
 
-# Trainings that a new one is compared with, and where it stands on a version if they were better.
-TRAININGS, FALL = 4, "fall"
+# Trainings that a new one is compared with, and where it stands on a version how it fared beside them.
+TRAININGS, HEALTH = 4, "health"
 # The job that looks for a better setting then.
 SEARCH = "search_recipe"
 
@@ -115,7 +123,7 @@ def _before(table: Table) -> Reading:
         # A search for the day saw nothing of it.
         history(RECIPES),
     ],
-    writes=[RECOMMENDER],
+    writes=[RECOMMENDER, TRAINING_HEALTH],
     params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
@@ -127,8 +135,15 @@ def train_recommender(run: Run[TrainRecommenderParams]) -> None:
         RECOMMENDER, run.inputs_fingerprint, lambda: _trained(run), NothingLiked
     )
     # It rides along, too: a rerun of a training says the same of it.
-    if version is not None and FALL in version.tags:
-        run.warn(version.tags[FALL], SEARCH if run.params.search_after_fall else None)
+    rows = json.loads(version.tags.get(HEALTH, "[]")) if version is not None else []
+    told = [
+        tuple((row | {"day": run.start})[name] for name in TRAINING_HEALTH.names) for row in rows
+    ]
+    session = run.read(TITLE_SIGNALS).sparkSession
+    run.write(TRAINING_HEALTH, session.createDataFrame(told, TRAINING_HEALTH.schema))
+    for row in rows:
+        if row["is_alarm"]:
+            run.warn(row["message"], SEARCH if run.params.search_after_fall else None)
 
 
 def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
@@ -175,8 +190,8 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
         decision = gate.decide(comparison, params.tolerances, incumbent)
         tracker.log_params(setting.flat)
         tracker.set_tags({"recipe.from": origin})
-        tracker.log_metrics(comparison.metrics())
-        fall = _fall(run, comparison)
+        tracker.log_metrics(comparison.metrics() | _drift(run))
+        health = _health(run, comparison)
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
@@ -187,9 +202,9 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
             RECOMMENDER, through, data_of(signals), run.input_versions, setting.flat
         )
         card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
-        proposal = proposed(passed=decision.passed, reason=decision.reason) | (
-            {FALL: fall} if fall else {}
-        )
+        proposal = proposed(passed=decision.passed, reason=decision.reason) | {
+            HEALTH: json.dumps(health, default=str)
+        }
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
             tracker.log_metrics(
@@ -240,11 +255,21 @@ def _rivals(
     return {setting.recipe.kind: setting for setting in found}
 
 
-def _fall(run: Run[TrainRecommenderParams], comparison: Comparison) -> str | None:
-    """What to warn of if the trainings before were better."""
+def _drift(run: Run[TrainRecommenderParams]) -> dict[str, float]:
+    """How far the newest week of what is learned from is from the weeks before, as `recommender_health` measures it.
+
+    How much lists change from day to day is told there alone: a training makes none.
+    """
+    newest = run.start - timedelta(days=1)
+    values = moved(run.read(TITLE_SIGNALS), run.params.weights, Watch().weeks, newest)
+    return {one.measure: one.value for one in values if one.value is not None}
+
+
+def _health(run: Run[TrainRecommenderParams], comparison: Comparison) -> list[dict[str, Any]]:
+    """How the training fared beside those before it; nothing where nothing could be held out."""
     own = comparison.measured("ndcg").get(gate.CHALLENGER)
     if own is None:
-        return None
+        return []
     tracking, metric = run.tracker.tracking, f"{gate.CHALLENGER}.{named('ndcg', comparison.k)}"
     older = [
         v for v in tracking.versions(RECOMMENDER) if v.trained_through < run.end - timedelta(days=1)
@@ -253,7 +278,7 @@ def _fall(run: Run[TrainRecommenderParams], comparison: Comparison) -> str | Non
     before = [ndcg for ndcg in told if ndcg is not None]
     if before:
         run.tracker.log_metrics({f"{metric}.before": fmean(before)})
-    return fallen(own, before, run.params.fall, f"nDCG@{comparison.k}")
+    return [trained(own, before, run.params.fall, f"nDCG@{comparison.k}", run.start)]
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def measured(
     before, of which the `top` places count; `weeks` are how many the newest week is compared with.
     """
     return [
-        *_moved(signals, weights, weeks, day),
+        *moved(signals, weights, weeks, day),
         *_realised(signals, lists, weights, top, day),
         _overlap(lists, top, day),
     ]
@@ -77,8 +77,8 @@ def population_stability(before: Mapping[Any, int], lately: Mapping[Any, int]) -
     return fsum((new - old) * log(new / old) for old, new in pairs)
 
 
-def _moved(signals: DataFrame, weights: Weights, weeks: int, day: date) -> Iterator[Value]:
-    """How far the data of the week is from that of the weeks before."""
+def moved(signals: DataFrame, weights: Weights, weeks: int, day: date) -> Iterator[Value]:
+    """How far the data of the week that the day ends is from that of the weeks before."""
     since = day + timedelta(days=1) - WEEK
     is_lately = F.col("signal_date") >= F.lit(since)
     told = signals.where(F.col("signal_date") <= F.lit(day))

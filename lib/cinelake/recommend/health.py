@@ -1,6 +1,6 @@
 """What of the recommender's measures is an alarm, in figures and in words.
 
-Grain of the result: one row per day and measure, of the table `RECOMMENDER_HEALTH`.
+Grain of the result: one row per day and measure, of the tables `RECOMMENDER_HEALTH` and `TRAINING_HEALTH`.
 
 How far data has moved alarms from a fixed threshold on. Qualities of lists alarm when they fall below the mean of the
 days before by more than a share of it and by more than three standard deviations of those days (a control chart:
@@ -50,18 +50,29 @@ def health(
     return [_row(one, _past(one.measure, before, watch), watch, day) for one in values]
 
 
-def fallen(own: Measured, before: Sequence[float], most: float, measure: str) -> str | None:
-    """What to warn of where a training is worse than those before it, by more than a share and beyond its noise."""
-    if not before:
-        return None
-    usual = fmean(before)
-    if own.mean >= usual * (1 - most) or own.high >= usual:
-        return None
-    trainings = "the training" if len(before) == 1 else f"the mean of the {len(before)} trainings"
-    return (
-        f"{measure} fell to {own} from {usual:.4f}, {trainings} before, by more than {most:.0%}; "
-        "search_recipe looks for a setting that does better"
-    )
+def trained(own: Measured, before: Sequence[float], most: float, label: str, day: date) -> Row:
+    """The row of `TRAINING_HEALTH`: an alarm where a training is worse than those before it, by more than a share and
+    beyond its noise.
+    """
+    usual = fmean(before) if before else None
+    threshold = None if usual is None else usual * (1 - most)
+    is_alarm = False
+    if usual is None or threshold is None:
+        message = f"{label} {own}; there is no training before to set it against"
+    else:
+        is_alarm = own.mean < threshold and own.high < usual
+        which = "the training" if len(before) == 1 else f"the mean of the {len(before)} trainings"
+        message = (
+            f"{label} fell to {own} from {usual:.4f}, {which} before, by more than {most:.0%}; "
+            "search_recipe looks for a setting that does better"
+            if is_alarm
+            else f"{label} {own} beside {usual:.4f}, {which} before; "
+            f"an alarm where it falls by more than {most:.0%} and beyond noise"
+        )
+    return {
+        "day": day, "measure": "ndcg", "value": own.mean, "counted": own.profiles,
+        "baseline": usual, "threshold": threshold, "is_alarm": is_alarm, "message": message,
+    }  # fmt: skip
 
 
 def _past(measure: str, before: Sequence[Mapping[str, Any]], watch: Watch) -> list[float]:

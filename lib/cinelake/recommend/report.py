@@ -14,7 +14,8 @@ from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.tracking.versions import ModelRun
 from cinelake.runtime.workspace import Workspace
-from cinelake.tables.recommend import RECOMMENDER, RECOMMENDER_HEALTH
+from cinelake.tables.contract import Table
+from cinelake.tables.recommend import RECOMMENDER, RECOMMENDER_HEALTH, TRAINING_HEALTH
 
 # Measures that are drawn, by name, and what they are called.
 DRAWN = {
@@ -32,25 +33,29 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     versions = workspace.tracking.versions(RECOMMENDER)
     if versions:
         runs = [workspace.tracking.report(each) for each in versions[:_SHOWN_VERSIONS]]
-        yield recommender(runs, _newest_health(workspace.lake))
+        lake = workspace.lake
+        health = [_newest_health(lake, table) for table in (RECOMMENDER_HEALTH, TRAINING_HEALTH)]
+        yield recommender(runs, *health)
     yield from home.sections(workspace)
 
 
-def _newest_health(lake: Lake) -> list[dict[str, Any]]:
-    """The rows of the newest day, in order of measure.
+def _newest_health(lake: Lake, table: Table) -> list[dict[str, Any]]:
+    """The rows of the newest day, in order of measure; none before there are any.
 
     The day is asked for by itself: in one query with its rows, the Java that Spark writes is longer than a method may
     be, and Spark says so in a page of log before it does without.
     """
-    (told,) = lake.read(RECOMMENDER_HEALTH).agg(F.max("day").alias("day")).toArrow().to_pylist()
+    if not lake.exists(table):
+        return []
+    (told,) = lake.read(table).agg(F.max("day").alias("day")).toArrow().to_pylist()
     if told["day"] is None:
         return []
-    rows = lake.read(RECOMMENDER_HEALTH, start=told["day"]).toArrow().to_pylist()
+    rows = lake.read(table, start=told["day"]).toArrow().to_pylist()
     return sorted(rows, key=lambda row: str(row["measure"]))
 
 
-def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = ()) -> Section:
-    """Trainings, newest first, and rows of the newest day's health."""
+def recommender(runs: Sequence[ModelRun], *healths: Sequence[Mapping[str, Any]]) -> Section:
+    """Trainings, newest first, and rows of health, of the newest day of each table."""
     newest = runs[0]
     decided = newest.version.judged
     verdict = {True: "passed", False: "not passed"}[newest.version.approved] if decided else "open"
@@ -79,7 +84,7 @@ def recommender(runs: Sequence[ModelRun], health: Sequence[Mapping[str, Any]] = 
             ],
         ),
     ]
-    if health:
+    for health in filter(None, healths):
         rows = [
             (Cell("alarm", "bad") if row["is_alarm"] else Cell("no alarm"), row["message"])
             for row in health

@@ -264,6 +264,9 @@ RECOMMENDER_HEALTH = health_table(
     "profiles",
 )
 
+# One of its own, for the other has another writer.
+TRAINING_HEALTH = health_table("training_health", "recommend", ("ndcg",), "held-out profiles")
+
 RECOMMENDER = Model(
     name="recommender",
     area="recommend",

@@ -39,6 +39,7 @@ from cinelake.tables.recommend import (
     RECOMMENDER,
     SIMILAR_TITLES,
     TITLE_INDEX,
+    TRAINING_HEALTH,
 )
 
 JOBS = {
@@ -144,8 +145,9 @@ class Service:
             for table in self.maps
         }
 
-    # What the newest training warned of.
+    # What the newest training warned of, and its rows of health.
     warnings: Sequence[str] = ()
+    health: Sequence[dict[str, Any]] = ()
 
     def train(self, day: date = MONDAY, **params: Any) -> Tracker:
         tracker = self.tracking.start("recommend", "train_recommender", Window.of_day(day), "run")
@@ -155,6 +157,7 @@ class Service:
         inputs = nothing | known | self.maps | self.searched
         trained = rehearse(JOBS["train_recommender"], inputs, day, params=given, tracker=tracker)
         self.warnings = trained.warnings
+        self.health = trained[TRAINING_HEALTH].toArrow().to_pylist()
         tracker.finish()
         return tracker
 
@@ -269,6 +272,9 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     assert service.tracking.at_alias(RECOMMENDER, CHAMPION) == version
     report = service.tracking.report(version)
     assert report.metrics["challenger.ndcg_at_4"] > report.metrics["popular.ndcg_at_4"]
+    # Of the twelve days before there are signals, and all titles were known.
+    assert report.metrics["signal_strength_psi"] == pytest.approx(0.0, abs=0.01)
+    assert report.metrics["new_title_share"] == 0.0
     pictures = service.tracking.client.list_artifacts(version.run_id)
     assert [picture.path for picture in pictures] == ["model_card.html", "quality.png"]
     assert version.tags["model_card"] == f"runs:/{version.run_id}/model_card.html"
@@ -426,6 +432,9 @@ def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
 def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
     service.train()
     assert service.warnings == []
+    (well,) = service.health
+    assert (well["day"], well["measure"], well["value"]) == (MONDAY, "ndcg", pytest.approx(1.0))
+    assert (well["counted"], well["is_alarm"]) == (24, False)
     # From where it starts, its one factor tells how popular a title is, and no tastes apart.
     dull = {
         "als": {"rank": 1, "reg_param": 0.1, "iterations": 3, "blocks": 2, "seed": 1},
@@ -446,6 +455,15 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     assert f" from 1.0000, {which} before, by more than 20%; " in warning
     metrics = service.tracking.report(refused).metrics
     assert metrics["challenger.ndcg_at_4.before"] == pytest.approx(1.0)
+    # A fall is a row, too, of the day of the training, and a rerun writes the same.
+    (row,) = service.health
+    assert (row["day"], row["is_alarm"]) == (MONDAY + timedelta(days=7), True)
+    assert (row["baseline"], row["message"]) == (pytest.approx(1.0), warning)
+    service.train(MONDAY + timedelta(days=7), recipe=dull, searched=False)
+    assert (service.health, service.warnings) == ([row], [warning])
+    # All that came in the week before is one rating, of a title that was not liked.
+    assert metrics["signal_strength_psi"] > 1
+    assert metrics["signal_kind_psi"] < 0.3
     assert service.tracking.at_alias(RECOMMENDER, CHAMPION) == champion
     assert service.tracking.newest_approved(RECOMMENDER, MONDAY + timedelta(days=7)) == champion
 

@@ -9,7 +9,7 @@ import pytest
 
 from cinelake.recommend.drift import Value
 from cinelake.recommend.gate import Measured
-from cinelake.recommend.health import Row, Watch, fallen, health
+from cinelake.recommend.health import Row, Watch, health, trained
 
 DAY = date(2026, 3, 16)
 WATCH = Watch(days=4)
@@ -108,21 +108,28 @@ def test_what_cannot_be_told_stands_there_and_is_no_alarm() -> None:
     )
 
 
-def test_a_training_worse_than_those_before_is_told_of() -> None:
-    assert fallen(Measured(0.15, 0.12, 0.18, 40), [0.2, 0.24], 0.2, "nDCG@10") == (
-        "nDCG@10 fell to 0.1500 [0.1200, 0.1800] from 0.2200, the mean of the 2 trainings before, by more than 20%; "
-        "search_recipe looks for a setting that does better"
-    )
+def test_a_training_worse_than_those_before_is_an_alarm() -> None:
+    assert trained(Measured(0.15, 0.12, 0.18, 40), [0.2, 0.24], 0.2, "nDCG@10", DAY) == {
+        "day": DAY, "measure": "ndcg", "value": 0.15, "counted": 40,
+        "baseline": pytest.approx(0.22), "threshold": pytest.approx(0.176), "is_alarm": True,
+        "message": "nDCG@10 fell to 0.1500 [0.1200, 0.1800] from 0.2200, the mean of the 2 trainings before, by more "
+        "than 20%; search_recipe looks for a setting that does better",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("own", "before"),
+    ("own", "before", "said"),
     [
-        (Measured(0.15, 0.12, 0.18, 40), []),
-        (Measured(0.19, 0.18, 0.2, 40), [0.22]),
-        (Measured(0.15, 0.05, 0.25, 40), [0.22]),
+        (Measured(0.15, 0.12, 0.18, 40), [], "there is no training before to set it against"),
+        (Measured(0.19, 0.18, 0.2, 40), [0.22], "beside 0.2200, the training before; an alarm"),
+        (Measured(0.15, 0.05, 0.25, 40), [0.22], "beside 0.2200, the training before; an alarm"),
     ],
     ids=["the first training", "a small fall", "a fall within noise"],
 )
-def test_else_there_is_nothing_to_tell(own: Measured, before: list[float]) -> None:
-    assert fallen(own, before, 0.2, "nDCG@10") is None
+def test_else_it_is_told_what_it_stands_beside(
+    own: Measured, before: list[float], said: str
+) -> None:
+    row = trained(own, before, 0.2, "nDCG@10", DAY)
+    assert (row["is_alarm"], row["value"], row["counted"]) == (False, own.mean, 40)
+    assert row["message"].startswith(f"nDCG@10 {own}")
+    assert said in row["message"]

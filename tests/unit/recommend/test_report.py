@@ -20,7 +20,11 @@ def test_alarms_of_the_newest_day_stand_out() -> None:
         {"day": DAY, "measure": "hit_rate", "is_alarm": True, "message": "it fell"},
         {"day": DAY, "measure": "overlap", "is_alarm": False, "message": "it is as ever"},
     ]
-    grids = [part for part in recommender([RUN], health).parts if isinstance(part, Grid)]
+    training = [{"day": date(2026, 3, 9), "measure": "ndcg", "is_alarm": True, "message": "worse"}]
+    parts = recommender([RUN], [], training, health).parts
+    grids = [part for part in parts if isinstance(part, Grid)]
+    assert grids[-2].headings == ("on 2026-03-09", "what was measured")
+    assert grids[-2].rows == [(Cell("alarm", "bad"), "worse")]
     assert grids[-1].headings == ("on 2026-03-16", "what was measured")
     assert grids[-1].rows == [
         (Cell("alarm", "bad"), "it fell"),
