@@ -8,7 +8,7 @@
 # %%
 from cinelake.notebook import few, open_lake, pictures
 from cinelake.qoe import report
-from cinelake.qoe.commands import as_table, as_text
+from cinelake.qoe.commands import as_list, as_text
 from cinelake.qoe.pictures import picture
 from cinelake.qoe.shown import around, latest
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
@@ -30,7 +30,7 @@ told = latest(lake.lake.read(QOE_INCIDENTS))
 worst = told.orderBy("affected_sessions", "incident_id", ascending=[False, True]).limit(8)
 incidents = worst.toArrow().to_pylist()
 assert incidents, "no incident was found in this lake; simulate a service of more accounts"
-as_table(incidents)
+as_list(incidents)
 
 # %% [markdown]
 # ## The first, and where its fault lies

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import matplotlib as mpl
@@ -109,6 +111,39 @@ def test_a_notebook_imports_cinelake_only(path: Path) -> None:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert all(name.split(".")[0] == "cinelake" for name in names), names
+
+
+def missing(tree: ast.Module) -> list[str]:
+    """What a notebook takes from Cinelake, and from its modules, that is not there."""
+    taken: dict[str, ModuleType] = {}
+    lacking = []
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    for module, alias in ((node.module or "", alias) for node in imports for alias in node.names):
+        found = getattr(importlib.import_module(module), alias.name, None)
+        if found is None:
+            try:
+                found = importlib.import_module(f"{module}.{alias.name}")
+            except ModuleNotFoundError:
+                lacking.append(f"{module}.{alias.name}")
+        if isinstance(found, ModuleType):
+            taken[alias.asname or alias.name] = found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            of = taken.get(node.value.id)
+            if of is not None and not hasattr(of, node.attr):
+                lacking.append(f"{of.__name__}.{node.attr}")
+    return lacking
+
+
+# Most notebooks run in the thorough tests only; that a name is gone shows at once.
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_imports_is_there(path: Path) -> None:
+    assert missing(ast.parse(path.read_text("utf-8"))) == []
+
+
+def test_a_name_that_is_gone_is_found() -> None:
+    code = "from cinelake.qoe import report\nfrom cinelake.qoe.commands import as_list, gone\nreport.old()"
+    assert missing(ast.parse(code)) == ["cinelake.qoe.commands.gone", "cinelake.qoe.report.old"]
 
 
 def test_where_no_lake_is_a_notebook_says_how_to_make_one(tmp_path: Path) -> None:
