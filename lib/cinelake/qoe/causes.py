@@ -1,9 +1,11 @@
 """What the search for causes is given: the leaves of each incident, now and before.
 
 Grain: one row an incident and combination of all dimensions, with what was bad of what there was. *Now* are the hours
-of the day in which the incident had alarms; *before* are the same clock hours of the days before it, which say what is
-usual at that time, with those left out in which the incident was already there. All sessions of those hours count, in
-its cells or not: a cause shows against what it did not strike. A dimension that nobody told is no attribute.
+in which the incident had alarms, those of the days before it goes on from too: what is weak on its second day does not
+outweigh what was told on its first. *Before* are the same hours of the day, until the incident began, which say what is
+usual at that time; those that were bad themselves are left out (qoe/localisation/history.py), each held against others
+of its hour of the day, for evenings are not nights. All sessions of those hours count, in its cells or not: a cause
+shows against what it did not strike. A dimension that nobody told is no attribute.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from __future__ import annotations
 from datetime import date
 
 from pydantic import Field
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cinelake.behaviour.records import within
-from cinelake.qoe.baseline import COUNTED
+from cinelake.qoe.baseline import COUNTED, total_of
 from cinelake.qoe.cells import UNKNOWN
+from cinelake.qoe.localisation.history import is_calm
+from cinelake.qoe.localisation.search import Verdict
 from cinelake.qoe.localisation.settings import Scan
 from cinelake.qoe.localisation.step import causes
 from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_INCIDENTS
@@ -42,7 +46,8 @@ def with_causes(
     """Incidents of `day` with `verdict` and `causes`; those without an alarm that day keep what they had.
 
     `before` are rows of `qoe_incidents` of the day before, `cells` those of all dimensions, of `search.history_days`
-    days before and of the day.
+    days before and of the day. An incident that has gone on for as long has no history left among them, and keeps what
+    it had, too.
     """
     leaves = leaves_of(incidents, cells, day)
     settings = Scan(**search.model_dump(exclude={"history_days"}))
@@ -66,34 +71,72 @@ def with_causes(
         kept, on="incident_id", how="left"
     )
     none = F.array().cast(QOE_INCIDENTS.schema["causes"].dataType)
+    is_told = F.col("_verdict") != Verdict.NO_HISTORY
+    keeps = F.col("_old_verdict").isNotNull() & ~F.coalesce(is_told, F.lit(False))
     return joined.select(
         *incidents.columns,
-        F.coalesce("_verdict", "_old_verdict").alias("verdict"),
-        F.coalesce("_causes", "_old_causes", none).alias("causes"),
+        F.when(keeps, F.col("_old_verdict")).otherwise(F.col("_verdict")).alias("verdict"),
+        F.coalesce(F.when(keeps, F.col("_old_causes")), "_causes", none).alias("causes"),
     )  # fmt: skip
 
 
 def leaves_of(incidents: DataFrame, cells: DataFrame, day: date) -> DataFrame:
-    """`incident_id`, the dimensions searched, and `bad, total, past_bad, past_total` of each leaf and hour."""
-    hours = incidents.select(
-        "incident_id", "metric", "opened_at", F.explode("timeline.bucket_at").alias("_alarmed_at")
-    ).where(F.to_date("_alarmed_at") == F.lit(day))
-    clock = hours.select(
-        "incident_id", "metric", "opened_at", F.hour("_alarmed_at").alias("_hour")
-    ).distinct()
-    hourly = cells.where(F.col("width") == HOUR).select("*", F.hour("bucket_at").alias("_hour"))
-    is_today = F.col("cell_date") == F.lit(day)
-    # What comes after the incident's first hour, on days before this, is no history of it.
-    is_past = (F.col("cell_date") < F.lit(day)) & (F.col("bucket_at") < F.col("opened_at"))
-    beside = hourly.join(F.broadcast(clock), on="_hour", how="inner").where(is_today | is_past)
+    """`incident_id`, the dimensions searched, and `bad, total, past_bad, past_total` of each leaf and hour.
+
+    Of incidents with an alarm on `day`.
+    """
+    hourly = cells.where(F.col("width") == HOUR)
+    # Of some dozen incidents and days of hours.
+    beside = hourly.join(F.broadcast(_hours(incidents, hourly, day)), on="bucket_at", how="inner")
     bad, total = _of_metric(0), _of_metric(1)
+    is_now = F.col("_is_now")
     return beside.select(
         "incident_id",
         *(F.nullif(F.col(name), F.lit(UNKNOWN)).alias(name) for name in SEARCHED),
-        F.when(is_today, bad).otherwise(0).alias("bad"),
-        F.when(is_today, total).otherwise(0).alias("total"),
-        F.when(~is_today, bad).otherwise(0).alias("past_bad"),
-        F.when(~is_today, total).otherwise(0).alias("past_total"),
+        F.when(is_now, bad).otherwise(0).alias("bad"),
+        F.when(is_now, total).otherwise(0).alias("total"),
+        F.when(~is_now, bad).otherwise(0).alias("past_bad"),
+        F.when(~is_now, total).otherwise(0).alias("past_total"),
+    )
+
+
+def _hours(incidents: DataFrame, hourly: DataFrame, day: date) -> DataFrame:
+    """`incident_id, metric, bucket_at, _is_now`: the hours of an incident's alarms, and the calm ones before it."""
+    alarmed = incidents.where(F.to_date("last_alarm_at") == F.lit(day)).select(
+        "incident_id", "metric", "opened_at", F.explode("timeline.bucket_at").alias("_alarmed_at")
+    )
+    # What the whole service had in every hour that there is.
+    told = F.array(
+        *(
+            F.struct(
+                F.lit(metric).alias("metric"),
+                F.sum(bad).alias("bad"),
+                F.sum(total_of(metric)).alias("total"),
+            )
+            for metric, (bad, _) in COUNTED.items()
+        )
+    )
+    service = (
+        hourly.groupBy("bucket_at")
+        .agg(told.alias("_told"))
+        .select("bucket_at", F.hour("bucket_at").alias("_hour"), F.inline("_told"))
+    )
+    is_now = F.col("bucket_at") == F.col("_alarmed_at")
+    beside = (
+        service.join(
+            F.broadcast(alarmed.withColumn("_hour", F.hour("_alarmed_at"))),
+            on=["metric", "_hour"],
+            how="inner",
+        )
+        .where(is_now | (F.col("bucket_at") < F.col("opened_at")))
+        .groupBy("incident_id", "metric", "bucket_at", "_hour", "bad", "total")
+        .agg(F.bool_or(is_now).alias("_is_now"))
+    )
+    alike = Window.partitionBy("incident_id", "_hour", "_is_now")
+    return (
+        beside.select("*", is_calm(F.col("bad"), F.col("total"), alike).alias("_is_calm"))
+        .where(F.col("_is_now") | F.col("_is_calm"))
+        .select("incident_id", "metric", "bucket_at", "_is_now")
     )
 
 
@@ -104,9 +147,8 @@ def history(cells: DataFrame, day: date, days: int) -> DataFrame:
 
 def _of_metric(side: int) -> Column:
     found = F.lit(0).cast("bigint")
-    for metric, (bad, total) in COUNTED.items():
-        # A session that failed in an hour may have no slice in it.
-        count = F.greatest(bad, total) if side else F.col(bad)
+    for metric, (bad, _) in COUNTED.items():
+        count = total_of(metric) if side else F.col(bad)
         found = F.when(F.col("metric") == metric, count).otherwise(found)
     return found
 

@@ -1,0 +1,106 @@
+"""What the search for the cause of an incident is given: its hours so far, and calm ones before it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
+
+from cinelake.qoe.causes import Search, history, leaves_of, with_causes
+from cinelake.tables.qoe import QOE_CELLS, QOE_INCIDENTS
+
+FIRST = date(2026, 3, 11)
+SECOND = FIRST + timedelta(days=1)
+AT = datetime(2026, 3, 11, 22)
+MIDNIGHT = AT + timedelta(hours=2)
+WEEK = [datetime(2026, 3, day, hour) for day in range(4, 13) for hour in (0, 22)]
+STRUCK = ("drift", "Bavaria")
+
+
+def cells(spark: SparkSession, bad: dict[tuple[datetime, str, str], int]) -> DataFrame:
+    """40 sessions in every hour and place, of which two stall but for those that are told of."""
+    made = [
+        {"width": 60, "bucket_at": at, "cell_date": at.date(), "cdn": cdn, "region": region,
+         "device_model": model, "pop": "unknown", "hours": 40,
+         "stalled_hours": bad.get((at, cdn, region), 2)}
+        for at in WEEK
+        for cdn in ("aurora", "drift")
+        for region in ("Bavaria", "Tokyo")
+        for model in ("Vistaron S", "Pomona Pad 9")
+    ]  # fmt: skip
+    return rows(spark, QOE_CELLS, *made)
+
+
+def incident(day: date, *alarms: datetime, **more: Any) -> dict[str, Any]:
+    hour = {"cells": 1, "evidence": 9.0, "affected_sessions": 30.0, "lost_minutes": 20.0}
+    return {
+        "incident_id": "9259502988b4", "state_date": day, "state": "open", "opened_at": alarms[0],
+        "peak_at": alarms[0], "last_alarm_at": alarms[-1], "closed_at": None, "metric": "stall",
+        "cell": "cdn=drift", "evidence": 9.0, "alarms": len(alarms), "affected_sessions": 30.0,
+        "lost_minutes": 20.0, "timeline": [hour | {"bucket_at": at} for at in alarms],
+        "members": [{"cell": "cdn=drift", "metric": "stall", "last_at": alarms[-1]}],
+    } | more  # fmt: skip
+
+
+def told(
+    spark: SparkSession, today: dict[str, Any], before: list[dict[str, Any]], leaves: DataFrame
+) -> dict[str, Any]:
+    day, search = today["state_date"], Search()
+    names = [name for name in QOE_INCIDENTS.names if name not in ("verdict", "causes")]
+    found = with_causes(
+        rows(spark, QOE_INCIDENTS, today).select(*names),
+        rows(spark, QOE_INCIDENTS, *before),
+        history(leaves, day, search.history_days),
+        day,
+        search,
+    )
+    (row,) = found.toArrow().to_pylist()
+    return dict(row)
+
+
+def blamed(row: dict[str, Any]) -> list[str]:
+    return [cause["cause"] for cause in row["causes"] if cause["is_blamed"]]
+
+
+def test_a_weak_hour_of_the_second_day_does_not_replace_the_cause_of_the_first(
+    spark: SparkSession,
+) -> None:
+    leaves = cells(spark, {(AT, *STRUCK): 20, (MIDNIGHT, "drift", "Tokyo"): 4})
+    first = told(spark, incident(FIRST, AT), [], leaves)
+    assert (first["verdict"], blamed(first)) == ("localised", ["cdn=drift|region=Bavaria"])
+    alone = told(spark, incident(SECOND, MIDNIGHT), [], leaves)
+    assert (alone["verdict"], blamed(alone)) == ("no_rise", [])
+    second = told(spark, incident(SECOND, AT, MIDNIGHT), [first], leaves)
+    assert (second["verdict"], blamed(second)) == ("localised", ["cdn=drift|region=Bavaria"])
+    # Both hours are searched.
+    assert second["causes"][0]["total"] == 160
+
+
+def test_without_an_alarm_or_any_history_an_incident_keeps_its_cause(spark: SparkSession) -> None:
+    leaves = cells(spark, {(AT, *STRUCK): 20})
+    first = told(spark, incident(FIRST, AT), [], leaves)
+    quiet = told(spark, incident(SECOND, AT, state="recovering"), [first], leaves)
+    assert (quiet["verdict"], quiet["causes"]) == (first["verdict"], first["causes"])
+    # It has gone on for longer than is looked back.
+    since = leaves.where("bucket_at >= '2026-03-11 22:00:00'")
+    old = told(spark, incident(SECOND, AT, MIDNIGHT), [first], since)
+    assert (old["verdict"], old["causes"]) == (first["verdict"], first["causes"])
+    new = told(spark, incident(SECOND, MIDNIGHT), [], since)
+    assert (new["verdict"], new["causes"]) == ("no_history", [])
+
+
+def test_what_an_earlier_incident_did_is_no_history(spark: SparkSession) -> None:
+    earlier = AT - timedelta(days=3)
+    leaves = cells(spark, {(AT, *STRUCK): 8, (earlier, *STRUCK): 36})
+    found = leaves_of(rows(spark, QOE_INCIDENTS, incident(FIRST, AT)), leaves, FIRST)
+    (row,) = (
+        found.where("cdn = 'drift' AND region = 'Bavaria'")
+        .groupBy()
+        .sum("bad", "total", "past_bad", "past_total")
+        .collect()
+    )
+    # Seven days before, and of each device, without the day on which it was as bad.
+    assert tuple(row) == (16, 80, 24, 480)
+    assert blamed(told(spark, incident(FIRST, AT), [], leaves)) == ["cdn=drift|region=Bavaria"]
