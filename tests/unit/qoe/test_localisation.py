@@ -14,6 +14,7 @@ from cinelake.qoe.localisation.settings import Scan
 
 BRISK = (("cdn", "brisk"),)
 BRISK_EAST = (("cdn", "brisk"), ("isp", "east"))
+TV = (("device", "tv"),)
 BRISK_EAST_TV = (*BRISK_EAST, ("device", "tv"))
 
 
@@ -55,6 +56,32 @@ def test_two_causes_at_once_are_both_found() -> None:
     found = cause_of(leaves({(("isp", "east"),): 6.0, (("isp", "north"),): 6.0}), DIMENSIONS)
     assert sorted(each["isp"] for each in blamed(found)) == ["east", "north"]
     assert found.ranked[:2] == found.causes
+
+
+@pytest.mark.parametrize("cause", [BRISK, BRISK_EAST], ids=["one", "two"])
+@pytest.mark.parametrize("seed", range(5))
+def test_two_causes_that_have_no_dimension_in_common_are_both_found(
+    cause: tuple[tuple[str, str], ...], seed: int
+) -> None:
+    """As when a fault of the network and one of an app have come into one incident."""
+    found = cause_of(leaves({cause: 6.0, TV: 5.0}, seed=seed), DIMENSIONS)
+    assert len(blamed(found)) == 2
+    assert all(each in blamed(found) for each in (dict(cause), dict(TV)))
+    assert found.ranked[:2] == found.causes
+    assert len({str(each.attributes) for each in found.ranked}) == len(found.ranked)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_no_worse_where_it_meets_the_cause_is_no_cause_of_its_own(seed: int) -> None:
+    """Web rose on the other CDNs, and on the bad one it is as all devices are: something that both hint at did it."""
+    others = {(("device", "web"), ("cdn", cdn)): 7.0 for cdn in ("akka", "crest")}
+    found = cause_of(leaves({BRISK: 8.0} | others, seed=seed), DIMENSIONS)
+    assert blamed(found) == [dict(BRISK)]
+
+
+def test_no_more_causes_are_blamed_than_may_be() -> None:
+    frame = leaves({BRISK: 6.0, TV: 5.0})
+    assert len(cause_of(frame, DIMENSIONS, Scan(causes=1)).causes) == 1
 
 
 def test_the_last_attribute_but_one_is_ranked_behind_the_cause() -> None:

@@ -10,7 +10,16 @@ is, but for the maximum, the log posterior odds of `e` against no cause, where e
 and in it every element. A broad element pays for leaves that did not rise, a narrow one goes without the evidence
 of those that did. Several causes are sought among the elements of one cuboid, which have no leaf in common: the
 next best is added while it scores more than `another · max S + ln(all elements)`, and this much is taken off for
-each. The set of the greatest score is the answer, unless
+each. The set of the greatest score is the answer. Then its leaves are taken out, and the rest is searched once more:
+a fault of the network and one of the app at once have no cuboid in common. What is found there is blamed, too, if
+
+- it has no dimension in common with the answer: what has is as a rule the answer itself, told too narrowly,
+- where it meets the answer both struck, and it is worse there than either makes it: else it is a part of the cause
+  that the answer does not quite describe,
+- it scores more than `½ another · max S + ln(all elements) + least_evidence`: the leaves of both do not speak for it,
+- and it stands out from what is left, as a single cause has to.
+
+Nothing is blamed, though, if
 
 - no set has the evidence (`no_rise`),
 - or all rose: the set has no evidence, or no contrast, against one lift for all viewers (`everywhere`),
@@ -34,10 +43,13 @@ import pandas as pd
 
 from cinelake.qoe.localisation.cube import Cube
 from cinelake.qoe.localisation.evidence import GRAIN, LIFTS, Counts, Matrix, evidence
+from cinelake.qoe.localisation.history import BY_CHANCE
 from cinelake.qoe.localisation.settings import Scan
 
 COUNTS = ("bad", "total", "past_bad", "past_total")
 Mask = npt.NDArray[np.bool_]
+# The share of bad viewers from which on a second cause cannot show.
+MOST_BAD = 0.9
 
 
 class Verdict(StrEnum):
@@ -56,7 +68,8 @@ class Candidate:
 
     `bad`, `total` and `expected` count viewers. `lift` is bad ÷ expected, `contrast` that lift ÷ the lift of the
     siblings, which have all of its attributes but one, ½ added to each count; None where there are no siblings, or
-    none of them is watched. `explained` is its share of the excess of bad viewers over expectation, 0 to 1; None
+    none of them is watched. `score` is of all its leaves, of a cause that was found in the rest of those alone that the
+    others do not have. `explained` is its share of the excess of bad viewers over expectation, 0 to 1; None
     where there is no excess.
     """
 
@@ -127,19 +140,21 @@ class _Search:
         self.cube, self.counts, self.settings = cube, counts, settings
         # Whole grains, as evidence is: what is told of a combination does not depend on the order of leaves.
         self.expected = np.round(counts.expected(settings)[0] / GRAIN) * GRAIN
-        told = evidence(counts, settings)
-        self.of_all: Matrix = told.sum(axis=0)
-        self.elements = 0
-        # Of each cuboid the best, best first: no other can be a cause or be ranked.
-        self.best: list[list[_Element]] = []
-        most = max(settings.ranked, settings.causes)
-        for cuboid in cube.cuboids(settings.depth):
-            sums = cuboid.sums(told)
+        self.told = evidence(counts, settings)
+        self.of_all: Matrix = self.told.sum(axis=0)
+        self.best, self.elements = self._scanned()
+
+    def _scanned(self) -> tuple[list[list[_Element]], int]:
+        """Of each cuboid the best, best first, for no other can be a cause or be ranked; and how many there are."""
+        most, elements = max(self.settings.ranked, self.settings.causes), 0
+        best = []
+        for cuboid in self.cube.cuboids(self.settings.depth):
+            sums = cuboid.sums(self.told)
             toll = math.log(len(sums))
-            self.elements += len(sums)
+            elements += len(sums)
             # Of equals the first by the order of their attributes.
             order = np.argsort(-sums.max(axis=1), kind="stable")[:most]
-            self.best.append(
+            best.append(
                 [
                     _Element(
                         cuboid.dimensions,
@@ -150,6 +165,7 @@ class _Search:
                     for row in order
                 ]
             )
+        return best, elements
 
     def localisation(self) -> Localisation:
         whole = self._candidate(
@@ -162,26 +178,66 @@ class _Search:
         if not singles:
             rose = self.of_all.max() >= self.settings.least_evidence
             return Localisation(Verdict.EVERYWHERE if rose else Verdict.NO_RISE, (), (), whole)
-        score, answer = self._best_set(singles[0].score)
+        share = self.settings.another * max(singles[0].score, 0.0)
+        score, answer = self._best_set(
+            self.best, self.settings.causes, share + math.log(self.elements)
+        )
         verdict = self._verdict(score, answer)
-        first = answer if verdict is Verdict.LOCALISED else []
-        ranked = first + [each for each in singles if not any(each is one for one in first)]
+        first = answer + self._beside(answer, share) if verdict is Verdict.LOCALISED else []
+        blamed = {(each.dimensions, each.attributes) for each in first}
+        ranked = first + [e for e in singles if (e.dimensions, e.attributes) not in blamed]
         told = tuple(self._told(each) for each in ranked[: self.settings.ranked])
         return Localisation(verdict, told[: len(first)], told, whole)
 
-    def _best_set(self, greatest: float) -> tuple[float, list[_Element]]:
-        price = self.settings.another * max(greatest, 0.0) + math.log(self.elements)
-        best: tuple[float, list[_Element]] = (-math.inf, [])
-        for cuboid in self.best:
+    def _best_set(
+        self, best: Sequence[Sequence[_Element]], most: int, price: float
+    ) -> tuple[float, list[_Element]]:
+        found: tuple[float, list[_Element]] = (-math.inf, [])
+        for cuboid in best:
             sums, toll = np.zeros(len(LIFTS)), 0.0
-            for size, element in enumerate(cuboid[: self.settings.causes], start=1):
+            for size, element in enumerate(cuboid[:most], start=1):
                 if size > 1 and element.score <= price:
                     break
                 sums, toll = sums + element.sums, toll + element.toll
                 score = float(sums.max()) - toll - price * (size - 1)
-                if score > best[0]:
-                    best = score, cuboid[:size]
-        return best
+                if score > found[0]:
+                    found = score, list(cuboid[:size])
+        return found
+
+    def _beside(self, answer: Sequence[_Element], share: float) -> list[_Element]:
+        """What else is to be blamed, told by the leaves that the answer does not have."""
+        # The leaves that both struck, where most is to be seen, do not speak for it.
+        price = share / 2 + math.log(self.elements)
+        most, least = self.settings.causes - len(answer), self.settings.least_evidence
+        if not most:
+            return []
+        inside = self._any_has(answer)
+        self.told[inside] = 0
+        score, more = self._best_set(self._scanned()[0], most, price)
+        named = {dimension for each in answer for dimension in each.dimensions}
+        is_of_answer = any(named & set(each.dimensions) for each in more)
+        if is_of_answer or score < price + least:
+            return []
+        has_more = self._any_has(more)
+        left, sums = self.told.sum(axis=0), np.sum([each.sums for each in more], axis=0)
+        stands_out = self._lift(has_more & ~inside) / self._lift(~inside & ~has_more)
+        if self._apart(left, sums) < least or stands_out < self.settings.least_contrast:
+            return []
+        return more if self._add_up(inside, has_more) else []
+
+    def _add_up(self, one: Mask, other: Mask) -> bool:
+        """Whether leaves of both are as bad, but for chance, as half of the other's rise on top of the one's."""
+        both = one & other
+        lift = self._lift(one & ~other) + max(self._lift(other & ~one) - 1, 0.0) / 2
+        most = MOST_BAD * self.counts.total[both].sum()
+        least = min(lift * float(self.expected[both].sum()), float(most))
+        bad = float(self.counts.bad[both].sum())
+        return bad + BY_CHANCE * math.sqrt(bad + 1) >= least
+
+    def _apart(self, of_all: Matrix, sums: Matrix) -> float:
+        """What two lifts, one for the causes and one for the rest, tell more than one for all."""
+        rest = max(float((of_all - sums).max()), 0.0)
+        return float(sums.max()) + rest - max(float(of_all.max()), 0.0)
 
     def _verdict(self, score: float, answer: Sequence[_Element]) -> Verdict:
         least = self.settings.least_evidence
@@ -191,9 +247,8 @@ class _Search:
         if max(score, all_rose) < least:
             return Verdict.NO_RISE
         sums = np.sum([each.sums for each in answer], axis=0)
-        # Two lifts, one for the causes and one for the rest, against one for all.
-        apart = float(sums.max()) + max(float((self.of_all - sums).max()), 0.0) - all_rose
-        inside = np.any([self._has(each) for each in answer], axis=0)
+        apart = self._apart(self.of_all, sums)
+        inside = self._any_has(answer)
         contrast = self._lift(inside) / self._lift(~inside)
         if score < least or apart < least or contrast < self.settings.least_contrast:
             return Verdict.EVERYWHERE
@@ -202,6 +257,10 @@ class _Search:
     def _has(self, element: _Element) -> Mask:
         agreeing = self.cube.agreeing(element.dimensions, element.attributes)
         found: Mask = agreeing == len(element.attributes)
+        return found
+
+    def _any_has(self, elements: Sequence[_Element]) -> Mask:
+        found: Mask = np.any([self._has(each) for each in elements], axis=0)
         return found
 
     def _lift(self, rows: Mask) -> float:
