@@ -8,9 +8,9 @@
 # %%
 from cinelake.notebook import few, open_lake, pictures
 from cinelake.qoe import report
-from cinelake.qoe.commands import as_list, as_text
+from cinelake.qoe.commands import as_list, as_text, course
 from cinelake.qoe.pictures import picture
-from cinelake.qoe.shown import around, latest
+from cinelake.qoe.shown import latest
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS
 
 # %% tags=["parameters"]
@@ -46,7 +46,7 @@ as_text(incident)
 # in the cells that gave alarms; at the bottom, whom it hit by the hour.
 
 # %%
-picture(incident, around(rollups, incident).toArrow().to_pylist())
+picture(incident, course(lake, incident))
 
 # %% [markdown]
 # ## Beside it

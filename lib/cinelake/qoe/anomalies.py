@@ -116,9 +116,7 @@ def muted(told: DataFrame, hourly: DataFrame, calendar: DataFrame) -> DataFrame:
 def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
     """Rows that are worse than expected by more than a standard deviation."""
     bad, total, rate = F.col("bad"), F.col("total"), F.col("rate")
-    expected = total * rate
-    worth = 1 + (total - 1) * F.col("spread")
-    deviation = F.sqrt(expected * (1 - rate) * worth)
+    expected, deviation = total * rate, deviation_of_bad()
     is_worse = (
         (bad >= alarming.least_bad)
         & (bad > alarming.least_lift * expected)
@@ -132,11 +130,23 @@ def _worse(rows: DataFrame, alarming: Alarming) -> DataFrame:
         "bad",
         "total",
         rate.alias("expected_rate"),
-        F.least(F.lit(1.0), rate + 3 * deviation / total).alias("expected_high"),
+        allowed(3).alias("expected_high"),
         F.col("known").cast("bigint").alias("history"),
         "spread",
         (bad - expected).alias("affected_sessions"),
     )  # fmt: skip
+
+
+def deviation_of_bad() -> Column:
+    """Of the bad sessions of a row of `with_baseline`: by chance, and by how sessions go bad together."""
+    worth = 1 + (F.col("total") - 1) * F.col("spread")
+    return F.sqrt(F.col("total") * F.col("rate") * (1 - F.col("rate")) * worth)
+
+
+def allowed(sigmas: float) -> Column:
+    """The share of bad ones that lies so many standard deviations above the usual, or below it, within 0 and 1."""
+    share = F.col("rate") + sigmas * deviation_of_bad() / F.col("total")
+    return F.when(share.isNotNull(), F.least(F.lit(1.0), F.greatest(F.lit(0.0), share)))
 
 
 def _minutes_lost() -> Column:

@@ -16,15 +16,16 @@ from rich.text import Text
 from cinelake.paragraphs import paragraph
 from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
+from cinelake.qoe.live.settings import configured
 from cinelake.qoe.maintenance import commands as maintenance_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
 from cinelake.qoe.quality import commands as quality_commands
-from cinelake.qoe.shown import advised, around, change, latest, newest
+from cinelake.qoe.shown import advised, around, change, latest, newest, struck
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.mitigation import QOE_MITIGATIONS
-from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS, STATES
+from cinelake.tables.qoe import QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, STATES
 
-SHOWN_ADVICE = 8
+SHOWN_ADVICE, DRAWN_CELLS = 8, 12
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -92,13 +93,26 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         target = out or Path(f"incident-{row['incident_id']}.png")
         if not target.parent.is_dir():
             raise typer.BadParameter(f"--out: there is no folder {target.parent}; make it first")
-        beside = around(lake.read(QOE_ROLLUPS), row).toArrow().to_pylist()
-        picture(row, beside).savefig(target, dpi=120)
+        picture(row, course(context(), row)).savefig(target, dpi=120)
         console = Console()
         console.print(as_text(row))
         told = advised(lake.read(QOE_MITIGATIONS)).where(F.col("incident_id") == row["incident_id"])
         console.print(as_advice(told.orderBy("place").limit(SHOWN_ADVICE).toArrow().to_pylist()))
         console.print(Text(f"picture: {target}"))
+
+
+def course(workspace: Workspace, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is drawn: rows of `around` for the cell with the strongest evidence, and up to eleven more."""
+    lake, usual = workspace.lake, configured(workspace.settings.jobs).usual
+    own = incident["cell"]
+    most = (
+        struck(lake.read(QOE_ANOMALIES), incident).limit(DRAWN_CELLS).toArrow()["cell"].to_pylist()
+    )
+    cells = [own, *(cell for cell in most if cell != own)][:DRAWN_CELLS]
+    found: list[dict[str, Any]] = (
+        around(lake.read(QOE_ROLLUPS), incident, cells, usual).toArrow().to_pylist()
+    )
+    return found
 
 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -29,8 +29,8 @@ METRIC_NAMES = {
 
 
 def picture(incident: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """The picture of a row of `qoe_incidents`; `rows` as `shown.around` tells them."""
-    cells = sorted({row["cell"] for row in rows}, key=lambda cell: (cell != incident["cell"], cell))
+    """The picture of a row of `qoe_incidents`; `rows` as `shown.around` tells them, cells in their order."""
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
     height = 6.2 + 0.28 * max(len(cells), 1)
     figure = Figure(figsize=(11, height), layout="constrained")
     shares = [2.4, 0.28 * max(len(cells), 1) + 0.5, 1.6]
@@ -67,14 +67,15 @@ def _days(times: Sequence[datetime]) -> NDArray[np.float64]:
 def _series(axes: Axes, incident: Mapping[str, Any], own: Sequence[Mapping[str, Any]]) -> None:
     told = [row for row in own if row["total"] > 0]
     at = [row["bucket_at"] for row in told]
-    times = _days(at)
+    # An hour's share stands in its middle, over its cells in the map.
+    times = _days(at) + 0.5 / 24
     rate = [100 * row["bad"] / row["total"] for row in told]
-    usual = np.array([math.nan if row["usual"] is None else row["usual"] for row in told])
-    total = np.array([row["total"] for row in told], dtype=np.float64)
-    spread = 3 * np.sqrt(np.maximum(usual * (1 - usual), 0) / np.maximum(total, 1))
-    low, high = 100 * np.maximum(usual - spread, 0), 100 * np.minimum(usual + spread, 1)
+    usual, low, high = (
+        100 * np.array([math.nan if row[name] is None else row[name] for row in told])
+        for name in ("usual", "low", "high")
+    )
     axes.fill_between(times, low, high, color=QUIET, alpha=0.5, label="usual at this hour, ±3σ")
-    axes.plot(times, 100 * usual, color=QUIET, lw=1)
+    axes.plot(times, usual, color=INK, lw=0.8, ls="--")
     axes.plot(times, rate, color=WARM, marker="o", ms=3, lw=1.5, label=incident["cell"])
     axes.set_ylabel("% of sessions")
     axes.set_ylim(bottom=0)
@@ -90,9 +91,10 @@ def _heat(
     lifts = np.full((len(cells), len(hours)), math.nan)
     place = {at: number for number, at in enumerate(hours)}
     for row in rows:
-        if row["total"]:
+        # Of what nothing is known nothing is usual, and nothing is drawn.
+        if row["total"] and row["usual"] is not None:
             # Half a session more on both sides, so that nothing divides by nothing.
-            expected = (row["usual"] or 0.0) * row["total"]
+            expected = row["usual"] * row["total"]
             lift = (row["bad"] + 0.5) / (expected + 0.5)
             lifts[cells.index(row["cell"]), place[row["bucket_at"]]] = lift
     axes.set_yticks(np.arange(len(cells)) + 0.5, cells, fontsize=7)
@@ -118,11 +120,19 @@ def _timeline(axes: Axes, incident: Mapping[str, Any]) -> None:
     affected = [hour["affected_sessions"] for hour in line]
     axes.bar(times, affected, width=1 / 24, align="edge", color=COLD)
     axes.set_ylabel("sessions affected")
+    axes.margins(y=0.2)
     marks = {"opened": "opened_at", "peak": "peak_at", "over": "closed_at"}
     for name, column in marks.items():
         if incident[column] is not None:
             at = _days([incident[column]])[0]
             axes.axvline(at, color=INK, lw=0.8, ls=":")
+            # The peak may be the hour after the first: its name stands below the other's.
             axes.annotate(
-                name, (at, 1), xycoords=("data", "axes fraction"), fontsize=8, va="bottom"
+                name,
+                (at, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(2, 0),
+                textcoords="offset points",
+                fontsize=8,
+                va="top" if name == "peak" else "bottom",
             )

@@ -11,12 +11,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.qoe.cells import quantile
-from cinelake.qoe.commands import where
+from cinelake.qoe.commands import course, where
 from cinelake.qoe.pictures import METRIC_NAMES, picture
 from cinelake.qoe.quality.commands import said
 from cinelake.qoe.ratios import of_groups, ratios
 from cinelake.qoe.rollups import ALL
-from cinelake.qoe.shown import advised, around, change, latest
+from cinelake.qoe.shown import advised, change, latest
 from cinelake.report.page import COLD, QUIET, Cards, Cell, Grid, Part, Picture, Section
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.mitigation import QOE_MITIGATIONS, VERDICTS
@@ -46,7 +46,7 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     own = latest(lake.read(QOE_INCIDENTS))
     worst = own.orderBy(F.desc("affected_sessions"), "incident_id").limit(SHOWN)
     found = worst.toArrow().to_pylist()
-    drawn = [(row, around(rollups, row).toArrow().to_pylist()) for row in found[:DRAWN]]
+    drawn = [(row, course(workspace, row)) for row in found[:DRAWN]]
     best = advised(lake.read(QOE_MITIGATIONS)).where(
         (F.col("place") == 1) & (F.col("verdict") == VERDICTS[0])
     )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from cinelake.qoe.baseline import COUNTED
+from cinelake.behaviour.records import within
+from cinelake.qoe.anomalies import allowed, dated
+from cinelake.qoe.baseline import DEEPEST, PARENTS, with_baseline
+from cinelake.qoe.rollups import ALL, parts_of
+from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import HOUR
 
-# Around an incident, and of the days before it to tell what is usual.
-_MARGIN, USUAL_DAYS = timedelta(hours=12), 14
-_CELLS = 12
+# Around an incident.
+_MARGIN = timedelta(hours=12)
+_SIGMAS = 3
 
 
 def latest(incidents: DataFrame) -> DataFrame:
@@ -58,35 +62,67 @@ def change(advice: Mapping[str, Any]) -> str:
     }[advice["change"]]
 
 
-def around(rollups: DataFrame, incident: Mapping[str, Any]) -> DataFrame:
-    """How the cells of an incident fared by its metric: `cell, bucket_at, bad, total, usual double`, in order.
-
-    The cell with the strongest evidence and up to eleven more that gave alarms, from twelve hours before to twelve
-    hours after. `usual` is the share at the same hour of the fourteen days before; null where there was none.
-    """
+def struck(anomalies: DataFrame, incident: Mapping[str, Any]) -> DataFrame:
+    """`cell, affected double` of an incident's alarms by its metric: cells with most affected sessions first."""
     metric = incident["metric"]
-    bad, total = COUNTED[metric]
-    others = sorted({m["cell"] for m in incident["members"] if m["metric"] == metric})
-    cells = [incident["cell"], *[cell for cell in others if cell != incident["cell"]]][:_CELLS]
-    opened, last = incident["opened_at"], incident["last_alarm_at"]
-    since, until = opened - _MARGIN, last + _MARGIN
-    own = rollups.where(
-        (F.col("width") == HOUR)
+    members = {m["cell"] for m in incident["members"] if m["metric"] == metric}
+    opened, last = (_naive(incident[name]) for name in ("opened_at", "last_alarm_at"))
+    return (
+        within(anomalies, "anomaly_date", opened.date(), last.date() + timedelta(days=1))
+        .where(
+            F.col("is_alarm")
+            & (F.col("metric") == metric)
+            & F.col("cell").isin(*members)
+            & F.col("bucket_at").between(F.lit(opened), F.lit(last))
+        )
+        .groupBy("cell")
+        .agg(F.sum("affected_sessions").alias("affected"))
+        .orderBy(F.desc("affected"), "cell")
+    )
+
+
+def around(
+    rollups: DataFrame, incident: Mapping[str, Any], cells: Sequence[str], usual: Usual
+) -> DataFrame:
+    """How cells fared by the metric of an incident: `cell, bucket_at, bad, total, usual, low, high`, in their order.
+
+    From twelve hours before its first alarm to twelve hours after its last. `usual` is the share by the baseline that
+    alarms are judged by (qoe/baseline.py), `low` and `high` lie three standard deviations from it; null where nothing
+    is known.
+    """
+    since, until = (
+        _naive(at) for at in (incident["opened_at"] - _MARGIN, incident["last_alarm_at"] + _MARGIN)
+    )
+    # A cell is told by what is above it, too.
+    above = {
+        f"{name}={parts[name]}"
+        for parts in map(parts_of, cells)
+        for name in PARENTS
+        if name in parts
+    }
+    hourly = within(
+        rollups,
+        "cell_date",
+        since.date() - timedelta(days=DEEPEST * usual.days),
+        until.date() + timedelta(days=1),
+    ).where((F.col("width") == HOUR) & F.col("cell").isin(ALL, *above, *cells))
+    told = dated(with_baseline(hourly, usual, since.date())).where(
+        (F.col("metric") == incident["metric"])
         & F.col("cell").isin(*cells)
-        & (F.col("bucket_at") >= F.lit(since - timedelta(days=USUAL_DAYS)))
-        & (F.col("bucket_at") <= F.lit(until))
-    ).select(
+        & F.col("bucket_at").between(F.lit(since), F.lit(until))
+    )
+    place = F.array_position(F.array(*map(F.lit, cells)).cast("array<string>"), F.col("cell"))
+    return told.select(
         "cell",
         "bucket_at",
-        F.hour("bucket_at").alias("_hour"),
-        F.col(bad).alias("bad"),
-        F.col(total).alias("total"),
-    )
-    before = own.where(F.col("bucket_at") < F.lit(opened)).groupBy("cell", "_hour")
-    usual = before.agg(F.try_divide(F.sum("bad"), F.sum("total")).alias("usual"))
-    return (
-        own.where(F.col("bucket_at") >= F.lit(since))
-        .join(F.broadcast(usual), on=["cell", "_hour"], how="left")
-        .select("cell", "bucket_at", "bad", "total", "usual")
-        .orderBy("cell", "bucket_at")
-    )
+        "bad",
+        "total",
+        F.col("rate").alias("usual"),
+        allowed(-_SIGMAS).alias("low"),
+        allowed(_SIGMAS).alias("high"),
+    ).orderBy(place, "bucket_at")
+
+
+def _naive(at: datetime) -> datetime:
+    """UTC without saying so, as Spark takes times."""
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at

@@ -12,14 +12,17 @@ from rich.console import Console
 from unit.qoe.rollup_rows import rolled
 from unit.tables.rows import rows
 
+from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.commands import as_advice, as_list, as_text
 from cinelake.qoe.pictures import picture
 from cinelake.qoe.ratios import of_groups
 from cinelake.qoe.report import by_day, incidents, quality
-from cinelake.qoe.shown import advised, around, latest, newest
+from cinelake.qoe.shown import advised, around, latest, newest, struck
+from cinelake.qoe.usual import Usual
 from cinelake.report.page import Grid
+from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.mitigation import QOE_MITIGATIONS
-from cinelake.tables.qoe import QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
+from cinelake.tables.qoe import QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
 
 AT = datetime(2026, 3, 11, 10)
 BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
@@ -79,23 +82,46 @@ def test_an_incident_is_told_in_words() -> None:
 
 
 def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession) -> None:
-    service = rolled(spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0)
-    beside = around(service, incident()).toArrow().to_pylist()
-    assert {row["cell"] for row in beside} == {"cdn=drift", "cdn=drift|region=Bavaria"}
+    service = rolled(
+        spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0
+    ).localCheckpoint()
+    cells = ["cdn=drift|region=Bavaria", "cdn=drift", "cdn=drift|region=Tokyo"]
+    beside = around(service, incident(), cells, Usual()).toArrow().to_pylist()
+    assert list(dict.fromkeys(row["cell"] for row in beside)) == cells
     own = [row for row in beside if row["cell"] == "cdn=drift"]
     # From twelve hours before to twelve hours after, as far as there is data.
     first, last = (row["bucket_at"].replace(tzinfo=None) for row in (own[0], own[-1]))
     assert (first, last) == (AT - timedelta(hours=12), AT + timedelta(hours=13))
-    assert all(row["usual"] == pytest.approx(0.03, abs=0.06) for row in own)
+    # The band is that by which alarms are told.
+    day = AT.date()
+    found = anomalies(
+        service, day, day + timedelta(days=1), Usual(), Alarming(), rows(spark, QOE_MAINTENANCE)
+    )
+    told = {
+        (row["cell"], row["bucket_at"]): row
+        for row in found.where("is_alarm").toArrow().to_pylist()
+    }
+    judged = [
+        (row, told[key]) for row in beside if (key := (row["cell"], row["bucket_at"])) in told
+    ]
+    assert len(judged) == 6
+    for row, alarm in judged:
+        assert row["usual"] == pytest.approx(alarm["expected_rate"])
+        assert row["high"] == pytest.approx(alarm["expected_high"])
+        assert 0 <= row["low"] < row["usual"] < row["high"] < row["bad"] / row["total"]
+
     figure = picture(incident(), beside)
     series, heat, line, *_ = figure.axes
     assert "sessions that stalled" in figure.get_suptitle()
-    assert [label.get_text() for label in heat.get_yticklabels()] == [
-        "cdn=drift|region=Bavaria",
-        "cdn=drift",
-    ]
+    assert [label.get_text() for label in heat.get_yticklabels()] == cells
     assert [bar.get_height() for bar in line.patches] == [30.0, 10.0]
-    assert len(series.lines) == 2
+    usual, rate = series.lines
+    mine = beside[:26]
+    assert usual.get_ydata() == pytest.approx([100 * row["usual"] for row in mine])
+    assert rate.get_ydata() == pytest.approx([100 * row["bad"] / row["total"] for row in mine])
+    (band,) = series.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert max(heights) == pytest.approx(100 * max(row["high"] for row in mine))
     # An incident of which no cell is left is drawn, too.
     picture(incident(), [])
     shown = incidents([incident()], [(incident(), beside)], {"9259502988b4": HELP})
@@ -103,6 +129,42 @@ def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession
     assert isinstance(shown.parts[0], Grid)
     assert shown.parts[0].rows[0][-1] == "CDN aurora: 30 min of 41"
     assert incidents([], [], {}).parts == []
+
+
+def test_the_heat_map_tells_how_many_times_the_usual_and_is_blank_where_nothing_is_known() -> None:
+    at = {"bucket_at": AT}
+    known = {"usual": 0.1, "low": 0.0, "high": 0.2}
+    new = {"usual": None, "low": None, "high": None}
+    beside = [
+        at | {"cell": "cdn=drift|region=Bavaria", "bad": 30, "total": 100} | known,
+        at | {"cell": "isp=new", "bad": 30, "total": 100} | new,
+        at | {"cell": "isp=empty", "bad": 0, "total": 0} | known,
+    ]
+    mesh = picture(incident(), beside).axes[1].collections[0]
+    lifts = mesh.get_array()
+    assert lifts.mask.ravel().tolist() == [False, True, True]
+    assert lifts[0, 0] == pytest.approx(30.5 / 10.5)
+
+
+def test_the_cells_that_are_drawn_are_those_that_were_struck_most(spark: SparkSession) -> None:
+    alarm = {"anomaly_date": AT.date(), "bucket_at": AT, "metric": "stall", "is_alarm": True,
+             "evidence": 9.0, "affected_sessions": 1.0}  # fmt: skip
+    later = alarm | {"bucket_at": AT + timedelta(hours=1)}
+    found = rows(
+        spark,
+        QOE_ANOMALIES,
+        alarm | {"cell": "cdn=drift", "affected_sessions": 20.0},
+        later | {"cell": "cdn=drift", "affected_sessions": 15.0},
+        alarm | {"cell": "cdn=drift|region=Bavaria", "affected_sessions": 30.0},
+        # Not of it: another cell, metric or time, and no alarm.
+        alarm | {"cell": "cdn=aurora", "affected_sessions": 90.0},
+        alarm | {"cell": "cdn=drift", "metric": "slow_start", "affected_sessions": 90.0},
+        alarm
+        | {"cell": "cdn=drift", "bucket_at": AT + timedelta(hours=2), "affected_sessions": 90.0},
+        later | {"cell": "cdn=drift|region=Bavaria", "is_alarm": False, "affected_sessions": 90.0},
+    )
+    told = [tuple(row) for row in struck(found, incident()).collect()]
+    assert told == [("cdn=drift", 35.0), ("cdn=drift|region=Bavaria", 30.0)]
 
 
 def test_what_would_have_helped_is_told_of_the_newest_day(spark: SparkSession) -> None:
