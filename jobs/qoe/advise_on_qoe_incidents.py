@@ -4,7 +4,7 @@ It is advice from sessions that happened. Nothing applies it.
 """
 
 from cinelake.qoe.cells import BEFORE
-from cinelake.qoe.struck import Advising, mitigations
+from cinelake.qoe.struck import Advising, figures, mitigations
 from cinelake.runtime.job import JobParams, Reading, Run, job
 from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import QOE_INCIDENTS, QOE_SESSIONS
@@ -22,7 +22,7 @@ class AdviseOnQoeIncidentsParams(JobParams):
 )
 def advise_on_qoe_incidents(run: Run[AdviseOnQoeIncidentsParams]) -> None:
     found = mitigations(run.read(QOE_INCIDENTS), run.read(QOE_SESSIONS), run.params.advising)
-    run.write(QOE_MITIGATIONS, found)
+    run.write(QOE_MITIGATIONS, run.log_figures(found, figures()))
 
 
 if __name__ == "__main__":

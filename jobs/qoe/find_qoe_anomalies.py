@@ -1,6 +1,6 @@
 """Find the cells and hours in which more sessions went bad than should, within a budget of false alarms."""
 
-from cinelake.qoe.anomalies import HISTORY, Alarming, anomalies
+from cinelake.qoe.anomalies import HISTORY, Alarming, anomalies, figures
 from cinelake.qoe.usual import Usual
 from cinelake.runtime.job import JobParams, Reading, Run, job
 from cinelake.tables.maintenance import LONGEST_DAYS, QOE_MAINTENANCE
@@ -31,7 +31,7 @@ def find_qoe_anomalies(run: Run[FindQoeAnomaliesParams]) -> None:
         params.alarming,
         run.read(QOE_MAINTENANCE),
     )
-    run.write(QOE_ANOMALIES, found)
+    run.write(QOE_ANOMALIES, run.log_figures(found, figures(params.alarming)))
 
 
 if __name__ == "__main__":

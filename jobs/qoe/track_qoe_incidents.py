@@ -5,7 +5,7 @@ from datetime import timedelta
 from pyspark.sql import functions as F
 
 from cinelake.qoe.causes import MOST_HISTORY, Search, history, with_causes
-from cinelake.qoe.incidents import Merging, incidents
+from cinelake.qoe.incidents import Merging, figures, incidents
 from cinelake.runtime.job import JobParams, Reading, Run, job
 from cinelake.tables.qoe import QOE_ANOMALIES, QOE_CELLS, QOE_INCIDENTS
 
@@ -33,7 +33,8 @@ def track_qoe_incidents(run: Run[TrackQoeIncidentsParams]) -> None:
     before = run.read(QOE_INCIDENTS).where(yesterday)
     found = incidents(run.read(QOE_ANOMALIES), before, day, run.params.merging)
     cells = history(run.read(QOE_CELLS), day, search.history_days)
-    run.write(QOE_INCIDENTS, with_causes(found, before, cells, day, search))
+    told = with_causes(found, before, cells, day, search)
+    run.write(QOE_INCIDENTS, run.log_figures(told, figures(day)))
 
 
 if __name__ == "__main__":

@@ -215,6 +215,30 @@ def test_shares_of_what_is_written_are_metrics(service: Service) -> None:
     assert found[0].data.metrics["none"] == 0.0
 
 
+def test_figures_of_what_is_written_are_metrics(service: Service) -> None:
+    def told(run: Run[JobParams]) -> None:
+        sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
+        figures = {
+            "most": F.max("amount"),
+            "of_tea": F.count_if(F.col("note") == "tea"),
+            "none": F.max(F.lit(None).cast("double")),
+        }
+        run.write(AMOUNTS, run.log_figures(sums, figures))
+
+    service.jobs = (replace(sum_notes, function=told),)
+    service.note(*(("2026-01-01", note, 2) for note in ("tea", "milk", "milk")))
+    assert service.run().succeeded
+    (entry,) = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").collect()
+    found = service.tracking.client.search_runs(
+        [service.tracking.client.get_experiment_by_name(sum_notes.area).experiment_id],
+        f"tags.run_id = '{entry.run_id}'",
+    )
+    metrics = found[0].data.metrics
+    assert (metrics["most"], metrics["of_tea"]) == (4.0, 1.0)
+    # Of what there is not, nothing is told.
+    assert "none" not in metrics
+
+
 # ---- drift
 
 

@@ -79,6 +79,20 @@ def anomalies(
     return muted(inside, within(hourly, "cell_date", start, end), calendar)
 
 
+def figures(alarming: Alarming) -> dict[str, Column]:
+    """What is told of all rows of `qoe_anomalies`: counts, the greatest threshold, how often chance was tried for it.
+
+    Thresholds are never below 1, so `tries` is ten times the budget at least.
+    """
+    return {
+        "threshold": F.max("threshold"),
+        "tries": F.max(alarming.false_incidents_a_day * F.pow(F.lit(10.0), "threshold")),
+        "anomalies": F.count("*"),
+        "alarms": F.count_if("is_alarm"),
+        "muted": F.count_if("is_muted"),
+    }
+
+
 def dated(rows: DataFrame) -> DataFrame:
     """Rows with `anomaly_date` and `bucket_at` of their `day` and `hour`."""
     second = F.col("day").cast("bigint") * 86_400 + F.col("hour") * 3600

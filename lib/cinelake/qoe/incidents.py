@@ -24,13 +24,14 @@ from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from cinelake.qoe.localisation.search import Verdict
 from cinelake.qoe.rollups import ALL, parts_of
-from cinelake.tables.qoe import QOE_INCIDENTS
+from cinelake.tables.qoe import QOE_INCIDENTS, STATES
 
 Row = dict[str, Any]
 _HOUR = timedelta(hours=1)
@@ -68,6 +69,17 @@ def incidents(anomalies: DataFrame, before: DataFrame, day: date, merging: Mergi
 
     both = alarms.groupBy("_one").cogroup(open_still.groupBy("_one"))
     return both.applyInArrow(merge, schema)
+
+
+def figures(day: date) -> dict[str, Column]:
+    """What is told of all rows of `qoe_incidents` of a day; `localised` is the share of those with a cause."""
+    states = {state: F.count_if(F.col("state") == state) for state in STATES}
+    is_localised = F.coalesce(F.col("verdict") == Verdict.LOCALISED, F.lit(False))
+    return {
+        "opened": F.count_if(F.to_date("opened_at") == F.lit(day)),
+        **states,
+        "localised": F.avg(is_localised.cast("double")),
+    }
 
 
 def of_day(

@@ -26,7 +26,7 @@ from pyspark.sql import functions as F
 from cinelake.qoe.cells import UNKNOWN
 from cinelake.qoe.mitigation import Matching, advice, best_first
 from cinelake.qoe.rollups import ALL
-from cinelake.tables.mitigation import QOE_MITIGATIONS
+from cinelake.tables.mitigation import QOE_MITIGATIONS, VERDICTS
 from cinelake.tables.qoe import DIMENSIONS
 
 THROUGHPUT = "throughput"
@@ -78,6 +78,11 @@ def mitigations(incidents: DataFrame, sessions: DataFrame, advising: Advising) -
     return kept.select("*", F.row_number().over(order).alias("place")).select(
         *QOE_MITIGATIONS.names
     )
+
+
+def figures() -> dict[str, Column]:
+    """How many rows of `qoe_mitigations` have each verdict."""
+    return {verdict: F.count_if(F.col("verdict") == verdict) for verdict in VERDICTS}
 
 
 def compared(incidents: DataFrame, sessions: DataFrame, advising: Advising) -> DataFrame:

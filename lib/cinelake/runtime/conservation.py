@@ -86,26 +86,39 @@ def summed(balances: Iterable[Balance]) -> list[Balance]:
     return list(totals.values())
 
 
-class Counted:
-    """A frame whose rows are counted while they pass for the first time: the sum of each of `numbers`."""
+class Observed:
+    """A frame whose rows are added up while they pass for the first time: each of `figures` is an aggregate."""
 
-    def __init__(self, frame: DataFrame, **numbers: Column) -> None:
-        self._names = tuple(numbers)
+    def __init__(self, frame: DataFrame, **figures: Column) -> None:
+        self._names = tuple(figures)
         self._observation = Observation()
-        sums = (F.sum(number.cast("bigint")).alias(name) for name, number in numbers.items())
-        self.frame = frame.observe(self._observation, *sums)
+        named = (figure.alias(name) for name, figure in figures.items())
+        self.frame = frame.observe(self._observation, *named)
 
-    def sums(self) -> dict[str, int]:
-        """The sum of each; 0 when no row passed, as where a batch holds no file."""
+    def figures(self) -> dict[str, Any]:
+        """Each of them; none when no row passed, as where a batch holds no file."""
         java: Any = self._observation._jo
-        # To ask for a count that never comes would wait for ever.
+        # To ask for a figure that never comes would wait for ever.
         until = time.monotonic() + WAIT_SECONDS
         while not java.future().isCompleted() and time.monotonic() < until:
             time.sleep(0.01)
         if not java.future().isCompleted() or java.getRow().size() == 0:
-            return dict.fromkeys(self._names, 0)
+            return {}
         found = self._observation.get
-        return {name: int(found[name] or 0) for name in self._names}
+        return {name: found[name] for name in self._names}
+
+
+class Counted(Observed):
+    """A frame whose rows are counted while they pass for the first time: the sum of each of `numbers`."""
+
+    def __init__(self, frame: DataFrame, **numbers: Column) -> None:
+        sums = {name: F.sum(number.cast("bigint")) for name, number in numbers.items()}
+        super().__init__(frame, **sums)
+
+    def sums(self) -> dict[str, int]:
+        """The sum of each; 0 when no row passed."""
+        found = self.figures()
+        return {name: int(found.get(name) or 0) for name in self._names}
 
 
 def landed(lines: DataFrame) -> Counted:

@@ -198,6 +198,13 @@ class Run(ABC, Generic[P]):
         They are counted as the rows pass on their way into what is written. Returns the frame to go on with.
         """
 
+    @abstractmethod
+    def log_figures(self, frame: DataFrame, figures: Mapping[str, Column]) -> DataFrame:
+        """Log each of these aggregates of the rows of `frame` as a metric of that name; of no rows there may be none.
+
+        They are told as the rows pass on their way into what is written. Returns the frame to go on with.
+        """
+
     def approved_or_none(self, model: Model, on: date | None = None) -> ModelVersion | None:
         """The newest approved version trained on nothing later than the window's start.
 

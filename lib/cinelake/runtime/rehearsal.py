@@ -189,6 +189,14 @@ class _Rehearsal(Run[P]):
         )
         return frame
 
+    def log_figures(self, frame: DataFrame, figures: Mapping[str, Column]) -> DataFrame:
+        told = (figure.alias(name) for name, figure in figures.items())
+        (found,) = frame.agg(*told).toArrow().to_pylist()
+        self._tracker.log_metrics(
+            {name: float(value) for name, value in found.items() if value is not None}
+        )
+        return frame
+
     def _approved_on(self, model: Model, day: date) -> ModelVersion | None:  # noqa: ARG002
         return self._models.get(model.name)
 

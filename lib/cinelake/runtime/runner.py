@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from cinelake import __version__
 from cinelake.runtime.books import Books, DayEntry, Entry
 from cinelake.runtime.commits import Commit, Note
-from cinelake.runtime.conservation import Balance, Counted
+from cinelake.runtime.conservation import Balance, Counted, Observed
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.job import Job, JobError, JobParams, Listener, Run, hash_of_content
 from cinelake.runtime.publish import Published, Publisher
@@ -165,7 +165,7 @@ def _compute(
         warnings=entry.warnings,
         called_for=tuple(run.called_for),
     )
-    tracker.log_metrics(outcome.metrics | run.shares() | (usage.metrics if usage else {}))
+    tracker.log_metrics(outcome.metrics | run.figures() | (usage.metrics if usage else {}))
     tracker.finish("FINISHED")
     return replace(outcome, warnings=(*outcome.warnings, *away(tracker)))
 
@@ -298,6 +298,7 @@ class LakeRun(Run[Any]):
         self._counted: list[tuple[str, Counted]] = []
         # Frames of which shares are asked, with their rows counted as `rows`.
         self._shared: list[Counted] = []
+        self._told: list[Observed] = []
         self._tracker = tracker
         self._context = context
         self._base = {
@@ -389,13 +390,21 @@ class LakeRun(Run[Any]):
         self._shared.append(counted)
         return counted.frame
 
-    def shares(self) -> dict[str, float]:
-        """What the job has asked shares of, for MLflow; complete once all is written."""
+    def log_figures(self, frame: DataFrame, figures: Mapping[str, Column]) -> DataFrame:
+        observed = Observed(frame, **figures)
+        self._told.append(observed)
+        return observed.frame
+
+    def figures(self) -> dict[str, float]:
+        """What the job has asked shares and figures of, for MLflow; complete once all is written."""
         found: dict[str, float] = {}
         for counted in self._shared:
             sums = counted.sums()
             rows = sums.pop("rows")
             found |= {name: held / rows for name, held in sums.items() if rows}
+        for observed in self._told:
+            told = observed.figures().items()
+            found |= {name: float(value) for name, value in told if value is not None}
         return found
 
     def _approved_on(self, model: Model, day: date) -> ModelVersion | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.behaviour.bronze import bronze, landed_line
+from unit.qoe.rollup_rows import FIRST, rolled
 from unit.qoe.test_struck import DAY as STRUCK_ON
 from unit.qoe.test_struck import incident, session
 from unit.qoe.traces import WHO
@@ -142,7 +143,9 @@ def test_alarms_become_an_incident_with_its_cause_which_goes_on(spark: SparkSess
         QOE_CELLS: leaves(spark),
         QOE_INCIDENTS: rows(spark, QOE_INCIDENTS),
     }
-    first = rehearse(job, inputs, DAY)[QOE_INCIDENTS].localCheckpoint()
+    tracker = RehearsalTracker("qoe")
+    first = rehearse(job, inputs, DAY, tracker=tracker)[QOE_INCIDENTS].localCheckpoint()
+    assert tracker.metrics == {"opened": 1, "open": 0, "recovering": 0, "closed": 1, "localised": 1}
     (row,) = first.collect()
     assert (row["state"], row["cell"], row["alarms"], row["verdict"]) == (
         "closed",
@@ -163,6 +166,27 @@ def test_without_alarms_nothing_is_opened(spark: SparkSession) -> None:
         QOE_INCIDENTS: rows(spark, QOE_INCIDENTS),
     }
     assert rehearse(JOBS["track_qoe_incidents"], inputs, DAY)[QOE_INCIDENTS].isEmpty()
+
+
+def test_what_came_of_the_search_for_anomalies_is_told(spark: SparkSession) -> None:
+    """A day of one CDN bad in one region, work announced at another."""
+    service = rolled(spark, 8, lambda day, hour, *_: 9.0 if (day, hour) == (7, 10) else 1.0)
+    day = FIRST + timedelta(days=7)
+    at = datetime.combine(day, datetime.min.time())
+    work = {"maintenance_id": "w", "from_date": day, "number": 1, "starts_at": at, "ends_at": at + timedelta(days=1),
+            "cdn": "aurora", "is_cancelled": False, "why": "new disks", "given_by": "them"}  # fmt: skip
+    inputs = {QOE_ROLLUPS: service, QOE_MAINTENANCE: rows(spark, QOE_MAINTENANCE, work)}
+    tracker = RehearsalTracker("qoe")
+    job = JOBS["find_qoe_anomalies"]
+    found = rehearse(job, inputs, day, tracker=tracker)[QOE_ANOMALIES].toArrow().to_pylist()
+    assert tracker.metrics == {
+        "threshold": max(row["threshold"] for row in found),
+        "tries": pytest.approx(10 ** max(row["threshold"] for row in found)),
+        "anomalies": len(found),
+        "alarms": sum(row["is_alarm"] for row in found),
+        "muted": sum(row["is_muted"] for row in found),
+    }
+    assert tracker.metrics["anomalies"] > tracker.metrics["alarms"] > 0 < tracker.metrics["muted"]
 
 
 @pytest.mark.thorough
@@ -189,7 +213,12 @@ def test_advice_is_given_on_the_days_on_which_an_incident_gave_alarms(spark: Spa
     )
     inputs = {QOE_INCIDENTS: told, QOE_SESSIONS: sessions}
     job = JOBS["advise_on_qoe_incidents"]
-    found = rehearse(job, inputs, STRUCK_ON, STRUCK_ON + timedelta(days=2))[QOE_MITIGATIONS]
+    tracker = RehearsalTracker("qoe")
+    until = STRUCK_ON + timedelta(days=2)
+    found = rehearse(job, inputs, STRUCK_ON, until, tracker=tracker)[QOE_MITIGATIONS]
+    assert tracker.metrics == {
+        "would_have_helped": 1, "uncertain": 0, "no_gain": 0, "little_overlap": 0,
+    }  # fmt: skip
     (row,) = found.toArrow().to_pylist()
     assert (row["state_date"], row["alternative"], row["verdict"], row["saved_minutes"]) == (
         STRUCK_ON,
