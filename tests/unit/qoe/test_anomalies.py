@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from cinelake.qoe.anomalies import Alarming, anomalies, muted
 from cinelake.qoe.incidents import Merging, of_day
 from cinelake.qoe.maintenance.calendar import standing
 from cinelake.qoe.maintenance.commands import anew, announced, called_off
+from cinelake.qoe.rollups import parts_of
 from cinelake.qoe.usual import Usual
 from cinelake.runtime.publish import judged
 from cinelake.tables.maintenance import QOE_MAINTENANCE
@@ -206,6 +207,45 @@ def test_work_that_was_called_off_can_be_announced_again(spark: SparkSession) ->
     assert [(row["number"], row["why"]) for row in standing(calendar).collect()] == [
         (3, "new racks after all")
     ]
+
+
+def test_work_mutes_a_wider_cell_of_which_it_explains_most(spark: SparkSession) -> None:
+    work = announced("isp=Lindenglas", "2026-03-11T10:00", "2026-03-11T12:00", "new routers", "me")
+    affected = {
+        "isp=Lindenglas": 60.0, "region=Bavaria|isp=Lindenglas": 30.0, "cdn=drift|isp=Lindenglas": 10.0,
+        "all": 70.0, "region=Bavaria": 40.0, "cdn=drift": 50.0, "isp=Other": 9.0, "device_model=Pad": 5.0,
+    }  # fmt: skip
+    here, later = datetime(2026, 3, 11, 10), datetime(2026, 3, 11, 13)
+    cases = [
+        *(("stall", here, cell, sessions) for cell, sessions in affected.items()),
+        # Another metric, and another hour, have nothing of it.
+        ("slow_start", here, "all", 9.0),
+        ("stall", later, "all", 9.0),
+    ]
+    told = rows(
+        spark,
+        QOE_ANOMALIES,
+        *(
+            {"metric": metric, "bucket_at": at, "cell": cell, "affected_sessions": sessions}
+            for metric, at, cell, sessions in cases
+        ),
+    ).drop("subset", *DIMENSIONS, "lost_minutes", "is_muted", "is_alarm")
+    hourly = rows(
+        spark,
+        QOE_ROLLUPS,
+        *(
+            {"bucket_at": at, "cell": cell, **parts_of(cell)}
+            for at in (here, later)
+            for cell in affected
+        ),
+    )
+    found = muted(told, hourly, rows(spark, QOE_MAINTENANCE, work)).where("is_muted")
+    assert {(row["metric"], row["bucket_at"], row["cell"]) for row in found.collect()} == {
+        ("stall", here, cell)
+        for cell in affected
+        # The CDN has something of its own, and of other devices and providers nobody knows.
+        if cell not in ("cdn=drift", "isp=Other", "device_model=Pad")
+    }
 
 
 def test_minutes_lost_are_affected_sessions_times_what_a_bad_one_loses(
