@@ -18,7 +18,7 @@ class AdviseOnQoeIncidentsParams(JobParams):
     reads=[QOE_INCIDENTS, Reading(QOE_SESSIONS, lookback=BEFORE)],
     writes=[QOE_MITIGATIONS],
     params=AdviseOnQoeIncidentsParams,
-    version=2,
+    version=3,
 )
 def advise_on_qoe_incidents(run: Run[AdviseOnQoeIncidentsParams]) -> None:
     found = mitigations(run.read(QOE_INCIDENTS), run.read(QOE_SESSIONS), run.params.advising)

@@ -5,7 +5,8 @@ Grain of `compared`: one row an incident and day, session of its hours, kind of 
 A session is of an hour if play was pressed in it, or it played or stalled in it. It is struck if it is of what the
 incident blames, or, where nothing is blamed, of the cell with the strongest evidence. It lost, in those hours: the
 wait for the picture, connection-induced stalls, and, as alarms count it (qoe/anomalies.py), what a usual start is
-watched for a start that failed or was left, half of that for a playback that failed.
+watched for a start that failed or was left, half of that for a playback that failed. Pictures that jerk or are blurred
+lose nobody any time, so of incidents that show in these most nothing is advised: minutes would tell of something else.
 
 What can be changed are the CDN, the app's version, and the bitrate, by a cap: a session had a cap if its mean bitrate
 lay at or under it. Sessions are alike if they share what the incident blames, the change apart, and some of what bears
@@ -37,6 +38,8 @@ LIKENESS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "bitrate_cap": ((THROUGHPUT, "cdn", "isp", "region"), (THROUGHPUT, "cdn", "region"), (THROUGHPUT,)),
 }  # fmt: skip
 _UNTOUCHED = "untouched"
+# Metrics of which no loss is counted.
+WITHOUT_LOSS = ("dropped_frames", "low_bitrate")
 
 
 class Advising(Matching):
@@ -52,12 +55,13 @@ class Advising(Matching):
 
 
 def mitigations(incidents: DataFrame, sessions: DataFrame, advising: Advising) -> DataFrame:
-    """Rows of `qoe_mitigations` for rows of `qoe_incidents` with alarms on their day.
+    """Rows of `qoe_mitigations` for rows of `qoe_incidents` with alarms on their day; none of metrics without loss.
 
     `sessions` are rows of `qoe_sessions` of those days and of the day before.
     """
     matching = Matching(**advising.model_dump(exclude={"caps_kbps", "watched_ms"}))
-    told = advice(compared(incidents, sessions, advising), "value", ["stratum"], matching)
+    losing = incidents.where(~F.col("metric").isin(*WITHOUT_LOSS))
+    told = advice(compared(losing, sessions, advising), "value", ["stratum"], matching)
     key = F.split("incident_id", r"\|")
     parts = told.where(F.col("alternative") != _UNTOUCHED).select(
         key[0].alias("incident_id"),
