@@ -25,6 +25,7 @@ from cinelake.runtime.lake import Lake
 from cinelake.sources.bronze import payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
+from cinelake.tables.contract import Table
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.qoe import QOE_CELLS, QOE_ROLLUPS, QOE_SESSIONS
 from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE, QOE_SESSIONS_LIVE
@@ -156,6 +157,38 @@ def test_a_watch_that_is_begun_late_leaves_what_the_batch_has_said_to_it(lake: L
     told = lake.read(QOE_SESSIONS_LIVE).select("session_date").distinct().collect()
     # Of the play over the night only what was after midnight is heard of.
     assert sorted(row["session_date"] for row in told) == [date(2020, 5, 2), date(2020, 5, 3)]
+
+
+def test_days_that_the_batch_has_said_are_taken_out(lake: Lake) -> None:
+    for events, beats in PARTS:
+        take_in(lake, events, beats)
+    take_in(lake, play("over", "2 23:50 attempt, 2 23:51 first_frame, 3 00:20 stop"), [])
+    watched(lake)
+
+    def days(table: Table, day: str) -> list[int]:
+        return sorted(row[0].day for row in lake.read(table).select(day).distinct().collect())
+
+    assert days(QOE_SESSIONS_LIVE, "session_date") == [1, 2, 3]
+    assert days(QOE_CELLS_LIVE, "cell_date") == [1, 2, 3]
+    # The batch has come to the third day, and knows of the first two otherwise.
+    at = datetime(2020, 5, 3)
+    told = {"width": 60, "bucket_at": at, "cell_date": at.date(), "cell": "all", "subset": "all"}
+    lake.append(QOE_ROLLUPS, rows(lake.spark, QOE_ROLLUPS, told), NOTE)
+    said = {
+        "session_date": at.date(),
+        "started_at": at,
+        "ended_at": at,
+        "outcome": "played",
+        "is_sound": True,
+    }
+    lake.append(QOE_SESSIONS, rows(lake.spark, QOE_SESSIONS, said), NOTE)
+    take_in(
+        lake, play("more", "3 10:00 attempt, 3 10:01 first_frame"), [beat("more", 0, "3 10:02")]
+    )
+    watched(lake)
+    assert days(QOE_CELLS_LIVE, "cell_date") == [3]
+    # Plays of the day before may have gone on in it.
+    assert days(QOE_SESSIONS_LIVE, "session_date") == [2, 3]
 
 
 def usually(spark: SparkSession, day: int) -> DataFrame:

@@ -16,14 +16,17 @@ from rich.text import Text
 from cinelake.paragraphs import paragraph
 from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
+from cinelake.qoe.live.going_on import going_on, later
 from cinelake.qoe.live.settings import configured
 from cinelake.qoe.maintenance import commands as maintenance_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
 from cinelake.qoe.quality import commands as quality_commands
 from cinelake.qoe.shown import advised, around, change, latest, newest, struck
+from cinelake.qoe.struck import WITHOUT_LOSS
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.mitigation import QOE_MITIGATIONS
-from cinelake.tables.qoe import QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, STATES
+from cinelake.tables.qoe import HOUR, QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, STATES
+from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE
 
 SHOWN_ADVICE, DRAWN_CELLS = 8, 12
 
@@ -43,9 +46,12 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         rows: Annotated[int, typer.Option(min=1, help="How many, those of the last alarms.")] = 20,
         json_: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     ) -> None:
-        """Show incidents of streaming quality: those that go on; without any, the last that are over."""
+        """Show incidents of streaming quality: those that go on; without any, the last that are over.
+
+        Where the watch has told of alarms since the batch's newest day, those are in it, marked as live.
+        """
         lake = context().lake
-        if not lake.exists(QOE_INCIDENTS):
+        if not lake.exists(QOE_INCIDENTS) and not lake.exists(QOE_ANOMALIES_LIVE):
             # As in a lake of ratings alone: that is no fault.
             typer.echo(
                 "No incident has been opened yet; `cinelake run` looks for them in what players report."
@@ -53,7 +59,10 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             return
         own = lake.read(QOE_INCIDENTS)
         wanted = STATES if all_ else STATES[:2]
+        live = [row for row in told_live(context()) if row["state"] in wanted]
+        ids = {row["incident_id"] for row in live}
         found = newest(own, wanted, rows).toArrow().to_pylist()
+        found = [*live, *(row for row in found if row["incident_id"] not in ids)][:rows]
         goes_on = bool(found)
         if not found and not all_:
             found = newest(own, STATES, rows).toArrow().to_pylist()
@@ -87,7 +96,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         if len(found) != 1:
             which = "more than one incident begins" if found else "no incident begins"
             raise typer.BadParameter(
-                f"{which} with {incident_id!r}; `cinelake incidents --all` shows their ids"
+                f"{which} with {incident_id!r}; `cinelake incidents --all` shows their ids, of which "
+                "those that are live wait for the batch"
             )
         (row,) = found
         target = out or Path(f"incident-{row['incident_id']}.png")
@@ -97,8 +107,23 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         console = Console()
         console.print(as_text(row))
         told = advised(lake.read(QOE_MITIGATIONS)).where(F.col("incident_id") == row["incident_id"])
-        console.print(as_advice(told.orderBy("place").limit(SHOWN_ADVICE).toArrow().to_pylist()))
+        best = told.orderBy("place").limit(SHOWN_ADVICE).toArrow().to_pylist()
+        console.print(as_advice(best, row["metric"]))
         console.print(Text(f"picture: {target}"))
+
+
+def told_live(workspace: Workspace) -> list[dict[str, Any]]:
+    """Incidents with alarms of which the batch does not know yet, as `going_on` tells them."""
+    lake, merging = workspace.lake, configured(workspace.settings.jobs).merging
+    if not lake.exists(QOE_ANOMALIES_LIVE):
+        return []
+    alarms = later(lake.read(QOE_ANOMALIES_LIVE), lake.read(QOE_ROLLUPS)).toArrow().to_pylist()
+    if not alarms:
+        return []
+    heard = lake.read(QOE_CELLS_LIVE).where(F.col("width") == HOUR).agg(F.max("bucket_at"))
+    (now,) = heard.toArrow().to_pydict().popitem()[1]
+    known = latest(lake.read(QOE_INCIDENTS)).where(F.col("state") != "closed")
+    return going_on(known.toArrow().to_pylist(), alarms, now, merging)
 
 
 def course(workspace: Workspace, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -122,9 +147,10 @@ def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def _paragraph(row: Mapping[str, Any]) -> RenderableType:
     hours = (row["last_alarm_at"] - row["opened_at"]).total_seconds() / 3600 + 1
+    state = f"live, {row['state']}" if row.get("is_live") else row["state"]
     return paragraph(
         row["incident_id"],
-        f"  {row['state']}, since {row['opened_at']:%Y-%m-%d %H:%M} UTC, {hours:.0f} "
+        f"  {state}, since {row['opened_at']:%Y-%m-%d %H:%M} UTC, {hours:.0f} "
         + ("hour" if hours == 1 else "hours"),
         f"{METRIC_NAMES[row['metric']]}: {where(row)}",
         f"{row['affected_sessions']:,.0f} sessions affected, {row['lost_minutes']:,.0f} viewer minutes lost",
@@ -162,8 +188,12 @@ def as_text(row: Mapping[str, Any]) -> RenderableType:
     return Group(Text(title(row), style="bold"), said, table)  # fmt: skip
 
 
-def as_advice(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """What would have helped, best first."""
+def as_advice(rows: Sequence[Mapping[str, Any]], metric: str) -> RenderableType:
+    """What would have helped against an incident of this metric, best first."""
+    if metric in WITHOUT_LOSS:
+        return Text(
+            f"no advice: it is told of minutes lost, and {METRIC_NAMES[metric]} are seen to the end"
+        )
     if not rows:
         return Text("no advice: the struck had no alternative that anybody else had")
     heading = Text("what would have helped (advice; nothing is applied)")

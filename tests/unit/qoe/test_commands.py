@@ -172,11 +172,15 @@ def test_what_would_have_helped_is_told_of_the_newest_day(spark: SparkSession) -
     cap = HELP | {"change": "bitrate_cap", "alternative": "1500", "place": 2, "verdict": "uncertain",
                   "least_saved_minutes": None, "load": None}  # fmt: skip
     told = advised(rows(spark, QOE_MITIGATIONS, HELP, cap, older)).orderBy("place")
-    text = said(as_advice(told.toArrow().to_pylist()))
+    text = said(as_advice(told.toArrow().to_pylist(), "stall"))
     for wanted in ("CDN aurora", "would have helped", "80%", "at most 1500 kbit/s", "isp+region"):
         assert wanted in text
     assert "crest" not in text
-    assert "no advice" in said(as_advice([]))
+    assert "no advice: the struck had no alternative" in said(as_advice([], "stall"))
+    # Older rows tell of what was no loss by this metric.
+    blurred = said(as_advice(told.toArrow().to_pylist(), "low_bitrate"))
+    assert "no advice: it is told of minutes lost" in blurred
+    assert "CDN" not in blurred
 
 
 def test_the_newest_row_of_an_incident_counts(spark: SparkSession) -> None:

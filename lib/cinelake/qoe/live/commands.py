@@ -87,7 +87,7 @@ class Watch:
         self, lake: Lake, keys: DataFrame, settings: Watching, tell: Callable[[str], None]
     ) -> None:
         self._lake, self._keys, self._settings, self._tell = lake, keys, settings, tell
-        self._expired: date | None = None
+        self._expired: tuple[date, int, int] | None = None
         self.error: BaseException | None = None
 
     def run(self, trigger: dict[str, Any], options: dict[str, Any] | None = None) -> None:
@@ -217,13 +217,27 @@ class Watch:
         )
 
     def _expire(self, newest: date, note: Note) -> None:
-        """Forget what the batch has said long ago, once a day."""
-        if self._expired == newest:
+        """Forget what the batch has said, once a day and whenever it has said more.
+
+        The batch's newest day stays, for the first hours of the next are judged beside its last; who reads of live
+        tables takes the days after it. Sessions go back one day more, as plays may go on over midnight.
+        """
+        lake = self._lake
+        now = newest, lake.version(QOE_SESSIONS) or 0, lake.version(QOE_ROLLUPS) or 0
+        if self._expired == now:
             return
-        for table in (QOE_SESSIONS_LIVE, QOE_CELLS_LIVE, QOE_ANOMALIES_LIVE):
-            self._lake.expire(table, newest - timedelta(days=KEPT_DAYS), note)
-        self._lake.unstage(f"qoe_live/{newest - timedelta(days=KEPT_DAYS)}")
-        self._expired = newest
+        long_ago = newest - timedelta(days=KEPT_DAYS)
+        judged = lake.read(QOE_ROLLUPS).agg(F.max("cell_date").alias("newest"))
+        (row,) = judged.toArrow().to_pylist()
+        said = row["newest"] or LONG_AGO
+        for table, since in (
+            (QOE_SESSIONS_LIVE, min(self._since(), said - timedelta(days=1))),
+            (QOE_CELLS_LIVE, said),
+            (QOE_ANOMALIES_LIVE, said),
+        ):
+            lake.expire(table, max(long_ago, since), note)
+        lake.unstage(f"qoe_live/{long_ago}")
+        self._expired = now
 
 
 def _naive(rows: list[dict[str, Any]]) -> list[datetime]:

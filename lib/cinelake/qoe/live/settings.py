@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cinelake.qoe.anomalies import Alarming
 from cinelake.qoe.cells import Bearable
+from cinelake.qoe.incidents import Merging
 from cinelake.qoe.rollups import SUBSETS
 from cinelake.qoe.usual import Usual
 
@@ -25,6 +26,7 @@ class Watching(BaseModel):
     floor: int = Field(5, ge=1)
     usual: Usual = Usual()
     alarming: Alarming = Alarming()
+    merging: Merging = Merging()
     late: timedelta = Field(
         timedelta(hours=2),
         description="how far behind the newest record a play's second day may end and be remembered",
@@ -38,6 +40,7 @@ def configured(jobs: Mapping[str, Mapping[str, Any]]) -> Watching:
         "sum_qoe_cells": ("bearable",),
         "roll_up_qoe_cells": ("subsets", "floor"),
         "find_qoe_anomalies": ("usual", "alarming"),
+        "track_qoe_incidents": ("merging",),
     }
     told = {
         name: jobs[job][name]
