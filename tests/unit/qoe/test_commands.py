@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import io
 from datetime import date, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import typer
 from pyspark.sql import SparkSession
 from rich.console import Console
+from typer.testing import CliRunner
 from unit.qoe.rollup_rows import rolled
 from unit.tables.rows import rows
 
 from cinelake.qoe.anomalies import Alarming, anomalies
-from cinelake.qoe.commands import as_advice, as_list, as_text
+from cinelake.qoe.commands import as_advice, as_list, as_text, course, register
 from cinelake.qoe.pictures import picture
 from cinelake.qoe.ratios import of_groups
 from cinelake.qoe.report import by_day, incidents, quality
 from cinelake.qoe.shown import advised, around, latest, newest, struck
 from cinelake.qoe.usual import Usual
 from cinelake.report.page import Grid
+from cinelake.runtime.workspace import Workspace
 from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
@@ -165,6 +170,34 @@ def test_the_cells_that_are_drawn_are_those_that_were_struck_most(spark: SparkSe
     )
     told = [tuple(row) for row in struck(found, incident()).collect()]
     assert told == [("cdn=drift", 35.0), ("cdn=drift|region=Bavaria", 30.0)]
+
+
+def test_one_incident_is_told_and_drawn_from_the_lake(spark: SparkSession, tmp_path: Path) -> None:
+    service = rolled(spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0)
+    alarm = {"anomaly_date": AT.date(), "bucket_at": AT, "metric": "stall", "is_alarm": True,
+             "evidence": 9.0, "affected_sessions": 30.0, "cell": "cdn=drift"}  # fmt: skip
+    frames = {
+        QOE_ROLLUPS: service,
+        QOE_ANOMALIES: rows(spark, QOE_ANOMALIES, alarm),
+        QOE_INCIDENTS: rows(spark, QOE_INCIDENTS, incident()),
+        QOE_MITIGATIONS: rows(spark, QOE_MITIGATIONS, HELP),
+    }
+    lake = SimpleNamespace(exists=lambda table: table in frames, read=lambda table: frames[table])
+    workspace = cast(Workspace, SimpleNamespace(lake=lake, settings=SimpleNamespace(jobs={})))
+    # The cell with the strongest evidence is drawn though an alarm of it is no longer known.
+    drawn = course(workspace, incident())
+    assert list(dict.fromkeys(row["cell"] for row in drawn)) == [
+        "cdn=drift|region=Bavaria",
+        "cdn=drift",
+    ]
+    app = typer.Typer()
+    register(app, lambda: workspace)
+    out = tmp_path / "one.png"
+    told = CliRunner().invoke(app, ["incident", "9259", "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    assert "verdict: localised" in told.output
+    assert "CDN aurora" in told.output
+    assert out.stat().st_size > 20_000
 
 
 def test_what_would_have_helped_is_told_of_the_newest_day(spark: SparkSession) -> None:
