@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.runtime.landing import import_folder, importers
-from cinelake.sources.bronze import bronze_rows
+from cinelake.sources.bronze import bronze_rows, landed_by
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.tables.ingest import BRONZE_RATINGS
 
@@ -94,6 +94,7 @@ def test_importing_costs_little_more_than_plain_reading(
             "value",
             F.col("_metadata.file_path").alias("file"),
             F.lit(None).cast("bigint").alias("line"),
+            landed_by(F.col("_metadata.file_path")).alias("landed_by"),
         )
         rows = bronze_rows(lines, RATINGS_SOURCE)
         good = rows.where(F.size("_reasons") == 0).select(*BRONZE_RATINGS.names)

@@ -124,7 +124,8 @@ def beat(minute: int) -> str:
 
 def land(lake: Lake, source: object, table: object, lines: list[str]) -> None:
     landed = lake.spark.createDataFrame(
-        [(line, "file", None) for line in lines], "value string, file string, line bigint"
+        [(line, "file", None, None) for line in lines],
+        "value string, file string, line bigint, landed_by timestamp",
     )
     rows = bronze_rows(landed, source).drop("_reasons", "_raw", "_origin")  # type: ignore[arg-type]
     lake.append(table, rows, NOTE)  # type: ignore[arg-type]

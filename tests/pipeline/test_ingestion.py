@@ -91,6 +91,25 @@ def test_what_landed_is_bronze_or_quarantine_with_reason_file_and_line(ratings: 
     ]
 
 
+def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Service) -> None:
+    wrong = datetime(2031, 1, 1)
+    rejected = {"reasons": ["torn"], "file": "ratings.csv", "line": 1, "text": "1,"}
+    envelope = {"event_id": "x", "schema_version": 1, "received_at": f"{wrong.isoformat()}Z"}
+    land(
+        ratings,
+        "one",
+        line("a"),
+        line("b", at=wrong),
+        json.dumps(envelope | {"rejected": rejected}),
+    )
+    summary = ratings.run()
+    (report,) = summary.reports
+    assert (report.rows_out, report.quarantined) == (1, 2)
+    assert summary.data_through == "2020-05-02T21:00:00+00:00"
+    rejects = ratings.lake.read(QUARANTINE).select("reasons").collect()
+    assert sorted(row["reasons"] for row in rejects) == [["receipt_after_landing"], ["torn"]]
+
+
 @pytest.mark.thorough
 def test_a_file_is_taken_once_and_a_second_look_makes_no_commit(ratings: Service) -> None:
     land(ratings, "one", line("a"))

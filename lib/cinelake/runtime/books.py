@@ -92,7 +92,7 @@ class Books:
         self._whole: dict[str, int] = defaultdict(int)
         self.retained_from: dict[str, date] = {}
         self.versions: dict[str, int] = {}
-        self.received_through: datetime | None = None
+        self._received_through: dict[str, datetime] = {}
         self.landing_seen: dict[str, str] = {}
         for entry in entries:
             self.apply(entry)
@@ -122,6 +122,11 @@ class Books:
                 )
 
     # ---- questions
+
+    @property
+    def received_through(self) -> datetime | None:
+        """When the newest record of any source was received."""
+        return max(self._received_through.values(), default=None)
 
     def digest(self, table: str, day: date) -> Digest | None:
         """The digest last published for the day; None when unknown or disturbed by somebody's commit."""
@@ -196,10 +201,8 @@ class Books:
                 content.digest += digest
                 self._sums.pop(table, None)
         if entry.received_through is not None:
-            known = self.received_through
-            self.received_through = (
-                max(known, entry.received_through) if known else entry.received_through
-            )
+            known = self._received_through.get(entry.job, entry.received_through)
+            self._received_through[entry.job] = max(known, entry.received_through)
         if entry.kind == "ingest" and entry.fingerprint:
             self.landing_seen[entry.job] = entry.fingerprint
 
@@ -234,6 +237,7 @@ class Books:
             self.versions.pop(table, None)
         self._done.pop(entry.job, None)
         self.landing_seen.pop(entry.job, None)
+        self._received_through.pop(entry.job, None)
 
     def _summed(self, table: str) -> tuple[list[date], list[int], list[int]]:
         if table not in self._sums:

@@ -1,6 +1,7 @@
 """An inlet: where the records of a source come in. Here, as files in a folder of the landing area.
 
-An inlet gives landed lines, `value string, file string, line bigint`: a record's text and where it stood. What has
+An inlet gives landed lines, `value string, file string, line bigint, landed_by timestamp`: a record's text, where it
+stood, and when it was there at the latest. What has
 arrived so far is one text, its extent, which starts with a count that only grows: of files, or of what else comes in.
 So one look tells whether there is anything new, and how much of it a run has still to take.
 """

@@ -36,6 +36,7 @@ from cinelake.runtime.commits import Commit, CommitLog, Note
 from cinelake.runtime.drift import Layout, drift
 from cinelake.runtime.storage import Storage
 from cinelake.runtime.turns import turn
+from cinelake.sources.bronze import landed_by
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column
 from cinelake.tables.system import QUARANTINE
@@ -247,7 +248,8 @@ class Lake:
         return frame.drop(MONTH_COLUMN)
 
     def read_lines(self, folder: str, trigger: dict[str, Any]) -> DataFrame:
-        """A stream of the text lines under `folder`: `value, file, line`, the file as its path in the landing area.
+        """A stream of the text lines under `folder`: `value, file, line, landed_by`, the file as its path in the
+        landing area.
 
         Nobody has counted the lines, so `line` is null.
 
@@ -258,7 +260,7 @@ class Lake:
             .options(recursiveFileLookup=True, **trigger)
             .load(folder)
         )
-        return lines.select("value", self._landed_file(), _no_line())
+        return self._landed(lines)
 
     def follow(self, table: Table, trigger: dict[str, Any] | None = None) -> DataFrame:
         """A stream of the rows of a table: those that are there, then those that are appended.
@@ -308,7 +310,7 @@ class Lake:
 
     def read_files(self, files: Sequence[str]) -> DataFrame:
         """The lines of some files of the landing area, as `read_lines` gives those of all."""
-        return self._texts(files).select("value", self._landed_file(), _no_line())
+        return self._landed(self._texts(files))
 
     def read_lines_numbered(self, files: Sequence[str]) -> DataFrame:
         """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
@@ -336,6 +338,10 @@ class Lake:
     def _landing_folder(self) -> str:
         # Spark gives paths as URIs; the folder's last name, written as one, stands before what is wanted.
         return f"/{quote(self.landing.rpartition('/')[2])}/"
+
+    def _landed(self, texts: DataFrame) -> DataFrame:
+        lines = texts.select("value", self._landed_file(), _no_line())
+        return lines.select("*", landed_by(F.col("file")).alias("landed_by"))
 
     def _landed_file(self) -> Column:
         return F.substring_index("_metadata.file_path", self._landing_folder, -1).alias("file")

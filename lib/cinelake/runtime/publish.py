@@ -266,9 +266,9 @@ class Publisher:
         for group in groups:
             if group["reason"] is not None:
                 turned_away[group["reason"]] += group["count"]
-        newest = max(
-            (group[RECEIVED] for group in groups if group[RECEIVED] is not None), default=None
-        )
+        # Of a row that is turned away no time can be relied on.
+        received_of_good = (g[RECEIVED] for g in groups if g["reason"] is None)
+        newest = max((moment for moment in received_of_good if moment is not None), default=None)
         return _Summary(
             days,
             turned_away.total(),

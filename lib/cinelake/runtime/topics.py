@@ -108,6 +108,7 @@ class Topic(Inlet):
             F.col("value").cast("string").alias("value"),
             F.concat_ws("/", "topic", F.col("partition").cast("string")).alias("file"),
             F.col("offset").alias("line"),
+            F.col("timestamp").alias("landed_by"),
         )
 
     @property

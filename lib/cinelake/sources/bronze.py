@@ -11,10 +11,14 @@ A client's clock may run ahead of the collector's. Up to `max_clock_ahead` the e
 record's own `received_at` and the difference is kept; beyond, the record is turned away. So the same record
 received twice is dated by at most `max_clock_ahead` differently, and the earlier receipt has the earlier date.
 
+A collector's clock may be wrong, too, and up to when data are complete is told by the newest receipt, for good. So a
+record that claims to have been received more than `max_clock_ahead` after it had landed is turned away. A record may
+land as late as it likes; minutes, and the hours of a wrong zone, are common the other way round.
+
 Reasons: `not_utf8`, `unreadable_json` (double keys count), `not_an_object`, `unknown_schema_version`,
 `<field>_is_missing`, `<field>_has_wrong_type`, `event_id_is_blank`, `event_time_is_absurd` and
-`received_at_is_absurd` (before 1970), `event_time_after_receipt`, the names of the source's checks, and
-whatever the deliverer gave for a line that it rejected itself.
+`received_at_is_absurd` (before 1970), `event_time_after_receipt`, `receipt_after_landing`, the names of the source's
+checks, and whatever the deliverer gave for a line that it rejected itself.
 """
 
 from __future__ import annotations
@@ -51,12 +55,13 @@ ORIGIN = "struct<file:string,line:bigint>"
 def bronze_rows(
     landed: DataFrame, source: Source, *, max_clock_ahead: timedelta = MAX_CLOCK_AHEAD
 ) -> DataFrame:
-    """`landed(value, file, line)` → the columns of the source's bronze table, `_reasons`, `_raw` and `_origin`.
+    """`landed(value, file, line, landed_by)` → the columns of the source's bronze table, `_reasons`, `_raw`, `_origin`.
 
-    `_raw` and `_origin` are null where there are no reasons.
+    `landed_by` is when the line had landed at the latest; null where nobody knows. `_raw` and `_origin` are null
+    where there are no reasons.
     """
     records = landed.where(holds_record()).select(
-        "value", "file", "line", F.try_parse_json("value").alias("record")
+        "value", "file", "line", "landed_by", F.try_parse_json("value").alias("record")
     )
     looked_at = records.select(
         "*", F.schema_of_variant("record").rlike(_usual_shape(source)).alias("_is_usual")
@@ -90,6 +95,17 @@ def bronze_rows(
         F.when(bad, _raw()).alias("_raw"),
         F.when(bad, _origin()).alias("_origin"),
     )
+
+
+def landed_by(file: SparkColumn) -> SparkColumn:
+    """The end of the hour that a landing file's folders name; null for one that lies elsewhere."""
+    # Of every line this is asked, and a regular expression would take a multiple of the time.
+    day, hour = (
+        F.substring_index(F.substring_index(file, f"/{name}=", -1), "/", 1)
+        for name in ("date", "hour")
+    )
+    began = F.concat_ws(":", F.concat_ws(" ", day, hour), F.lit("00:00"))
+    return began.try_cast("timestamp") + F.expr("INTERVAL '1' HOUR")
 
 
 def holds_record() -> SparkColumn:
@@ -216,8 +232,9 @@ def _value_rules(source: Source, max_clock_ahead: timedelta) -> Iterator[tuple[s
     yield "event_id_is_blank", F.trim("event_id") == ""
     yield "event_time_is_absurd", F.col("event_time") < F.expr(EPOCH)
     yield "received_at_is_absurd", F.col("received_at") < F.expr(EPOCH)
-    limit = F.expr(f"received_at + INTERVAL '{int(max_clock_ahead.total_seconds())}' SECOND")
-    yield "event_time_after_receipt", F.col("event_time") > limit
+    ahead = F.expr(f"INTERVAL '{int(max_clock_ahead.total_seconds())}' SECOND")
+    yield "event_time_after_receipt", F.col("event_time") > F.col("received_at") + ahead
+    yield "receipt_after_landing", F.col("received_at") > F.col("landed_by") + ahead
     for check in source.checks:
         yield check.name, F.expr(f"NOT ({check.sql})")
 

@@ -32,7 +32,8 @@ def landed_line(event: str, at: str, received: str | None = None, /, **payload: 
 def bronze(spark: SparkSession, source: Source, lines: Iterable[str]) -> DataFrame:
     """What ingestion makes of the lines; all of them must be good."""
     landed = spark.createDataFrame(
-        [(line, "file", None) for line in lines], "value string, file string, line bigint"
+        [(line, "file", None, None) for line in lines],
+        "value string, file string, line bigint, landed_by timestamp",
     )
     return bronze_rows(landed, source).drop("_reasons", "_raw", "_origin")
 

@@ -31,7 +31,10 @@ START, DAYS = date(2026, 1, 5), 7
 
 def records(spark: SparkSession, folder: Path, source: Source, *names: str) -> DataFrame:
     landed = spark.read.text(str(folder / "landing" / source.name / "*" / "*" / "*")).select(
-        "value", F.lit("file").alias("file"), F.lit(None).cast("bigint").alias("line")
+        "value",
+        F.lit("file").alias("file"),
+        F.lit(None).cast("bigint").alias("line"),
+        F.lit(None).cast("timestamp").alias("landed_by"),
     )
     return payload(bronze_rows(landed, source).where("size(_reasons) = 0"), source, *names)
 

@@ -112,6 +112,15 @@ def test_the_newest_receipt_is_kept() -> None:
     assert books.received_through == late
 
 
+def test_a_reset_takes_back_the_newest_receipt_of_its_source_and_of_no_other() -> None:
+    due, wrong = datetime(2026, 1, 1, 9, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
+    others = Entry("c", "load_other", "ingest", "succeeded", received_through=due)
+    books = Books([landed(D1, ONE, received_through=wrong), others])
+    assert books.received_through == wrong
+    books.apply(Entry("x", "load", "reset", "succeeded", output_versions={"t": 0}))
+    assert books.received_through == due
+
+
 def test_quarantined_days_are_remembered_until_a_run_has_none() -> None:
     books = Books([published(D1, ONE, quarantined={"t": 2})])
     assert books.has_quarantined("job", "t", [D1, D2])

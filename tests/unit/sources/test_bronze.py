@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.sources.bronze import bronze_rows, payload
+from cinelake.sources.bronze import bronze_rows, landed_by, payload
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.source import Source
 from cinelake.sources.titles import TITLES_SOURCE
@@ -34,7 +34,8 @@ def line(**changes: Any) -> str:
 
 def landed(spark: SparkSession, *lines: str) -> DataFrame:
     rows = [(text, "ratings/date=2020-05-02/hour=00/a.jsonl", None) for text in lines]
-    return spark.createDataFrame(rows, "value string, file string, line bigint")
+    frame = spark.createDataFrame(rows, "value string, file string, line bigint")
+    return frame.withColumn("landed_by", landed_by(F.col("file")))
 
 
 def judged(spark: SparkSession, *lines: str, source: Source = RATINGS_SOURCE) -> list[Any]:
@@ -158,7 +159,9 @@ def test_bytes_that_are_not_utf8_are_turned_away_and_shown_readably(spark: Spark
     rows = spark.createDataFrame(
         [(bytearray(text), "f", None)], "value binary, file string, line bigint"
     )
-    as_read = rows.selectExpr("CAST(value AS STRING) AS value", "file", "line")
+    as_read = rows.selectExpr(
+        "CAST(value AS STRING) AS value", "file", "line", "CAST(NULL AS TIMESTAMP) AS landed_by"
+    )
     [row] = bronze_rows(as_read, RATINGS_SOURCE).collect()
     assert row._reasons == ["not_utf8"]
     assert "caf\ufffd" in row._raw
@@ -182,6 +185,39 @@ def test_a_clock_may_be_ahead_by_a_day_and_no_more(spark: SparkSession) -> None:
     )
     assert at_most._reasons == []
     assert beyond._reasons == ["event_time_after_receipt"]
+
+
+def test_a_record_may_land_late_and_not_a_day_before_it_was_received(spark: SparkSession) -> None:
+    early, late = "2020-05-01T00:00:00Z", "2020-05-03T01:00:01Z"
+    rows = judged(
+        spark,
+        line(received_at=early, event_time=early),
+        # The hour ends at 01:00, and a day later is the last moment.
+        line(received_at="2020-05-03T01:00:00Z"),
+        line(received_at=late),
+        line(received_at="2031-01-01T00:00:00Z"),
+    )
+    beyond = ["receipt_after_landing"]
+    assert [row._reasons for row in rows] == [[], [], beyond, beyond]
+
+
+@pytest.mark.parametrize(
+    ("file", "by"),
+    [
+        ("ratings/date=2020-05-02/hour=00/a.jsonl", datetime(2020, 5, 2, 1)),
+        ("ratings/date=2020-05-02/hour=23/a.jsonl.gz", datetime(2020, 5, 3)),
+        ("ratings/date=2020-05-02/a.jsonl", None),
+        ("ratings/date=2020-05-02/hour=24/a.jsonl", None),
+        ("ratings/hour=00/a.jsonl", None),
+        ("ratings/2020-05-02/00/a.jsonl", None),
+        ("events.ratings/3", None),
+    ],
+)
+def test_when_a_file_had_landed_is_told_by_its_folders(
+    spark: SparkSession, file: str, by: datetime | None
+) -> None:
+    frame = spark.createDataFrame([(file,)], "file string")
+    assert frame.select(landed_by(F.col("file"))).first() == (by,)
 
 
 def test_what_the_deliverer_rejected_keeps_its_reasons_file_line_and_text(
