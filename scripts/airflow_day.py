@@ -96,8 +96,9 @@ class Airflow:
 
     def run_day(self, day: date) -> int:
         """Run the DAG for one day, without a scheduler; returns 0 when all went well."""
-        # The run that is asked for at midnight computes the day that ends then.
-        return self.airflow("dags", "test", "cinelake", f"{day + timedelta(days=1)}").returncode
+        # The interval of a run that is asked for by hand is the one that ended last, and the day's ends on the next.
+        asked = f"{day + timedelta(days=1)}T23:59:59+00:00"
+        return self.airflow("dags", "test", "cinelake", asked).returncode
 
     def airflow(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command of Airflow; a quiet one is heard only where it fails, and then ends all."""

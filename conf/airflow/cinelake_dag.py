@@ -2,7 +2,8 @@
 
 One task a job, submitted by spark-submit; Cinelake itself is not imported. Each run computes the day of its data
 interval, and mends what had been computed before and has become stale: so late data, reruns and backfills, in any
-order, end with the same tables. Jobs that are due weekly or monthly are skipped on other days.
+order, end with the same tables. Jobs that are due weekly or monthly are skipped on other days. Between the sources and
+the days that are computed from them stands `all_landed`, which takes in what lands until the day is complete.
 
 For Airflow 3.3 with its Spark provider. Copy this file and cinelake_plan.py into the DAGs folder; AIRFLOW_CINELAKE says
 where the schedule is, by default `schedule.toml` beside this file.
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable
 from airflow.sdk.exceptions import AirflowSkipException
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from cinelake_plan import Schedule, Task, first_of_day  # noqa: E402 - it lies beside this file, wherever that is
+from cinelake_plan import Schedule, Task, edges  # noqa: E402 - it lies beside this file, wherever that is
 
 SCHEDULE = Schedule.read(Path(os.environ.get("AIRFLOW_CINELAKE", HERE / "schedule.toml")))
 
@@ -43,29 +43,23 @@ class SubmitWhenDue(SparkSubmitOperator):
 
 
 def daily() -> DAG:
-    """A run a day, from midnight to midnight UTC. `@daily` alone would make an interval of no length."""
-    tasks = SCHEDULE.tasks()
-    with dag("cinelake", "0 0 * * *", SCHEDULE["run"]["catchup"]) as made:
-        landed = EmptyOperator(task_id="all_landed")
-        submitted = {task.name: operator(task) for task in tasks}
-        for task in tasks:
-            for before in task.upstream:
-                submitted[before].set_downstream(submitted[task.name])
-            if task.takes_in:
-                submitted[task.name].set_downstream(landed)
-        for name in first_of_day(tasks):
-            landed.set_downstream(submitted[name])
-    return made
+    """A run a day, of the days on which its interval begins and ends. `@daily` would make an interval of no length."""
+    run = SCHEDULE["run"]
+    return joined(dag("cinelake", run["schedule"], run["catchup"]), SCHEDULE.daily())
 
 
 def nightly() -> DAG:
     """Maintenance looks after all tables, whatever day it is: nights that were missed are not made up for."""
-    tasks = SCHEDULE.maintenance()
-    with dag("cinelake_maintenance", SCHEDULE["maintenance"]["schedule"], catchup=False) as made:
+    schedule = SCHEDULE["maintenance"]["schedule"]
+    return joined(dag("cinelake_maintenance", schedule, catchup=False), SCHEDULE.maintenance())
+
+
+def joined(made: DAG, tasks: list[Task]) -> DAG:
+    """The DAG with the tasks, each after those it builds on."""
+    with made:
         submitted = {task.name: operator(task) for task in tasks}
-        for task in tasks:
-            for before in task.upstream:
-                submitted[before].set_downstream(submitted[task.name])
+        for before, after in sorted(edges(tasks)):
+            submitted[before].set_downstream(submitted[after])
     return made
 
 
@@ -107,8 +101,7 @@ def operator(task: Task) -> SubmitWhenDue:
         execution_timeout=timedelta(
             hours=hours["training_timeout_hours" if task.training else "timeout_hours"]
         ),
-        # A weekly job that was skipped stops nobody; one that failed stops what builds on it, and nothing else.
-        trigger_rule="none_failed",
+        trigger_rule=task.rule,
         # Other teams' DAGs hang on tables, not on our tasks.
         outlets=[
             Asset(name=f"cinelake.{name}", uri=f"cinelake://lake/{name}") for name in task.writes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 START, END = "{{ data_interval_start | ds }}", "{{ data_interval_end | ds }}"
 ALWAYS, DAILY, WEEKLY, MONTHLY = "always", "daily", "weekly", "monthly"
 CALENDAR = {ALWAYS, DAILY, WEEKLY, MONTHLY}
+# The task between sources and days: no job, but what sees to it that a day has come in to its end.
+LANDED = "all_landed"
 
 
 class PlanError(ValueError):
@@ -38,6 +40,9 @@ class Task:
     # Names of the tables and models that it writes: an asset each.
     writes: tuple[str, ...]
     takes_in: bool
+    # Airflow's trigger rule. A weekly job that was skipped stops nobody; one that failed stops what builds on it, and
+    # nothing else.
+    rule: str = "none_failed"
 
     def is_due(self, day: date) -> bool:
         """Whether the run of `day` computes it: weekly is on Mondays, monthly on the first, as for Cinelake itself."""
@@ -77,6 +82,31 @@ class Schedule:
         """The tasks of a day's run, each after those it builds on."""
         return [self._task(job) for job in self._jobs() if job["kind"] != "maintenance"]
 
+    def daily(self) -> list[Task]:
+        """The tasks of a day's run and, between its sources and what builds on no other, the one that awaits the data.
+
+        One source that fails must not stop those that do not read it, so it comes after all of them, however they
+        ended. Tried again, it takes in what has landed since: a source's own task, once it is done, does not.
+        """
+        tasks = self.tasks()
+        landed = Task(
+            name=LANDED,
+            description="Take in what has landed until the data of the day are complete.",
+            application=str(self.bundle / "run_cinelake.py"),
+            arguments=("--env", self["environment"], *self._settings(), "await", END),
+            due=ALWAYS,
+            training=False,
+            upstream=tuple(task.name for task in tasks if task.takes_in),
+            writes=(),
+            takes_in=False,
+            rule="all_done",
+        )
+        waiting = first_of_day(tasks)
+        return [landed] + [
+            replace(task, upstream=(*task.upstream, LANDED)) if task.name in waiting else task
+            for task in tasks
+        ]
+
     def maintenance(self) -> list[Task]:
         """The tasks of a night's maintenance; none where the plan has none."""
         return [self._task(job) for job in self._jobs() if job["kind"] == "maintenance"]
@@ -85,9 +115,11 @@ class Schedule:
         plan = json.loads((self.bundle / "plan.json").read_text(encoding="utf-8"))
         return plan["jobs"]  # type: ignore[no-any-return]
 
+    def _settings(self) -> list[str]:
+        return [word for setting in self["set"] for word in ("--set", setting)]
+
     def _task(self, job: Mapping[str, Any]) -> Task:
-        arguments = ["--env", self["environment"], "--lenient"]
-        arguments += [word for setting in self["set"] for word in ("--set", setting)]
+        arguments = ["--env", self["environment"], "--lenient", *self._settings()]
         match job["kind"]:
             case "ingest":
                 due = ALWAYS

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from conftest import make_settings
 from pyspark.sql import Row
 from pyspark.sql import functions as F
+from typer.testing import CliRunner
 
-from cinelake.runtime import publish
+from cinelake.runtime import cli, publish
 from cinelake.runtime.fsck import findings
-from cinelake.runtime.graph import discover
+from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.ingestion import Awaited
-from cinelake.runtime.job import Ingest, Job
+from cinelake.runtime.job import Ingest, IngestRun, Job
 from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.pipeline import Pipeline
 from cinelake.runtime.publish import Publisher
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.store import now_ms
 from cinelake.runtime.upkeep import reset
+from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.ingest import BRONZE_RATINGS
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
@@ -108,6 +113,53 @@ def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Se
     assert summary.data_through == "2020-05-02T21:00:00+00:00"
     rejects = ratings.lake.read(QUARANTINE).select("reasons").collect()
     assert sorted(row["reasons"] for row in rejects) == [["receipt_after_landing"], ["torn"]]
+
+
+def test_who_awaits_a_day_takes_in_what_lands_until_it_is_complete(
+    ratings: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(make_settings(ratings.root), ratings.spark)
+    workspace.graph = Graph(ratings.jobs)
+    workspace.tracking = ratings.tracking
+    monkeypatch.setattr(cli, "_workspaces", [workspace])
+
+    def awaited() -> tuple[int, str | None]:
+        ended = CliRunner().invoke(cli.app, ["await", "2020-05-03"])
+        found = json.loads(ended.stdout.strip().splitlines()[-1])
+        return ended.exit_code, found["complete_through"]
+
+    assert awaited() == (1, None)
+    land(ratings, "evening", line("a"))
+    assert awaited() == (1, "2020-05-02")
+    assert events(ratings) == ["a"]
+    # The first record of the day after tells that no more of the day comes; it is taken in by who looks again.
+    land(ratings, "midnight", line("b", at=EVENING + timedelta(hours=4)))
+    assert awaited() == (0, "2020-05-03")
+    assert events(ratings) == ["a", "b"]
+    with patch.object(Pipeline, "run", side_effect=AssertionError("looked again")):
+        assert awaited() == (0, "2020-05-03")
+
+
+def test_a_source_that_fails_is_no_reason_to_wait_for_another(
+    ratings: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = JOBS["ingest_titles"]
+    assert isinstance(torn, Ingest)
+
+    def fail(run: IngestRun) -> None:
+        raise OSError("no titles today")
+
+    workspace = Workspace(make_settings(ratings.root), ratings.spark)
+    workspace.graph = Graph((replace(torn, function=fail), *ratings.jobs))
+    workspace.tracking = ratings.tracking
+    monkeypatch.setattr(cli, "_workspaces", [workspace])
+    land(ratings, "midnight", line("b", at=EVENING + timedelta(hours=4)))
+    titles = ratings.root / "landing" / "titles" / "date=2020-05-02" / "hour=21" / "one.jsonl"
+    titles.parent.mkdir(parents=True)
+    titles.write_text(line("t"))
+    ended = CliRunner().invoke(cli.app, ["await", "2020-05-03"])
+    assert ended.exit_code == 0
+    assert "no titles today" in ended.stderr
 
 
 @pytest.mark.thorough

@@ -48,6 +48,26 @@ def test_a_batch_that_was_entered_before_a_kill_counts_once(service: Service) ->
     assert service.context().books.rows(NOTES.name, day, day + timedelta(days=1)) == 3
 
 
+def test_a_day_whose_run_was_refused_is_made_up_for_by_the_next_that_mends(
+    service: Service,
+) -> None:
+    service.jobs = (sum_notes,)
+    service.note(*((f"2026-01-0{day}", "tea", day) for day in (1, 2, 3)))
+    first, second, third, fourth = (Window.of_day(date(2026, 1, day)) for day in (2, 3, 4, 5))
+    assert service.run(window=first, mend=True, resume=True).succeeded
+    # Nobody has asked for the first of January, before the first day that was done.
+    assert [row.day.day for row in service.rows(AMOUNTS)] == [2]
+    (refused,) = service.run(window=third, mend=True, resume=True).reports
+    assert (refused.status, refused.windows) == ("refused", 0)
+    service.note(("2026-01-04", "tea", 4), ("2026-01-05", "tea", 5))
+    (healed,) = service.run(window=fourth, mend=True, resume=True).reports
+    assert (healed.status, healed.windows) == ("succeeded", 2)
+    assert [(row.day.day, row.amount) for row in service.rows(AMOUNTS)] == [
+        (2, 2), (3, 3), (4, 4), (5, 5)
+    ]  # fmt: skip
+    assert second.start in service.context().books.done_days("sum_notes")
+
+
 @pytest.mark.thorough
 def test_a_second_run_does_nothing(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))

@@ -23,6 +23,7 @@ import airflow_day
 import bundle as bundling
 from airflow_day import Airflow
 from cinelake.runtime.graph import Graph, discover
+from cinelake.runtime.job import Ingest, Job
 
 # A Tuesday: weekly jobs are not due, and the day after has landed, too.
 DAY, DAYS = date(2026, 1, 6), 4
@@ -41,7 +42,8 @@ print(json.dumps({
     "edges": sorted([t.task_id, d] for t in dag.tasks for d in t.downstream_task_ids),
     "pools": {t.task_id: t.pool for t in dag.tasks},
     "assets": {t.task_id: sorted(a.uri for a in t.outlets) for t in dag.tasks},
-    "rules": sorted({t.trigger_rule.value for t in dag.tasks if t.task_id != "all_landed"}),
+    "rules": {t.task_id: t.trigger_rule.value for t in dag.tasks},
+    "arguments": {t.task_id: list(t.application_args) for t in dag.tasks},
     "retries": sorted({t.retries for t in dag.tasks}),
     "catchup": dag.catchup,
     "cinelake": "cinelake" in sys.modules,
@@ -147,18 +149,21 @@ def test_the_dag_has_the_edges_of_the_plan_and_an_asset_a_table(
     airflow.make([])
     graph = Graph(tuple(discover(PROJECT / "jobs")))
     found = told(airflow)
-    edges = {
-        (before, after) for before, after in found["edges"] if "all_landed" not in (before, after)
-    }
-    windowed = {job.name for job in graph.jobs if hasattr(job, "cadence")} & set(found["pools"])
-    taking_in = set(found["pools"]) - windowed - {"all_landed"}
-    expected = {(before, after) for after, ups in graph.upstream.items() for before in ups}
-    assert edges == {edge for edge in expected if edge[1] in windowed}
-    assert {before for before, after in found["edges"] if after == "all_landed"} == taking_in
+    windowed = {job.name for job in graph.jobs if isinstance(job, Job)}
+    taking_in = {job.name for job in graph.jobs if isinstance(job, Ingest)}
+    assert set(found["rules"]) == windowed | taking_in | {"all_landed"}
+    # Sources come before the data are awaited, and after that whatever builds on sources alone.
+    first = {name for name in windowed if not graph.upstream[name] & windowed}
+    expected = {(before, after) for after in windowed for before in graph.upstream[after]}
+    expected |= {(name, "all_landed") for name in taking_in}
+    expected |= {("all_landed", name) for name in first}
+    assert {tuple(edge) for edge in found["edges"]} == expected
+    assert found["arguments"]["all_landed"][-2:] == ["await", "{{ data_interval_end | ds }}"]
     assert found["assets"]["build_titles"] == ["cinelake://lake/titles"]
     assert found["pools"]["train_recommender"] == "cinelake_training"
     assert found["pools"]["build_titles"] == "cinelake"
-    assert found["rules"] == ["none_failed"]
+    assert found["rules"].pop("all_landed") == "all_done"
+    assert set(found["rules"].values()) == {"none_failed"}
     assert (found["retries"], found["catchup"], found["cinelake"]) == ([4], True, False)
 
 

@@ -87,6 +87,6 @@ def _parser(job: AnyJob) -> argparse.ArgumentParser:
         parser.add_argument(
             "--mend",
             action="store_true",
-            help="compute again, too, what was done before and has become stale since",
+            help="compute, too, what was done before and has become stale since, and days left out between",
         )
     return parser

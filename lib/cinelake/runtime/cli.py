@@ -145,7 +145,7 @@ def run(
         bool,
         typer.Option(
             "--mend",
-            help="With dates: compute again, too, what was done before and has become stale since.",
+            help="With dates: compute, too, what was done before and has become stale since, and days left out.",
         ),
     ] = False,
     step: Annotated[
@@ -193,6 +193,37 @@ def run(
     typer.echo(summary.to_json())
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
+
+
+@app.command("await")
+def await_(
+    day: Annotated[str, typer.Argument(help="The day before which all data are needed, UTC.")],
+) -> None:
+    """Take in what has landed, unless all data of the days before DAY are in already.
+
+    Exit code 0 when they are, 1 while they are not: for schedulers, which try again, and then it is looked again. A
+    source that fails is no reason to wait; its own job says so.
+    """
+    from cinelake.runtime import arguments
+    from cinelake.runtime.job import Ingest
+    from cinelake.runtime.pipeline import Request
+    from cinelake.runtime.progress import PlainProgress
+
+    with _wrong_arguments():
+        needed = arguments.day(day)
+    with workspace().writing():
+        pipeline = workspace().pipeline()
+        if not pipeline.has_data_before(needed):
+            sources = [job.name for job in pipeline.graph.order if isinstance(job, Ingest)]
+            pipeline.run(Request(only=tuple(sources)), PlainProgress(notices))
+    through = pipeline.complete_through
+    typer.echo(json.dumps({"complete_through": through.isoformat() if through else None}))
+    if not pipeline.has_data_before(needed):
+        _fail(
+            f"the data are complete through {through or 'no day'}, and all before {needed} are needed: that they are "
+            f"in shows when a record comes that was received on {needed} or later; "
+            f"look at what lands in {workspace().settings.landing}"
+        )
 
 
 @app.command()

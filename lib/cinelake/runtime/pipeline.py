@@ -53,7 +53,8 @@ class Request:
 
     Without `window` the stale windows are computed. With it, every window in it is computed, unless `resume`
     says to leave out what is done already. `mend` adds what was done before, on whatever day, and has become stale
-    since: for a scheduler that asks for one day at a time, in any order. `step` bounds how many days go into one call.
+    since, and the days between those done and the window that were left out, as where a run failed: for a scheduler
+    that asks for one day at a time, in any order. `step` bounds how many days go into one call.
     A `trigger` other than `availableNow` takes in what arrives until the run is interrupted, and computes no windows.
     """
 
@@ -246,6 +247,16 @@ class Pipeline:
         self._inlets = inlets
         self._at_once = at_once
 
+    @property
+    def complete_through(self) -> date | None:
+        """The day up to which all data have come in, by the newest receipt; None for an empty lake."""
+        return self._through()
+
+    def has_data_before(self, day: date) -> bool:
+        """Whether the data of all days before `day` are complete."""
+        through = self._through()
+        return through is not None and day <= through
+
     def stale(self) -> dict[str, Verdict]:
         """The verdict on every windowed job that is due by itself, as the lake stands now; reads only."""
         notice_others(self.context, self.graph.tables, remember=False)
@@ -339,7 +350,7 @@ class Pipeline:
         if request.window is not None:
             yield from self._asked(job, request, request.window)
             if request.mend:
-                yield from self._mended(job, request)
+                yield from self._mended(job, request, request.window.end)
             return
         for _ in range(PASSES):
             verdict = self._judge(job, self._due(job))
@@ -366,10 +377,13 @@ class Pipeline:
         """Every table that the lake may hold: those of the graph, and those of people and of the lake's own books."""
         return list((all_tables() | {table.name: table for table in self.graph.tables}).values())
 
-    def _mended(self, job: Job, request: Request) -> Iterator[Window]:
+    def _mended(self, job: Job, request: Request, end: date) -> Iterator[Window]:
         # Of a job that does not catch up only the newest day counts, or the one that was asked for.
         for _ in range(PASSES if job.catchup else 0):
-            verdict = self._judge(job, self.context.books.done_days(job.name))
+            done = self.context.books.done_days(job.name)
+            # Nobody will ask for a day again whose run was refused. What lies before the first was never asked for.
+            missed = [d for d in due_days(job, self.context.books, end) if done and d > done[0]]
+            verdict = self._judge(job, sorted({*done, *missed}))
             if not verdict.stale:
                 return
             yield from _calls(job, list(verdict.stale), request.step)

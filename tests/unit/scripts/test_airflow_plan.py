@@ -55,6 +55,31 @@ def test_every_windowed_job_waits_for_all_sources(tmp_path: Path) -> None:
     assert waiting == {job.name for job in GRAPH.jobs if isinstance(job, Job)}
 
 
+def test_a_day_is_awaited_after_all_sources_however_they_ended(tmp_path: Path) -> None:
+    schedule = scheduled(tmp_path, as_json(GRAPH))
+    tasks = {task.name: task for task in schedule.daily()}
+    taking_in = {job.name for job in GRAPH.jobs if isinstance(job, Ingest)}
+    landed = tasks.pop("all_landed")
+    assert (set(landed.upstream), landed.rule) == (taking_in, "all_done")
+    assert landed.application == f"{tmp_path.resolve()}/run_cinelake.py"
+    assert landed.arguments == ("--env", "cluster", "await", "{{ data_interval_end | ds }}")
+    assert landed.is_due(date(2026, 1, 6))
+    waiting = {name for name, task in tasks.items() if "all_landed" in task.upstream}
+    assert waiting == set(planning.first_of_day(schedule.tasks()))
+    for name, task in tasks.items():
+        # A source that failed still stops whoever reads it, and nobody else.
+        assert {*task.upstream} - {"all_landed"} == GRAPH.upstream[name]
+        assert task.rule == "none_failed"
+
+
+def test_a_run_begins_when_its_day_has_landed(tmp_path: Path) -> None:
+    run = scheduled(tmp_path, as_json(GRAPH))["run"]
+    minute, hour, *rest = run["schedule"].split()
+    assert (minute, rest) == ("0", ["*", "*", "*"])
+    # Files of an hour land after it.
+    assert 2 <= int(hour) < 24
+
+
 def test_a_task_is_due_when_its_job_is(tmp_path: Path) -> None:
     tasks = {task.name: task for task in scheduled(tmp_path, as_json(GRAPH)).tasks()}
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(366)]
