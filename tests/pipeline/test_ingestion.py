@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from conftest import make_settings
+from conftest import Silent, make_settings
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 from typer.testing import CliRunner
@@ -19,9 +19,10 @@ from cinelake.runtime import cli, publish
 from cinelake.runtime.fsck import findings
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.ingestion import Awaited
+from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.job import Ingest, IngestRun, Job
 from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import Pipeline
+from cinelake.runtime.pipeline import Pipeline, Request, Summary
 from cinelake.runtime.publish import Publisher
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
@@ -32,7 +33,7 @@ from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.ingest import BRONZE_RATINGS
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
-from .conftest import Service
+from .conftest import Service, sum_notes, total_days
 
 JOBS = {job.name: job for job in discover(Path(__file__).parents[2] / "jobs")}
 INGEST = JOBS["ingest_ratings"]
@@ -113,6 +114,35 @@ def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Se
     assert summary.data_through == "2020-05-02T21:00:00+00:00"
     rejects = ratings.lake.read(QUARANTINE).select("reasons").collect()
     assert sorted(row["reasons"] for row in rejects) == [["receipt_after_landing"], ["torn"]]
+
+
+def test_deliveries_that_never_came_or_came_no_more_are_warned_of(ratings: Service) -> None:
+    landing = ratings.root / "landing"
+
+    def run(**only: tuple[str, ...]) -> Summary:
+        pipeline = Pipeline(
+            Graph((*ratings.jobs, total_days, sum_notes)),
+            ratings.context(),
+            Inlets(ratings.lake),
+            freshness=timedelta(hours=36),
+        )
+        return pipeline.run(Request(**only), Silent())
+
+    never = run()
+    assert (never.exit_code, never.succeeded) == (3, True)
+    assert [alarm.split(":")[0] for alarm in never.alarms] == [
+        f"the landing area {landing} is not there",
+        "no record was ever received",
+    ]
+    land(ratings, "one", line("a"))
+    old = run()
+    (alarm,) = old.alarms
+    assert alarm.startswith("the newest record was received at 2020-05-02 21:00 UTC")
+    told = json.loads(old.to_json())
+    assert (told["status"], told["warnings"], told["alarms"]) == ("succeeded", 1, [alarm])
+    # Jobs that take nothing in say nothing of it; nor does a lake that is not meant to grow.
+    assert run(only=("sum_notes",)).exit_code == 0
+    assert ratings.run().exit_code == 0
 
 
 def test_who_awaits_a_day_takes_in_what_lands_until_it_is_complete(

@@ -67,6 +67,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def settings(root: Path) -> list[str]:
     """For --env cluster, with a lake of the test's own and a small driver's patience."""
     chosen = {"lake.root": root, "spark.shuffle_partitions": 2, "spark.snapshot_partitions": 2}
+    # What the data set tells of is years old.
+    chosen |= {"pipeline.freshness": "0s"}
     chosen |= {"lake.lock_wait": "1s", "spark.executor_wait": "10m", "spark.few_rows": "true"}
     return ["--env", "cluster", *(w for k, v in chosen.items() for w in ("--set", f"{k}={v}"))]
 

@@ -10,6 +10,8 @@ from pyspark.sql import functions as F
 
 from cinelake.operations import pictures
 from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Section
+from cinelake.runtime.books import Books
+from cinelake.runtime.freshness import stopped_by_now
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.run_history import Cost, Timed, newest_costs, size, timed
 from cinelake.runtime.workspace import Workspace
@@ -25,23 +27,30 @@ SKEWED, LONG_TASK = 5.0, 10.0
 
 
 def sections(workspace: Workspace) -> Iterator[Section]:
-    """Nothing, where no deliveries were judged."""
+    """Nothing, where nothing has run."""
     lake = workspace.lake
-    if not lake.exists(DELIVERY_HEALTH):
-        return
     entries = workspace.ledger.entries()
+    if not entries:
+        return
     found = lake.read(DELIVERY_HEALTH)
     (newest,) = found.agg(F.max("day").alias("day")).toArrow().to_pylist()
-    if newest["day"] is None:
-        return
-    since = newest["day"] - timedelta(days=SHOWN_DAYS)
-    recent = found.where((F.col("day") > F.lit(since)) & (F.col("measure") == RECORDS))
+    # Where no deliveries were judged yet, there is no alarm to show either.
+    alarms, records = [], []
+    if newest["day"] is not None:
+        since = newest["day"] - timedelta(days=SHOWN_DAYS)
+        recent = found.where((F.col("day") > F.lit(since)) & (F.col("measure") == RECORDS))
+        alarms, records = (
+            _alarms(lake, since),
+            recent.orderBy("day", "source").toArrow().to_pylist(),
+        )
+    received, limit = Books(entries).received_through, workspace.settings.pipeline.freshness
     yield health(
-        _alarms(lake, since),
-        recent.orderBy("day", "source").toArrow().to_pylist(),
+        alarms,
+        records,
         newest_costs(entries),
         [run for run in timed(entries) if run.is_slow],
         waiting=len(workspace.waiting.waiting()),
+        stopped=stopped_by_now(received, limit, lake.landing),
     )
 
 
@@ -66,20 +75,25 @@ def health(
     costs: Sequence[Cost],
     slow: Sequence[Timed],
     waiting: int = 0,
+    stopped: str | None = None,
 ) -> Section:
-    """The section; `records` are rows of `DELIVERY_HEALTH`, `waiting` runs that MLflow has not got yet."""
+    """The section; `records` are rows of `DELIVERY_HEALTH`, `waiting` runs that MLflow has not got yet, `stopped` what
+    is wrong with the age of the newest record.
+    """
     newest = max((row["day"] for row in records), default=None)
     today = sum(row["day"] == newest for row in alarms)
     spilled = sum(each.usage.bytes_spilled for each in costs)
     seconds = sum(each.seconds for each in costs)
     busy = sum(min(each.usage.busy_seconds, each.seconds) for each in costs)
     cards = [
-        (str(today), f"alarms of {newest}, the newest whole day"),
+        (str(today), f"alarms of {newest or 'no day'}, the newest whole day"),
         (str(len(alarms)), f"alarms in {SHOWN_DAYS} days, over all areas"),
         (f"{busy / seconds:.0%}" if seconds else "–", "of their time the newest runs let Spark work"),
         (size(spilled) or "none", "spilled to disk by the newest runs"),
     ]  # fmt: skip
     parts: list[Part] = [Cards(cards)]
+    if stopped:
+        parts.append(Grid(("deliveries",), [(Cell(stopped[0].upper() + stopped[1:], "bad"),)]))
     if waiting:
         parts.append(
             Points([f"{waiting} runs wait for MLflow; `cinelake mlflow flush` delivers them."])

@@ -43,6 +43,10 @@ class Inlet(ABC):
         """Raises LakeError where it is no wonder that nothing has arrived: what held the `known` extent is gone."""
         del known
 
+    def missing(self) -> str | None:
+        """What is not there and should be, whatever has come in so far, in words."""
+        return None
+
     @abstractmethod
     def count_since(self, extent: str, known: str | None) -> int:
         """How far `extent` is ahead of `known`, which another inlet of the source may have given."""
@@ -86,6 +90,12 @@ class Folder(Inlet):
                 f"the landing area {landing} is not there, and {self.source} came in from it before; mount it "
                 "again, or correct lake.landing"
             )
+
+    def missing(self) -> str | None:
+        landing = self.lake.landing
+        if self.lake.storage.exists(landing):
+            return None
+        return f"the landing area {landing} is not there: let records land in it, or correct lake.landing"
 
     def count_since(self, extent: str, known: str | None) -> int:
         # What another kind of inlet has given counts something else.

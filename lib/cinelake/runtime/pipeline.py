@@ -21,6 +21,7 @@ from pyspark.errors import PySparkException
 
 from cinelake.runtime.conservation import Balance, summed
 from cinelake.runtime.context import Context, said
+from cinelake.runtime.freshness import stopped_by_now
 from cinelake.runtime.graph import Graph, GraphError, is_on_demand
 from cinelake.runtime.ingestion import take_in
 from cinelake.runtime.inlets import Inlets
@@ -164,6 +165,8 @@ class Summary:
     data_through: str | None
     # Folders of the landing area that no job reads, with how many files lie there.
     unclaimed: dict[str, int] = field(default_factory=dict)
+    # What is wrong with deliveries as a whole; each counts as a warning.
+    alarms: list[str] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
@@ -171,7 +174,7 @@ class Summary:
 
     @property
     def warnings(self) -> int:
-        return sum(len(report.warnings) for report in self.reports)
+        return len(self.alarms) + sum(len(report.warnings) for report in self.reports)
 
     @property
     def exit_code(self) -> int:
@@ -197,6 +200,7 @@ class Summary:
                 "warnings": self.warnings,
                 "missing": sum(abs(balance.missing) for balance in self.balances),
                 "unclaimed": self.unclaimed,
+                "alarms": self.alarms,
                 "jobs": {
                     r.job: {
                         "status": r.status,
@@ -239,13 +243,24 @@ class _Told:
 
 
 class Pipeline:
-    """A graph, and the lake on which it runs, `at_once` jobs at a time."""
+    """A graph, and the lake on which it runs, `at_once` jobs at a time.
 
-    def __init__(self, graph: Graph, context: Context, inlets: Inlets, at_once: int = 1) -> None:
+    It warns where the newest record is older than `freshness`, if that is not zero.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        context: Context,
+        inlets: Inlets,
+        at_once: int = 1,
+        freshness: timedelta = timedelta(0),
+    ) -> None:
         self.graph = graph
         self.context = context
         self._inlets = inlets
         self._at_once = at_once
+        self._freshness = freshness
 
     @property
     def complete_through(self) -> date | None:
@@ -304,7 +319,16 @@ class Pipeline:
             time.monotonic() - started,
             through.isoformat() if through else None,
             self._unclaimed(),
+            self._alarms([job for job in jobs if isinstance(job, Ingest)]),
         )
+
+    def _alarms(self, sources: list[Ingest]) -> list[str]:
+        """What is wrong with deliveries as a whole, where any were looked for."""
+        missing = {self._inlets.of(job.source.name).missing() for job in sources}
+        found = sorted(told for told in missing if told is not None)
+        received, landing = self.context.books.received_through, self.context.lake.landing
+        old = stopped_by_now(received, self._freshness, landing) if sources else None
+        return [*found, *([old] if old else [])]
 
     def _unclaimed(self) -> dict[str, int]:
         """What landed where nobody looks for it, such as under a source's name misspelt."""

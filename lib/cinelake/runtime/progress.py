@@ -158,6 +158,8 @@ def turned_away(report: JobReport) -> str:
 
 def closing(console: Console, summary: Summary) -> None:
     """What is said when all jobs have ended: whether every row is accounted for, and what nobody read."""
+    for alarm in summary.alarms:
+        console.print(alarm, style="yellow", **PLAIN)
     for folder, files in summary.unclaimed.items():
         said = f"landing/{folder}: {files:,} files of no known source; nobody reads them"
         console.print(said, style="yellow", **PLAIN)

@@ -210,6 +210,10 @@ class PipelineSettings(Section):
     concurrent_jobs: int = Field(
         2, ge=1, description="Jobs that run at once, where none reads what another writes."
     )
+    freshness: Duration = Field(
+        timedelta(0),
+        description="Age of the newest record beyond which a run warns that deliveries have stopped; 0s: never.",
+    )
 
 
 class SecretSettings(Section):

@@ -136,8 +136,10 @@ class Workspace:
         # Now, rather than at a job's turn, which may be hours from here.
         self.parameters()
         inlets = Inlets(self.lake, self.settings.ingest, self.settings.secrets.kafka_password)
-        at_once = self.settings.pipeline.concurrent_jobs
-        return Pipeline(graph or self.graph, self.context(), inlets, at_once)
+        driven = self.settings.pipeline
+        return Pipeline(
+            graph or self.graph, self.context(), inlets, driven.concurrent_jobs, driven.freshness
+        )
 
     def stop(self) -> None:
         """End the session, if one was started: executors left alone try to come back."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from cinelake.operations.pictures import hours
 from cinelake.operations.report import health
-from cinelake.report.page import Cards, Grid, Points
+from cinelake.report.page import Cards, Cell, Grid, Points
 from cinelake.runtime.books import Entry
 from cinelake.runtime.run_history import Cost, Timed
 from cinelake.runtime.usage import Usage
@@ -59,6 +59,13 @@ def test_what_somebody_should_look_at_comes_first() -> None:
 def test_a_quiet_service_has_no_alarm_and_still_a_page() -> None:
     section = health([], [], [], [])
     assert [type(part) for part in section.parts] == [Cards]
+
+
+def test_that_deliveries_have_stopped_is_said_first() -> None:
+    section = health([], [], [], [], stopped="no record was ever received")
+    _, told = section.parts
+    assert isinstance(told, Grid)
+    assert told.rows == [(Cell("No record was ever received", "bad"),)]
 
 
 def test_hours_without_a_record_are_white() -> None:
