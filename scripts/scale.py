@@ -199,7 +199,7 @@ def _breaks(
             f"- Jobs that grow faster than n^{STEEP}: {_listed(steep(cores)) or 'none'}.",
             f"- Jobs in which the driver alone takes longer the more profiles there are: {_listed(growing) or 'none'}. "
             "A cluster of any size waits for them.",
-            "- Most memory held by the tasks of one stage, at the largest size: "
+            "- Most memory held by one task, at the largest size: "
             + _listed([f"`{name}` {size(largest[name].task_bytes)}" for name in held])
             + ".",
         ]

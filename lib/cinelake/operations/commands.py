@@ -17,7 +17,7 @@ from cinelake.tables.system import JOB_RUNS
 console = Console()
 # What a narrow terminal has room for, and what a wide one shows besides.
 NARROW = ("started (UTC)", "job", "days from", "status", "rows out", "seconds", "usually")
-WIDE = ("Spark at work", "read", "written", "spilled", "peak", "skew")
+WIDE = ("Spark at work", "read", "written", "spilled", "largest task", "skew")
 WIDE_ENOUGH = 130
 STATES = {"succeeded": "green", "failed": "bold red", "yielded": "cyan"}
 

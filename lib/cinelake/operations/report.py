@@ -142,7 +142,7 @@ _COST = (
     "written",
     "shuffled",
     "spilled",
-    "most a stage held",
+    "most a task held",
     "skew",
 )
 

@@ -8,8 +8,10 @@ Measures. `busy_seconds` is how long at least one of the run's Spark jobs was at
 went into planning, tracking and commits. `task_seconds` is the time of all tasks added up, `cpu_seconds` that of the
 JVM's threads in them: Python workers' is not in it. `skew` is, of the stage with the longest task among the stages
 that took most and have four tasks or more, the longest task's time over the median's. `peak_task_bytes` is the most
-that tasks of one stage held together for sorting, grouping and joining; `peak_heap_bytes` the most heap that an
-executor was seen with, which is looked at every ten seconds and null where no stage lasted that long.
+that one task held for sorting, grouping and joining; as many tasks as there are cores may hold that at once. What Spark
+tells of a stage is no peak: it adds up those of all its tasks, also of those that ran one after the other. So it is
+asked for the largest task of the stages whose sums are largest. `peak_heap_bytes` is the most heap that an executor was
+seen with, which is looked at every ten seconds and null where no stage lasted that long.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # Fewer tasks have no median to speak of.
 FEWEST_TASKS = 4
-# Quantiles are looked up task by task, so only the stages that took most are asked for theirs.
+# Quantiles are looked up task by task, so only the stages that took or held most are asked for theirs.
 LOOKED_AT = 5
 # Events reach the store through a queue.
 WAIT_MS = 2000
@@ -94,15 +96,26 @@ def _asked(store: _Store, run_id: str) -> Usage:
         key=lambda stage: -stage["executorRunTime"],
     )
     spread = [s for stage in many[:LOOKED_AT] for s in store.stage(stage["stageId"], spread=True)]
-    return added_up(jobs, stages, spread)
+    known = {stage["stageId"] for stage in spread}
+    held = sorted(
+        (stage for stage in stages if stage["numTasks"] > 1 and stage["peakExecutionMemory"]),
+        key=lambda stage: -stage["peakExecutionMemory"],
+    )
+    more = [stage["stageId"] for stage in held[:LOOKED_AT] if stage["stageId"] not in known]
+    holding = [stage for number in more for stage in store.stage(number, spread=True)]
+    return added_up(jobs, stages, spread, holding)
 
 
 def added_up(
     jobs: Sequence[Mapping[str, Any]],
     stages: Sequence[Mapping[str, Any]],
     spread: Sequence[Mapping[str, Any]] = (),
+    holding: Sequence[Mapping[str, Any]] = (),
 ) -> Usage:
-    """The usage that Spark's descriptions of jobs and stages add up to; `spread` have median and longest task."""
+    """The usage that Spark's descriptions of jobs and stages add up to.
+
+    `spread` are the stages that took most, and `holding` others that held most, with median and largest of their tasks.
+    """
     ran = [stage for stage in stages if stage["numTasks"] and stage["status"] != "SKIPPED"]
     longest, skew = _skew(spread)
     polled = [stage["peakExecutorMetrics"] for stage in ran if stage.get("peakExecutorMetrics")]
@@ -120,7 +133,7 @@ def added_up(
         bytes_written=_total(ran, "outputBytes"),
         bytes_shuffled=_total(ran, "shuffleWriteBytes"),
         bytes_spilled=_total(ran, "diskBytesSpilled"),
-        peak_task_bytes=max((stage["peakExecutionMemory"] for stage in ran), default=0),
+        peak_task_bytes=_largest_task(ran, [*spread, *holding]),
         peak_heap_bytes=heap or None,
         skew=skew,
         longest_task_seconds=longest,
@@ -139,6 +152,17 @@ def _skew(spread: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | No
     median, longest = max(times, key=lambda pair: (pair[1], -pair[0]))
     # A task of less than a millisecond is told as none.
     return longest / 1e3, longest / max(median, 1.0)
+
+
+def _largest_task(ran: Iterable[Mapping[str, Any]], spread: Iterable[Mapping[str, Any]]) -> int:
+    """The most that one task held: the sum over the tasks of a stage is that where it has one."""
+    alone = [stage["peakExecutionMemory"] for stage in ran if stage["numTasks"] == 1]
+    among = [
+        stage["taskMetricsDistributions"]["peakExecutionMemory"][1]
+        for stage in spread
+        if stage.get("taskMetricsDistributions")
+    ]
+    return int(max([*alone, *among], default=0))
 
 
 def covered(spans: Iterable[tuple[int | None, int | None]]) -> int:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.util import inheritable_thread_target
 
-from cinelake.runtime.usage import Usage, added_up, tagged, usage_of
+from cinelake.runtime.usage import Usage, _Store, added_up, tagged, usage_of
 
 
 def stage(number: int, tasks: int = 1, **told: Any) -> dict[str, Any]:
@@ -25,9 +25,14 @@ def stage(number: int, tasks: int = 1, **told: Any) -> dict[str, Any]:
     )
 
 
-def spread(number: int, tasks: int, median: float, longest: float) -> dict[str, Any]:
+def spread(
+    number: int, tasks: int, median: float, longest: float, held: float = 0
+) -> dict[str, Any]:
     return stage(number, tasks) | {
-        "taskMetricsDistributions": {"executorRunTime": [median, longest]}
+        "taskMetricsDistributions": {
+            "executorRunTime": [median, longest],
+            "peakExecutionMemory": [held / 2, held],
+        }
     }
 
 
@@ -47,10 +52,12 @@ def test_measures_add_up_and_peaks_do_not() -> None:
         # Its result was there already.
         stage(3, 8, status="SKIPPED", numCompleteTasks=0),
     ]  # fmt: skip
-    told = added_up([job(0, 100)], stages)
+    told = added_up([job(0, 100)], stages, [], [spread(2, 3, 0, 0, held=4)])
     assert (told.stages, told.tasks, told.failed_tasks) == (2, 5, 1)
     assert (told.task_seconds, told.bytes_read, told.bytes_spilled) == (2.0, 10, 7)
-    assert (told.peak_task_bytes, told.peak_heap_bytes) == (9, 77)
+    # The sum of its tasks' is no peak of theirs.
+    assert (told.peak_task_bytes, told.peak_heap_bytes) == (4, 77)
+    assert added_up([], [stage(1, peakExecutionMemory=6), *stages]).peak_task_bytes == 6
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,22 @@ def test_skew_is_that_of_the_stage_with_the_longest_task_if_it_has_enough_of_the
     assert (told.skew, told.longest_task_seconds) == (5.0, 2.0)
     assert added_up([], [], [spread(3, 3, 1, 9000)]).skew is None
     assert added_up([], [], [spread(1, 4, 0, 3)]).skew == 3.0
+
+
+def test_the_memory_that_is_told_is_one_tasks_and_not_that_of_all_of_a_stage(
+    spark: SparkSession,
+) -> None:
+    with tagged(spark, "sorts:1"):
+        rows = spark.range(0, 80_000, numPartitions=8).withColumn("key", F.hash("id"))
+        rows.sortWithinPartitions("key").write.format("noop").mode("overwrite").save()
+    told = usage_of(spark, "sorts:1")
+    assert told is not None
+    store = _Store(spark)
+    [sums] = [s for j in store.jobs("sorts:1") for n in j["stageIds"] for s in store.stage(n)]
+    assert sums["numTasks"] == told.tasks == 8
+    # All eight hold about the same.
+    assert sums["peakExecutionMemory"] / 8 <= told.peak_task_bytes
+    assert told.peak_task_bytes < sums["peakExecutionMemory"] / 4
 
 
 class Closed:
