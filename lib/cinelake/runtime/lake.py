@@ -44,6 +44,8 @@ from cinelake.tables.system import QUARANTINE
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 # On a cluster Spark's own stand in the staging area, and belong to live sessions.
 CHECKPOINTS_OF_SPARK = "checkpoints"
+# What is staged below this name is for more than one run, and whoever staged it takes it away.
+KEPT = "kept"
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 # What Hadoop takes for a pattern in a path.
 PATTERN = re.compile(r"([\[\]{}*?\\])")
@@ -486,9 +488,9 @@ class Lake:
         return self.spark.read.schema(schema).parquet(path)
 
     def staged_names(self) -> list[str]:
-        """The folders of the staging area that runs made."""
+        """The folders of the staging area that runs made, each for itself."""
         names = self.storage.names(f"{self.root}/staging")
-        return [name for name in names if name != CHECKPOINTS_OF_SPARK]
+        return [name for name in names if name not in (CHECKPOINTS_OF_SPARK, KEPT)]
 
     def unstage(self, name: str) -> None:
         self.storage.remove(f"{self.root}/staging/{name}")

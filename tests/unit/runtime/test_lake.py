@@ -14,7 +14,7 @@ from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime import lake as module
 from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.lake import KEPT, Lake
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table
 from cinelake.tables.system import QUARANTINE
 
@@ -124,3 +124,16 @@ def test_what_was_staged_is_found_again_only_if_it_is_whole(
     assert [row["number"] for row in found.collect()] == [1]
     (tmp_path / "staging" / "x" / "1" / "_SUCCESS").unlink()
     assert lake.staged("x/1", COUNTS.schema) is None
+
+
+def test_what_is_staged_for_more_than_one_run_is_nothing_that_a_run_left(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = Lake(spark, str(tmp_path))
+    one = spark.createDataFrame([("a", FIRST, 1)], COUNTS.schema)
+    lake.stage(one, "x/1")
+    lake.stage(one, f"{KEPT}/watch/2026-01-01/3")
+    assert lake.staged_names() == ["x"]
+    assert lake.staged(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is not None
+    lake.unstage(f"{KEPT}/watch/2026-01-01")
+    assert lake.staged(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is None

@@ -26,7 +26,7 @@ from cinelake.qoe.pictures import METRIC_NAMES
 from cinelake.qoe.rollups import rollups
 from cinelake.runtime import arguments
 from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.lake import KEPT, Lake
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.settings import local_path
 from cinelake.runtime.workspace import Workspace
@@ -42,6 +42,8 @@ from cinelake.tables.quality_live import (
 
 JOB = "cinelake watch"
 CHECKPOINT = "checkpoints/qoe_live"
+# What the batch makes usual, told once for many batches of the watch.
+STAGED = f"{KEPT}/qoe_live"
 _HOUR = timedelta(hours=1)
 # Before anybody streamed, where the batch has said nothing yet.
 LONG_AGO = date(1970, 1, 1)
@@ -188,7 +190,7 @@ class Watch:
 
     def _expected(self, day: date) -> DataFrame:
         """What is usual on a day, told anew when the batch has said more, and kept among the lake's passing work."""
-        name = f"qoe_live/{day}/{self._lake.version(QOE_ROLLUPS) or 0}"
+        name = f"{STAGED}/{day}/{self._lake.version(QOE_ROLLUPS) or 0}"
         known = self._lake.staged(name, step.EXPECTED)
         if known is not None:
             return known
@@ -236,7 +238,7 @@ class Watch:
             (QOE_ANOMALIES_LIVE, said),
         ):
             lake.expire(table, max(long_ago, since), note)
-        lake.unstage(f"qoe_live/{long_ago}")
+        lake.unstage(f"{STAGED}/{long_ago}")
         self._expired = now
 
 
