@@ -24,6 +24,7 @@ from cinelake.runtime.job import Ingest, IngestRun, Job
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import Pipeline, Request, Summary
 from cinelake.runtime.publish import Publisher
+from cinelake.runtime.settings import ConfigError
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.store import now_ms
@@ -37,6 +38,7 @@ from .conftest import Service, sum_notes, total_days
 
 JOBS = {job.name: job for job in discover(Path(__file__).parents[2] / "jobs")}
 INGEST = JOBS["ingest_ratings"]
+TITLE_JOBS = (JOBS["ingest_titles"], JOBS["build_titles"])
 EVENING = datetime(2020, 5, 2, 20)
 
 
@@ -143,6 +145,24 @@ def test_deliveries_that_never_came_or_came_no_more_are_warned_of(ratings: Servi
     # Jobs that take nothing in say nothing of it; nor does a lake that is not meant to grow.
     assert run(only=("sum_notes",)).exit_code == 0
     assert ratings.run().exit_code == 0
+
+
+def test_without_a_secret_nothing_is_taken_in_for_jobs_that_need_one(
+    ratings: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(ratings.root)
+    workspace = Workspace(settings, ratings.spark)
+    workspace.graph = Graph((INGEST, JOBS["build_ratings"], *TITLE_JOBS))
+    workspace.tracking = ratings.tracking
+    monkeypatch.setattr(cli, "_workspaces", [workspace])
+    land(ratings, "one", line("a"))
+    ended = CliRunner().invoke(cli.app, ["run"])
+    assert isinstance(ended.exception, ConfigError)
+    assert "CINELAKE_SECRETS__PSEUDONYM_KEY" in str(ended.exception)
+    assert not ratings.lake.exists(BRONZE_RATINGS)
+    # To take in needs none.
+    assert CliRunner().invoke(cli.app, ["run", "--only", "ingest_ratings"]).exit_code == 0
+    assert events(ratings) == ["a"]
 
 
 def test_who_awaits_a_day_takes_in_what_lands_until_it_is_complete(

@@ -34,6 +34,7 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
         workspace = Workspace(settings)
         with workspace.writing():
             pipeline = workspace.pipeline(Graph.alone(job))
+            workspace.require_secret([job])
             console = Console(stderr=True)
             summary = pipeline.run(request, PlainProgress(console))
         closing(console, summary)

@@ -181,9 +181,10 @@ def run(
             step=arguments.step(step) if step else None,
             trigger=arguments.trigger(trigger),
         )
-        chosen(graph, request)
+        jobs = chosen(graph, request)
     with workspace().writing():
         pipeline = workspace().pipeline()
+        workspace().require_secret(jobs)
         if notices.is_terminal:
             with LiveProgress(notices) as live:
                 summary = pipeline.run(request, live)

@@ -26,11 +26,18 @@ from pyspark.errors import PySparkException
 
 from cinelake.runtime import machine
 from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.keys import origin_of_secret
 from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.preflight import require_executors
 from cinelake.runtime.session import IN_ONE_PROCESS, needed_jars, spark_session
-from cinelake.runtime.settings import ConfigError, Settings, local_path, without_password
+from cinelake.runtime.settings import (
+    ConfigError,
+    Settings,
+    is_local,
+    local_path,
+    without_password,
+)
 
 PYTHON = (3, 11)
 GIB = 1024**3
@@ -167,6 +174,29 @@ def check_disk(settings: Settings) -> Finding:
     return _judged_disk(shutil.disk_usage(place).free, place)
 
 
+def check_landing(settings: Settings) -> Finding:
+    if not is_local(settings.landing):
+        return Finding("Landing", Status.OK, f"{settings.landing}; a run says if it is not there")
+    place = local_path(settings.landing)
+    if place.is_dir():
+        return Finding("Landing", Status.OK, str(place))
+    if settings.lake.landing is None:
+        return Finding("Landing", Status.OK, f"{place} (not made yet)")
+    return Finding(
+        "Landing",
+        Status.WARN,
+        f"{place} is not there",
+        "let records land in it, or correct lake.landing",
+    )
+
+
+def check_secret(settings: Settings) -> Finding:
+    try:
+        return Finding("Secret", Status.OK, origin_of_secret(settings))
+    except ConfigError as error:
+        return Finding("Secret", Status.FAIL, "none that will do", str(error))
+
+
 def check_mlflow(settings: Settings) -> Finding:
     try:
         uri = settings.tracking_uri
@@ -270,6 +300,8 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_memory,
     check_lake,
     check_disk,
+    check_landing,
+    check_secret,
     check_mlflow,
 )
 NEEDED_BY_SESSION = {"Python", "Java", "Packages", "Jars", "Lake"}

@@ -99,14 +99,39 @@ def _secret(settings: Settings) -> bytes:
             raise ConfigError(f"lake.key_file {path} cannot be read: {error.strerror}") from None
     if settings.lake.development_key and settings.lake_is_local:
         return _development_key(local_path(settings.lake.root))
-    raise ConfigError(
+    raise _no_secret()
+
+
+def origin_of_secret(settings: Settings) -> str:
+    """Where the secret is taken from, in words; makes none.
+
+    Raises ConfigError where none is given, or none that will do.
+    """
+    if settings.secrets.pseudonym_key is not None:
+        _secret(settings)
+        return "secrets.pseudonym_key"
+    if settings.lake.key_file is not None:
+        _secret(settings)
+        return f"lake.key_file {settings.lake.key_file}"
+    if settings.lake.development_key and settings.lake_is_local:
+        path = _development_file(local_path(settings.lake.root))
+        return f"{path}, for development" + ("" if path.exists() else " (not made yet)")
+    raise _no_secret()
+
+
+def _no_secret() -> ConfigError:
+    return ConfigError(
         "there is no secret for pseudonyms: set the environment variable CINELAKE_SECRETS__PSEUDONYM_KEY, or "
         f"lake.key_file to a file that holds one, of at least {LEAST_LENGTH} random characters"
     )
 
 
+def _development_file(root: Path) -> Path:
+    return root.with_name(f"{root.name}.key")
+
+
 def _development_key(root: Path) -> bytes:
-    path = root.with_name(f"{root.name}.key")
+    path = _development_file(root)
     try:
         # Made readable for the owner alone from its first moment, and never over another one.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,7 +17,7 @@ from cinelake.runtime.commits import Note
 from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.inlets import Inlets
-from cinelake.runtime.job import Job, JobError, JobParams, Maintenance
+from cinelake.runtime.job import AnyJob, Job, JobError, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.lake import Lake
 from cinelake.runtime.ledger import Ledger
@@ -34,6 +34,7 @@ from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.spelling import hint
+from cinelake.tables.contract import Layer, Table
 from cinelake.tables.system import PSEUDONYM_REQUESTS
 
 
@@ -140,6 +141,16 @@ class Workspace:
         return Pipeline(
             graph or self.graph, self.context(), inlets, driven.concurrent_jobs, driven.freshness
         )
+
+    def require_secret(self, jobs: Iterable[AnyJob]) -> None:
+        """Raises ConfigError where jobs are to make pseudonyms and there is no secret to make them under.
+
+        To be asked before the first of them: what they read may take hours to come in. Pseudonyms are made of what
+        bronze holds of people.
+        """
+        read = (each.source for job in jobs if isinstance(job, Job) for each in job.reads)
+        if any(isinstance(t, Table) and t.layer is Layer.BRONZE and t.personal for t in read):
+            _ = self.keyring
 
     def stop(self) -> None:
         """End the session, if one was started: executors left alone try to come back."""

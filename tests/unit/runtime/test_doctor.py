@@ -29,13 +29,45 @@ def with_(settings: Settings, **sections: dict[str, object]) -> Settings:
 def test_this_machine_is_fit_and_nothing_is_left_behind(
     spark: SparkSession, settings: Settings, tmp_path: Path
 ) -> None:
+    settings = with_(settings, lake={"development_key": True})
     findings = doctor.diagnose(settings)
     bad = [finding for finding in findings if finding.status is Status.FAIL]
     assert bad == []
     assert [f.name for f in findings] == [
-        "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "MLflow", "Delta",
+        "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "Landing", "Secret", "MLflow", "Delta",
     ]  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_that_is_missing_or_short_is_said_and_none_is_made(
+    settings: Settings, tmp_path: Path
+) -> None:
+    missing = doctor.check_secret(settings)
+    assert missing.status is Status.FAIL
+    assert "CINELAKE_SECRETS__PSEUDONYM_KEY" in missing.remedy
+    short = doctor.check_secret(with_(settings, secrets={"pseudonym_key": "short"}))
+    assert (short.status, "short" in short.found) == (Status.FAIL, False)
+    given = doctor.check_secret(with_(settings, secrets={"pseudonym_key": "known to all " * 4}))
+    assert (given.status, given.found) == (Status.OK, "secrets.pseudonym_key")
+    trying = doctor.check_secret(with_(settings, lake={"development_key": True}))
+    assert trying.status is Status.OK
+    assert trying.found == f"{tmp_path / 'lake.key'}, for development (not made yet)"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_landing_area_that_is_not_there_is_said_where_one_was_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    assert doctor.check_landing(settings).status is Status.OK
+    named = with_(settings, lake={"landing": str(tmp_path / "landnig")})
+    assert doctor.check_landing(named) == Finding(
+        "Landing",
+        Status.WARN,
+        f"{tmp_path / 'landnig'} is not there",
+        "let records land in it, or correct lake.landing",
+    )
+    (tmp_path / "landnig").mkdir()
+    assert doctor.check_landing(named).status is Status.OK
 
 
 def test_without_java_no_session_is_tried(
