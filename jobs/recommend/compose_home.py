@@ -54,7 +54,7 @@ class ComposeHomeParams(JobParams):
     params=ComposeHomeParams,
     catchup=False,
     sequential=True,
-    version=5,
+    version=6,
 )
 def compose_home(run: Run[ComposeHomeParams]) -> None:
     params, kinds = run.params, kinds_named(run.params.rows)
@@ -76,6 +76,7 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
     run.tracker.set_tags({f"left_out.{kind}": why for kind, why in ready.left_out.items()})
     behind = Behind(models.worth, models.attention, params.grid, params.brand, kinds)
     made = pages(ready.profiles, planned(ready.basis, behind, day))
+    made = run.log_shares(made, {"share_unmet": F.col("unmet").isNotNull()})
     run.write(
         HOME_PAGES,
         made.select(

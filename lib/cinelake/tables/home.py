@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyspark.sql.types import (
+    ArrayType,
     BooleanType,
     DateType,
     DoubleType,
@@ -178,6 +179,11 @@ HOME_PAGES = Table(
             "propensity",
             DoubleType(),
             "The chance that the title had of its slot, where that was filled at random; else null",
+        ),
+        Column(
+            "unmet",
+            ArrayType(StringType()),
+            "Names of brand rules that the page cannot keep, as nothing that they want may be shown; null: none",
         ),
         Column("artwork", StringType(), "Variant of the picture; null until one is chosen"),
         Column("recommender_version", IntegerType(), "Version of the recommender, if behind taste; else null"),

@@ -121,12 +121,12 @@ def named(rows: Sequence[Mapping[str, Any]], titles: DataFrame) -> list[dict[str
 
 def as_rows(page: Sequence[Mapping[str, Any]], rows: int, titles: int) -> RenderableType:
     """A page as a terminal shows it: each row's text, and the first of its titles."""
-    lines: list[RenderableType] = [
-        Text(
-            f"{page[0]['device_class']}, {page[0]['daypart']}, made at the end of {page[0]['as_of']}",
-            style="dim",
+    told = f"{page[0]['device_class']}, {page[0]['daypart']}, made at the end of {page[0]['as_of']}"
+    if page[0].get("unmet"):
+        told += (
+            f", without what may not be shown here but is wanted by {', '.join(page[0]['unmet'])}"
         )
-    ]
+    lines: list[RenderableType] = [Text(told, style="dim")]
     for number in range(min(rows, page[-1]["row"] + 1)):
         own = [tile for tile in page if tile["row"] == number]
         lines.append(Text(f"{number + 1:>2} {own[0]['row_text']}", style="bold"))

@@ -31,7 +31,7 @@ class Maker:
         self.plan, self.positions = plan, Positions(plan.idx)
         self.crowds = Crowds(plan, self.positions)
         self.shelving = Shelving(plan, self.positions)
-        self.editing = Editing(plan, len(self.shelving.own_kinds))
+        self.editing = Editing(plan, self.shelving)
         self._of_market: dict[str, tuple[pa.Array, pa.Array, pa.Array]] = {}
 
     def make(self, batch: pa.RecordBatch) -> Batches:
@@ -62,6 +62,7 @@ class Maker:
             slots = Slots(
                 profile, row, position, candidate, given.titles[cell], given.odds[cell],
                 title_at[cell], rows.row_at[profile, candidate], np.full(len(row), np.nan),
+                np.zeros(len(row), np.int64),
             )  # fmt: skip
             self.editing.explored(slots, crowd, number)
             made.append(self.editing.ruled(slots, crowd, number))
@@ -138,6 +139,10 @@ class Maker:
             "row_key": pa.compute.coalesce(own.keys.take(row_at), keys),
             "row_text": pa.compute.coalesce(texts.take(row_at), whole),
             "anchor": own.anchors.take(row_at),
+            "unmet": pa.array(
+                [list(self.editing.unmet[at]) or None for at in slots.unmet[begins].tolist()],
+                pa.list_(pa.string()),
+            ),
             "tiles": pa.ListArray.from_arrays(pa.array(ends), tiles),
         }
         return pa.RecordBatch.from_pydict(columns)

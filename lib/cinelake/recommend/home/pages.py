@@ -29,12 +29,13 @@ OWN = (
 # What a page is made of: a row each, with its tiles.
 ROWS = (
     "profile_id string, device_class string, daypart string, row int, row_kind string, row_key string, "
-    "row_text string, anchor string, tiles array<struct<title_id: string, score: double, because: string, "
-    "episode_id: string, position_s: double, propensity: double>>"
+    "row_text string, anchor string, unmet array<string>, "
+    "tiles array<struct<title_id: string, score: double, because: string, episode_id: string, "
+    "position_s: double, propensity: double>>"
 )
 COLUMNS = (
     "profile_id", "device_class", "daypart", "row", "position", "title_id", "row_kind", "row_key", "row_text", "score",
-    "because", "episode_id", "position_s", "propensity",
+    "because", "episode_id", "position_s", "propensity", "unmet",
 )  # fmt: skip
 
 

@@ -6,14 +6,19 @@
 - *cap*: of the tiles of a page at most a share is of a group.
 - *share*: of the tiles of a page at least a share is of a group.
 
-A group is `original`, what the service made itself, or a list of titles that the settings name. A page that has too
-much of a group loses the tiles of it that are worth least; where other titles are too many, it loses those. So rules
-hold exactly, on a page that may be shorter. Of rules that contradict each other both are named.
+A group is `original`, what the service made itself, or a list of titles that the settings name. On a page that has too
+much of a group, or too little, the tiles that are worth least give their places to the best titles that may be shown
+and are wanted there: such as fit the row, and where there are none, any, as what is pinned may stand anywhere. Where
+titles run out, those that are too many go. So rules hold exactly, on a page that may be shorter.
+
+A share of a group of which a page can have nothing, as of originals where a child may see none, would leave no page at
+all. That page is made without the rule, and says so. Of rules that contradict each other both are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -24,6 +29,8 @@ from cinelake.recommend.scoring import Matrix
 from cinelake.spelling import hint
 
 ORIGINAL = "original"
+# Shares of whole tiles: what is equal up to so much of a tile is equal.
+ROUNDING = 1e-9
 
 
 class _Rule(BaseModel):
@@ -115,13 +122,121 @@ class BrandRules(BaseModel):
                 yield f"no title of {one.group} may be shown, and {one.share:.0%} are to be"
             case Share(), Cap() if one.group == other.group and other.share < one.share:
                 yield f"at most {other.share:.0%} may be of {one.group}, and at least {one.share:.0%} are to be"
+            case Share(), Cap() if self._lies_in(one, other) and other.share < one.share:
+                yield (
+                    f"at most {other.share:.0%} may be of {other.group}, in which {one.group} lies, and at least "
+                    f"{one.share:.0%} are to be of that"
+                )
+            case Share(), Block() if self._lies_in(one, other) and one.share > 0:
+                yield (
+                    f"no title of {other.group} may be shown, in which {one.group} lies, and {one.share:.0%} are to be "
+                    "of that"
+                )
             case Share(), Share() if self._are_apart(one, other) and one.share + other.share > 1:
                 yield f"{one.group} and {other.group} are to have more than all tiles"
+
+    def _lies_in(self, one: Share, other: Cap | Block) -> bool:
+        """Whether all titles of a group are known to be of another one."""
+        if one.group == other.group:
+            return False
+        mine, theirs = self.groups.get(one.group), self.groups.get(other.group)
+        return bool(mine) and theirs is not None and set(mine or ()) <= set(theirs)
 
     def _are_apart(self, one: Share, other: Share) -> bool:
         """Whether two groups are known to share no title."""
         mine, theirs = self.groups.get(one.group), self.groups.get(other.group)
         return mine is not None and theirs is not None and not set(mine) & set(theirs)
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """Caps and shares, of groups that say of each title whether it is in."""
+
+    rules: Sequence[Cap | Share]
+    groups: Mapping[str, Matrix]
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule], groups: Mapping[str, Matrix]) -> Quotas:
+        return cls([rule for rule in rules if isinstance(rule, Cap | Share)], groups)
+
+    def wanted(self) -> list[tuple[Matrix, float]]:
+        """Which titles each rule wants, and of which share of the tiles at least: a cap wants all others."""
+        return [
+            (~self.groups[rule.group], 1 - rule.share)
+            if isinstance(rule, Cap)
+            else (self.groups[rule.group], rule.share)
+            for rule in self.rules
+        ]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What may take the places of a page's tiles: `titles` that may be shown and stand nowhere on it, the best first;
+    `fits` says of a tile's row which of all titles belong there, `stays` of each tile whether it keeps its title.
+    """
+
+    titles: Matrix
+    fits: Callable[[int], Matrix]
+    stays: Matrix
+
+
+def settled(
+    titles: Matrix, worth: Matrix, worth_of: Matrix, quotas: Quotas, stock: Stock
+) -> tuple[Matrix, Matrix, tuple[str, ...]]:
+    """The titles of a page's tiles once its quotas hold, which tiles stay, and the names of shares that cannot hold.
+
+    `titles` and `worth` are of its tiles, `worth_of` of all titles.
+    """
+    after = exchanged(titles, worth, quotas, stock)
+    now = np.where(after != titles, worth_of[after], worth)
+    unmet = [
+        rule
+        for rule in quotas.rules
+        if isinstance(rule, Share)
+        and rule.share * len(titles) > ROUNDING
+        and not quotas.groups[rule.group][after].any()
+    ]
+    binding = [rule for rule in quotas.rules if rule not in unmet]
+    stays = obeyed(after, now, binding, quotas.groups)
+    missed = [rule for rule in binding if isinstance(rule, Share)]
+    if missed and not stays.any():
+        # Caps and shares can leave nothing together: what is too much is worse than what is missing.
+        unmet += missed
+        caps = Quotas([rule for rule in binding if isinstance(rule, Cap)], quotas.groups)
+        after, stays, _ = settled(titles, worth, worth_of, caps, stock)
+    return after, stays, tuple(rule.name for rule in unmet)
+
+
+def exchanged(titles: Matrix, worth: Matrix, quotas: Quotas, stock: Stock) -> Matrix:
+    """The titles of a page's tiles after those that are worth least have given place to what rules want more of.
+
+    No exchange breaks a rule that holds, or makes worse one that does not.
+    """
+    found, wanted, count = titles.copy(), quotas.wanted(), len(titles)
+    order = np.argsort(worth, kind="stable")
+    free = np.ones(len(stock.titles), bool)
+    own = np.array([int(mask[titles].sum()) for mask, _ in wanted])
+    least = np.array([share * count - ROUNDING for _, share in wanted])
+    for in_row in (True, False):
+        for number, (mask, _) in enumerate(wanted):
+            for tile in order:
+                if own[number] >= least[number]:
+                    break
+                if stock.stays[tile] or mask[found[tile]]:
+                    continue
+                fits = free & mask[stock.titles]
+                if in_row:
+                    fits &= stock.fits(int(tile))[stock.titles]
+                for other, (theirs, _) in enumerate(wanted):
+                    if theirs[found[tile]] and own[other] - 1 < least[other]:
+                        fits &= theirs[stock.titles]
+                if not fits.any():
+                    continue
+                place = int(np.argmax(fits))
+                new = stock.titles[place]
+                own += [int(mask[new]) - int(mask[found[tile]]) for mask, _ in wanted]
+                found[tile], free[place] = new, False
+    return found
 
 
 def obeyed(
@@ -140,10 +255,9 @@ def obeyed(
                 continue
             of_group = groups[rule.group][titles]
             own, all_ = int((stays & of_group).sum()), int(stays.sum())
-            # Shares of whole tiles: what is equal up to rounding is equal.
-            if isinstance(rule, Cap) and own > rule.share * all_ + 1e-9:
+            if isinstance(rule, Cap) and own > rule.share * all_ + ROUNDING:
                 goes = of_group
-            elif isinstance(rule, Share) and own < rule.share * all_ - 1e-9:
+            elif isinstance(rule, Share) and own < rule.share * all_ - ROUNDING:
                 goes = ~of_group
             if goes is not None:
                 break

@@ -14,8 +14,8 @@ from cinelake.recommend.draws import mixed
 from cinelake.recommend.home.compiled import compiled
 from cinelake.recommend.home.crowds import Crowd
 from cinelake.recommend.home.plan import Plan
-from cinelake.recommend.home.rules import Pin, obeyed
-from cinelake.recommend.home.shelving import nth
+from cinelake.recommend.home.rules import Pin, Quotas, Stock, settled
+from cinelake.recommend.home.shelving import Shelving, nth
 from cinelake.recommend.home.taste import runs
 from cinelake.recommend.scoring import Matrix
 
@@ -38,6 +38,8 @@ class Slots:
     title_at: Matrix
     row_at: Matrix
     propensity: Matrix
+    # Which rules the page cannot keep: a number of `Editing.unmet`.
+    unmet: Matrix
 
     @property
     def of_row(self) -> Matrix:
@@ -63,10 +65,18 @@ class Slots:
 
 
 class Editing:
-    """What is changed of pages once they are composed; `own_rows` candidate rows are profiles' own."""
+    """What is changed of pages once they are composed.
 
-    def __init__(self, plan: Plan, own_rows: int) -> None:
-        self.plan, self.own_rows = plan, own_rows
+    `unmet` are names of rules that some page cannot keep, together; the first are none.
+    """
+
+    def __init__(self, plan: Plan, shelving: Shelving) -> None:
+        self.plan, self.shelving = plan, shelving
+        # So many candidate rows are profiles' own.
+        self.own_rows = len(shelving.own_kinds)
+        self.quotas = Quotas.of(plan.rules.rules, plan.groups)
+        self.unmet: list[tuple[str, ...]] = [()]
+        self._members: dict[tuple[str, int], Matrix] = {}
         self._pins = {
             pin: pa.compute.index(plan.ids, pin.title).as_py()
             for pin in plan.rules.rules
@@ -95,7 +105,7 @@ class Editing:
         )
 
     def ruled(self, slots: Slots, crowd: Crowd, number: int) -> Slots:
-        """What brand rules leave of pages, and put on them.
+        """What brand rules put on pages, and leave of them.
 
         What goes moves the rest up, pinned titles too, so these are put in their places again until nothing goes. What
         a cap or share takes off a page is pinned there no more.
@@ -121,14 +131,50 @@ class Editing:
                 stays &= ~(twice & (slots.title == self._pins[pin]))
             for begin, end in runs(slots.profile):
                 own = np.flatnonzero(stays[begin:end]) + begin
-                # What editors pinned goes last.
-                worth = np.where(pinned[own], np.inf, slots.odds[own])
-                stays[own] = obeyed(slots.title[own], worth, rules, self.plan.groups)
+                stays[own] = self._within_quotas(slots, own, pinned[own], crowd, number)
             if stays.all():
                 return slots
             for pin, at in places.items():
                 may_stand[pin][slots.profile[at[~stays[at]]]] = False
             slots = slots.only(stays)
+
+    def _within_quotas(
+        self, slots: Slots, own: Matrix, pinned: Matrix, crowd: Crowd, number: int
+    ) -> Matrix:
+        """Put on a page, of slots `own`, what caps and shares want; which of the slots stay then."""
+        if not self.quotas.rules or not len(own):
+            return np.ones(len(own), bool)
+        whose, before = slots.profile[own[0]], slots.title[own]
+        worth_of = crowd.odds[whose] + self.plan.at[crowd.market][number].astype(np.float32)
+        is_free = crowd.is_open & ~crowd.seen[whose]
+        is_free[before] = False
+        free = np.flatnonzero(is_free)
+        # In rows of what a profile has begun, seen or kept nothing else can stand.
+        is_own = slots.candidate[own] < self.own_rows
+        stock = Stock(
+            free[np.argsort(-worth_of[free], kind="stable")],
+            lambda tile: self._of_row(crowd.market, int(slots.candidate[own[tile]])),
+            pinned | is_own,
+        )
+        # What editors pinned goes last.
+        worth = np.where(pinned, np.inf, slots.odds[own])
+        after, stays, unmet = settled(before, worth, worth_of, self.quotas, stock)
+        new = own[after != before]
+        slots.title[own] = after
+        slots.odds[new] = worth_of[slots.title[new]]
+        slots.title_at[new], slots.propensity[new] = -1, np.nan
+        if unmet not in self.unmet:
+            self.unmet.append(unmet)
+        slots.unmet[own] = self.unmet.index(unmet)
+        return stays
+
+    def _of_row(self, market: str, candidate: int) -> Matrix:
+        """Which titles belong to a shelf."""
+        if (market, candidate) not in self._members:
+            found = np.zeros(len(self.plan.idx), bool)
+            found[self.shelving.shelves(market)[candidate - self.own_rows].titles] = True
+            self._members[market, candidate] = found
+        return self._members[market, candidate]
 
     def _pinned(
         self, pin: Pin, slots: Slots, crowd: Crowd, number: int, may_stand: Matrix

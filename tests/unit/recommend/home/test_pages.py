@@ -354,6 +354,47 @@ def test_brand_rules_hold_on_all_pages() -> None:
     assert pinned >= 10
 
 
+def test_a_share_is_put_on_pages_by_what_it_wants_and_none_is_shorter() -> None:
+    people = [p | {"own": []} for p in anybody(20)]
+    # Few titles of the group would stand on pages by themselves.
+    mine = [f"t{n:02}" for n in range(40, 59)]
+    rules = BrandRules.model_validate(
+        {"groups": {"mine": mine}, "rules": [{"name": "x", "rule": "share", "group": "mine", "share": 0.3}]}
+    )  # fmt: skip
+    groups = rules.members([f"t{n:02}" for n in range(TITLES)], plan().groups["original"])
+    plain = made(plan(), *people)
+    found = made(plan(rules=rules, groups=groups), *people)
+    assert {who: len(page) for who, page in found.items()} == {
+        who: len(page) for who, page in plain.items()
+    }
+    fewer = 0
+    for who, page in found.items():
+        share = np.mean([tile["title_id"] in mine for tile in page])
+        fewer += np.mean([tile["title_id"] in mine for tile in plain[who]]) < 0.3
+        assert share >= 0.3
+        assert len({tile["title_id"] for tile in page}) == len(page)
+        assert all(tile["unmet"] is None for tile in page)
+        for tile in page:
+            if tile["row_kind"] == "parts":
+                assert tile["row_key"] == f"{number(tile) % 3}"
+    assert fewer >= 10
+
+
+def test_whom_nothing_of_a_group_may_be_shown_has_a_page_that_says_so() -> None:
+    rule = {"name": "for adults", "rule": "share", "group": "grown", "share": 0.2}
+    grown = [f"t{n:02}" for n in range(1, TITLES, 3)]
+    rules = BrandRules.model_validate({"groups": {"grown": grown}, "rules": [rule]})
+    groups = rules.members([f"t{n:02}" for n in range(TITLES)], plan().groups["original"])
+    told = profile("child", age_limit=12), profile("adult")
+    found = made(plan(rules=rules, groups=groups), *told)
+    plain = made(plan(), *told)
+    for (who, part), page in found.items():
+        assert len(page) == len(plain[who, part])
+        assert {tuple(tile["unmet"] or ()) for tile in page} == {
+            ("for adults",) if who == "child" else ()
+        }
+
+
 def pins(*told: tuple[int, int, int], **more: Any) -> BrandRules:
     """Titles at rows and positions, and further rules."""
     rules = [

@@ -10,9 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cinelake.recommend.home.rules import BrandRules, Cap, Share, obeyed
+from cinelake.recommend.home.rules import (
+    BrandRules,
+    Cap,
+    Quotas,
+    Share,
+    Stock,
+    obeyed,
+    settled,
+)
 
-GROUPS = {"sponsored": ["a", "b"], "house": ["c"]}
+GROUPS = {"sponsored": ["a", "b"], "house": ["c"], "wide": ["c", "d"]}
 
 
 def rules(*told: dict[str, Any]) -> BrandRules:
@@ -57,6 +65,16 @@ def rules(*told: dict[str, Any]) -> BrandRules:
             {"rule": "share", "group": "sponsored", "share": 0.5},
             "house and sponsored are to have more than all tiles",
         ),
+        (
+            {"rule": "share", "group": "house", "share": 0.3},
+            {"rule": "cap", "group": "wide", "share": 0.2},
+            "at most 20% may be of wide, in which house lies, and at least 30% are to be of that",
+        ),
+        (
+            {"rule": "share", "group": "house", "share": 0.3},
+            {"rule": "block", "group": "wide"},
+            "no title of wide may be shown, in which house lies, and 30% are to be of that",
+        ),
     ],
 )
 def test_rules_that_contradict_each_other_are_both_named(
@@ -70,7 +88,8 @@ def test_rules_that_contradict_each_other_are_both_named(
 
 def test_a_group_that_nobody_named_is_refused() -> None:
     with pytest.raises(
-        ValidationError, match="'x' speaks of the group 'own'; there are house, original, sponsored"
+        ValidationError,
+        match="'x' speaks of the group 'own'; there are house, original, sponsored, wide",
     ):
         rules({"name": "x", "rule": "block", "group": "own"})
 
@@ -108,3 +127,70 @@ def test_caps_and_shares_hold_on_every_page(
     left = int(stays.sum())
     assert (stays & groups["a"]).sum() <= cap * left + 1e-6
     assert (stays & groups["b"]).sum() >= share * left - 1e-6
+
+
+def stock_of(page: int, worth: np.ndarray, rows: int) -> Stock:
+    """All titles but the first, which stand on the page; tile and title fit where their remainders by `rows` do."""
+    rest = np.arange(page, len(worth))
+    return Stock(
+        rest[np.argsort(-worth[rest], kind="stable")],
+        lambda tile: np.arange(len(worth)) % rows == tile % rows,
+        np.zeros(page, bool),
+    )
+
+
+def test_what_a_share_wants_takes_the_places_of_what_is_worth_least_in_rows_that_it_fits() -> None:
+    worth = np.array([9.0, 8.0, 1.0, 2.0, 0.5, 0.4, 0.3, 0.2])
+    house = np.isin(np.arange(8), [5, 6, 7])
+    quotas = Quotas([Share(name="x", group="house", share=0.5)], {"house": house})
+    found = settled(np.arange(4), worth[:4], worth, quotas, stock_of(4, worth, 2))
+    # Title 5 fits the row of title 3, and 6 that of title 2; 4 is worth more than these, but not of the house.
+    assert (found[0].tolist(), found[1].tolist(), found[2]) == ([0, 1, 6, 5], [True] * 4, ())
+    # Of the two that fit its row there is one of the house; the other place is in a row that it does not fit.
+    quotas = Quotas([Share(name="x", group="house", share=0.75)], {"house": house})
+    after, stays, _ = settled(np.arange(4), worth[:4], worth, quotas, stock_of(4, worth, 4))
+    assert (sorted(after.tolist()), stays.all()) == ([0, 5, 6, 7], True)
+
+
+def test_a_share_of_which_nothing_may_be_shown_is_named_and_leaves_the_page() -> None:
+    worth, nothing = np.arange(6.0), np.zeros(6, bool)
+    told = [Share(name="x", group="house", share=0.5), Cap(name="y", group="many", share=0.25)]
+    quotas = Quotas(told, {"house": nothing, "many": np.arange(6) < 2})
+    after, stays, unmet = settled(np.arange(4), worth[:4], worth, quotas, stock_of(4, worth, 1))
+    assert (after.tolist(), stays.tolist(), unmet) == ([5, 1, 2, 3], [True] * 4, ("x",))
+    # What a cap forbids a share cannot want.
+    quotas = Quotas(told, {"house": np.arange(6) < 2, "many": np.arange(6) < 2})
+    after, stays, unmet = settled(np.arange(4), worth[:4], worth, quotas, stock_of(4, worth, 1))
+    assert (stays.sum(), unmet) == (4, ("x",))
+    assert (after[stays] < 2).sum() <= 1
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(-5, 5)), min_size=20, max_size=60),
+    st.integers(1, 12),
+    st.integers(1, 4),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_pages_keep_their_tiles_where_enough_titles_are_on_offer(
+    told: list[tuple[bool, bool, float]], page: int, rows: int, cap: float, share: float
+) -> None:
+    groups = {name: np.array([title[n] for title in told], bool) for n, name in enumerate("ab")}
+    rules = [Cap(name="x", group="a", share=cap), Share(name="y", group="b", share=share)]
+    worth = np.array([title[2] for title in told])
+    after, stays, unmet = settled(
+        np.arange(page), worth[:page], worth, Quotas(rules, groups), stock_of(page, worth, rows)
+    )
+    left = after[stays]
+    assert len(set(left.tolist())) == len(left)
+    assert groups["a"][left].sum() <= cap * len(left) + 1e-6
+    assert unmet or groups["b"][left].sum() >= share * len(left) - 1e-6
+    # A title that every rule wants, of those that there are, is enough for a page.
+    wanted = groups["b"] & ~groups["a"]
+    if wanted.any():
+        assert len(left)
+        assert unmet == ()
+    if wanted.sum() >= page:
+        assert stays.all()
+    if not groups["a"].all():
+        assert len(left)
