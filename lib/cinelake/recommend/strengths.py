@@ -98,6 +98,20 @@ def score_of_day(weights: Weights) -> Column:
     return _of_day(weights) + _if(is_liked, weights.rating)
 
 
+def refused(signals: DataFrame) -> DataFrame:
+    """`profile_id, title_id` of what profiles want to see no more of: they said so, or put a thumb down, and since that
+    day have neither played it, nor put it on their list or a thumb up.
+    """
+    no = (F.col("not_interested") > 0) | (F.col("thumbs_down") > 0)
+    yes = (F.col("plays") > 0) | (F.col("thumbs_up") > 0) | (F.col("added_to_list") > 0)
+    told = signals.groupBy("profile_id", "title_id").agg(
+        F.max(F.when(no, F.col("signal_date"))).alias("_no"),
+        F.max(F.when(yes, F.col("signal_date"))).alias("_yes"),
+    )
+    said_no = F.col("_no").isNotNull() & (F.col("_yes").isNull() | (F.col("_no") >= F.col("_yes")))
+    return told.where(said_no).select("profile_id", "title_id")
+
+
 def _of_day(weights: Weights) -> Column:
     """What a day counts, its rating apart."""
     played = F.col("plays") > 0

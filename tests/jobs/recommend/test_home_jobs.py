@@ -163,6 +163,32 @@ def test_pages_are_the_same_in_every_run(inputs: Inputs) -> None:
     assert_df_equality(again, once, ignore_row_order=True, ignore_nullable=True)
 
 
+def test_what_a_profile_is_not_interested_in_leaves_all_rows(
+    spark: SparkSession, inputs: Inputs
+) -> None:
+    # Begun or put on the list, so that each would stand in a row of the profile's own.
+    later = [
+        stop("ann", 12, 2, completion=0.3),
+        stop("ann", 15, 2, completion=0.3),
+        stop("ann", 18, 5, completion=0.3),
+    ]
+    signals = [
+        signal("ann", 12, 2, completion=0.3, finished=0), signal("ann", 15, 2, completion=0.3, finished=0),
+        signal("ann", 18, 3, completion=0.3, finished=0), signal("ann", 21, 2, plays=0, added_to_list=1),
+        # What was said is taken back by a play that follows.
+        signal("ann", 12, 1, plays=0, not_interested=1), signal("ann", 15, 1, plays=0, thumbs_down=1),
+        signal("ann", 18, 4, plays=0, not_interested=1), signal("ann", 21, 1, plays=0, not_interested=1),
+    ]  # fmt: skip
+    more = {STOPPING_POINTS: later, TITLE_SIGNALS: signals}
+    told = inputs | {t: inputs[t].unionByName(rows(spark, t, *own)) for t, own in more.items()}
+    again = {"settings": {"limits": {"rewatchable": ["film"]}}}
+    for params in ({}, again):
+        found = composed(told, params=params).where("profile_id = 'ann'").collect()
+        begun = {row.title_id for row in found if row.row_kind == "continue_watching"}
+        assert begun == {"t09", "t18"}
+        assert {"t12", "t15", "t21"}.isdisjoint({row.title_id for row in found})
+
+
 @pytest.mark.thorough
 def test_who_stayed_away_keeps_its_page_and_all_others_have_those_of_a_full_recomputation(
     inputs: Inputs,

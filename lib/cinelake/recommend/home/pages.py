@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from cinelake.recommend.home.making import TILE, Batches, Maker
 from cinelake.recommend.home.plan import Plan
 from cinelake.recommend.rows.kind import OPTIONAL, Known, RowKind
+from cinelake.recommend.strengths import refused
 
 OWN = (
     "array<struct<kind: string, key: string, anchor: string, device_class: string, daypart: string, place: int, "
@@ -41,7 +42,7 @@ COLUMNS = (
 
 def gathered(kinds: Sequence[RowKind], known: Known, numbers: DataFrame) -> DataFrame:
     """`profile_id, own`: the own rows of each profile, from all kinds that have any; titles by their numbers.
-    No rows where all kinds are shelves.
+    No rows where all kinds are shelves. What a profile wants to see no more of stands in none, whatever their kind.
     """
     frames = []
     for kind in kinds:
@@ -65,7 +66,8 @@ def gathered(kinds: Sequence[RowKind], known: Known, numbers: DataFrame) -> Data
     titles = F.sort_array(F.collect_list(title)).alias("titles")
     whole = reduce(DataFrame.unionByName, frames)
     of_rows = (
-        whole.withColumn("key", F.coalesce("key", F.lit("")))
+        whole.join(refused(known.signals), on=["profile_id", "title_id"], how="left_anti")
+        .withColumn("key", F.coalesce("key", F.lit("")))
         .join(F.broadcast(numbers), on="title_id", how="inner")
         .groupBy(*row)
         .agg(titles)

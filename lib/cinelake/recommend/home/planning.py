@@ -36,7 +36,7 @@ from cinelake.recommend.rows.kind import Known, RowKind, Titles
 from cinelake.recommend.scoring import Matrix
 from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.similar import newest
-from cinelake.recommend.strengths import Weights, strengths
+from cinelake.recommend.strengths import Weights, refused, strengths
 from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
@@ -102,14 +102,22 @@ def audience(
     approved: Approved | None,
     exposures: DataFrame,
     whom: DataFrame | None = None,
+    no_more: DataFrame | None = None,
 ) -> Audience:
     """Those of `whom (profile_id)`, or everybody, with what each saw, liked and was shown.
 
-    `exposures` are `profile_id, title_id, pages` that came to nothing.
+    `exposures` are `profile_id, title_id, pages` that came to nothing. What a profile wants to see no more of, rows of
+    `no_more (profile_id, title_id)`, counts as seen even where titles may be watched again.
     """
     known_of = [approved.titles] if approved else []
     numbers = numbered(interactions, service.shown, *known_of).localCheckpoint()
     told = still_seen(_only(interactions, whom), service)
+    if no_more is not None and service.rewatchable:
+        said = no_more.select("*", F.lit(True).alias("_no_more"))
+        is_seen = F.col("is_seen") | F.col("_no_more").isNotNull()
+        told = told.join(said, on=["profile_id", "title_id"], how="left").select(
+            "profile_id", "title_id", "strength", is_seen.alias("is_seen")
+        )
     viewers = service.viewers if service.viewers is None else _only(service.viewers, whom)
     history = of_viewers(histories(told, numbers), numbers, viewers)
     shown = (
@@ -291,7 +299,8 @@ def prepared(
     whom = among and among(everybody(known, service)).localCheckpoint()
     age = F.date_diff(F.lit(until), "shown_date")
     shown = in_vain(_only(told.exposures.where(age.between(1, settings.shown_days)), whom))
-    people = audience(known, service, approved, shown, whom)
+    signals = _only(told.signals.where(F.col("signal_date") < F.lit(until)), whom)
+    people = audience(known, service, approved, shown, whom, refused(signals))
     profiles, model = folded(people, approved)
     catalogue = latest(records.titles, ["title_id"], *SAID)
     found = basis(
@@ -300,7 +309,7 @@ def prepared(
     before = F.col("as_of") < F.lit(until)
     facts = Known(
         until=until,
-        signals=_only(told.signals.where(F.col("signal_date") < F.lit(until)), whom),
+        signals=signals,
         liked=_only(known.where("strength > 0").select("profile_id", "title_id"), whom),
         similar=newest(told.similar.where(before)),
         clusters=also_watched.newest(told.members.where(before), told.cluster_titles.where(before)),
