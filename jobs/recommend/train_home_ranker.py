@@ -2,7 +2,9 @@
 
 What is known of titles and profiles is as it was before the week of a tile. Judged on the last of them,
 corrected for places, beside taste alone and fame alone; then fitted on all, registered with the model behind taste as
-it is now and, if it is no worse than either, approved.
+it is now and, if it is no worse than either, approved. Where circumstances make it worse than it is without them,
+beyond noise, what is judged, fitted and registered is the ranker without: to refuse it would leave pages to an older
+ranker, whose circumstances may be no better, and to the older taste that came with it.
 """
 
 from datetime import date, timedelta
@@ -17,10 +19,10 @@ from cinelake.persisted import persisted
 from cinelake.recommend.cold_titles import ContentRecipe
 from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
-from cinelake.recommend.evaluation import intervals
+from cinelake.recommend.evaluation import intervals, with_lead
 from cinelake.recommend.home import pictures, ranker
 from cinelake.recommend.home.attention import estimated
-from cinelake.recommend.home.judging import decided, found_of, held_out_from
+from cinelake.recommend.home.judging import decided, found_of, held_out_from, kept_part
 from cinelake.recommend.home.known_titles import trends_of
 from cinelake.recommend.home.planning import SAID, audience, basis, folded
 from cinelake.recommend.home.ranker import CIRCUMSTANCES, MODELS, RankerRecipe
@@ -63,7 +65,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=6,
+    version=7,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
     run.tracker.settled(HOME_RANKER, run.inputs_fingerprint, lambda: _trained(run), OneSided)
@@ -85,11 +87,14 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
     told = [_examples(run, tiles, block) for block in blocks]
     with persisted(reduce(DataFrame.unionByName, told)) as examples:
         # How places are looked at is part of what is judged, so the days that judge tell nothing of it.
-        judging = ranker.weighed(examples, estimated(tiles.where(is_before)))
+        seen_before = ranker.looked_at_in_view(tiles.where(is_before))
+        judging = ranker.weighed(examples, seen_before)
         before, after = judging.where(is_before), judging.where(~is_before)
         plain = ranker.learned(before, recipe, circumstances=False)
         with persisted(ranker.judged(after, ranker.learned(before, recipe), plain)) as judged:
-            found = found_of(intervals(ranker.by_profile(judged), ["ndcg"]))
+            led = with_lead(ranker.by_profile(judged), MODELS[0], "ndcg")
+            with persisted(intervals(led, ["ndcg", "lead"])) as told_of:
+                found, leads = (found_of(told_of, name) for name in ("ndcg", "lead"))
             tracker.log_metrics({f"{model}.ndcg": one.mean for model, one in found.items()})
             for by in CIRCUMSTANCES:
                 rows = (
@@ -103,14 +108,21 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
                         for r in rows.toArrow().to_pylist()
                     }
                 )
-        attention = estimated(tiles)
-        whole = ranker.learned(ranker.weighed(examples, attention), recipe)
-        decision = decided(
-            found, MODELS[0], MODELS[2:], "nDCG of page views, corrected for places,"
-        )
+        measure = "nDCG of page views, corrected for places,"
+        then = kept_part("circumstances", leads.get(MODELS[1]), measure)
+        decision = decided(found, MODELS[0 if then.passed else 1], MODELS[2:], measure)
+        # A page is looked at with all its tiles, and what is learned from came into view.
+        attention, in_view = estimated(tiles), ranker.looked_at_in_view(tiles)
+        whole = ranker.learned(ranker.weighed(examples, in_view), recipe, circumstances=then.passed)
         tracker.log_params(recipe.model_dump())
         tracker.log_metrics({f"weight.{name}": whole.weights[name] for name in NUMBERS})
-        tracker.set_tags({"attention.from": attention.origin})
+        tracker.set_tags(
+            {
+                "attention.from": attention.origin,
+                "attention.in_view": in_view.to_json(),
+                "circumstances": then.reason,
+            }
+        )
         tracker.log_figure(pictures.circumstances(whole), "circumstances.png")
         tracker.flush()
         given = registrable(whole, NUMBERS, examples.sparkSession, ("genre Horror @ month 10",))
@@ -125,7 +137,9 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
             HOME_RANKER,
             trained_through=through,
             fingerprint=run.inputs_fingerprint,
-            tags=proposed(passed=decision.passed, reason=decision.reason) | tags | behind,
+            tags=proposed(passed=decision.passed, reason=f"{decision.reason}; {then.reason}")
+            | tags
+            | behind,
             **given | {"frames": given["frames"] | frames},
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -340,8 +341,65 @@ def indexed(name: str, ids: list[str]) -> list[dict[str, Any]]:
 def test_what_makes_tiles_be_chosen_is_learned_and_used(
     spark: SparkSession, inputs: Inputs, tmp_path: Path
 ) -> None:
-    # Each profile chooses what is of its genre, wherever it stands.
-    people = [f"p{n}" for n in range(12)]
+    def chosen(n: int, ago: int, rank: int, number: int) -> bool:
+        """Each profile chooses what is of its genre, wherever it stands."""
+        return number % 3 == n % 3 and (rank + ago) % 2 == 0
+
+    tracking = Tracking.beside_lake(str(tmp_path))
+    for _ in range(2):
+        trained(spark, inputs, tracking, chosen)
+    (version,) = tracking.versions(HOME_RANKER)
+    report = tracking.report(version)
+    assert "circumstances stay" in version.reason
+    assert report.metrics["weight.taste"] > 0
+    assert report.metrics["ranker.ndcg"] > report.metrics["fame.ndcg"]
+    assert version.approved, version.reason
+    assert '"origin"' in version.tags["attention"]
+    terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
+    assert "genre Drama @ device tv" in terms
+    assert "genre Late @ device tv" not in terms
+
+    tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
+    pages = composed(inputs, tracker, models={HOME_RANKER.name: version})
+    assert {row.ranker_version for row in pages.select("ranker_version").distinct().collect()} == {
+        1
+    }
+    assert {
+        row.recommender_version for row in pages.select("recommender_version").distinct().collect()
+    } == {None}
+    assert RECOMMENDER.name not in version.tags
+
+
+@pytest.mark.thorough
+def test_circumstances_that_make_a_ranker_worse_are_left_out_of_it(
+    spark: SparkSession, inputs: Inputs, tmp_path: Path
+) -> None:
+    def chosen(n: int, ago: int, rank: int, number: int) -> bool:
+        """On all days everybody chooses comedies, and each its genre at times; on the last, which judges, no comedy."""
+        is_own = number % 3 == n % 3
+        if ago == 1:
+            return is_own and number % 3 != 1
+        return number % 3 == 1 or (is_own and (rank + ago) % 2 == 0)
+
+    tracking = Tracking.beside_lake(str(tmp_path))
+    trained(spark, inputs, tracking, chosen, count=36)
+    (version,) = tracking.versions(HOME_RANKER)
+    assert "circumstances are left out, for with them" in version.reason
+    terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
+    assert not any(" @ " in term for term in terms)
+
+
+def trained(
+    spark: SparkSession,
+    inputs: Inputs,
+    tracking: Tracking,
+    is_chosen: Callable[[int, int, int, int], bool],
+    count: int = 12,
+) -> None:
+    """Run the training of the ranker on eleven days of pages, by what each of so many profiles chose, so many days ago,
+    of the titles at each place.
+    """
+    people = [f"p{n}" for n in range(count)]
     signals = [
         signal(name, number, 30 + n % 5)
         for n, name in enumerate(people)
@@ -352,7 +410,7 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
             "profile_id": name, "shown_date": MONDAY - timedelta(days=ago), "page": 1, "row": 1, "rank": rank,
             "title_id": f"t{number:02}", "shown_at": datetime(2026, 3, 1), "device_class": "tv",
             "daypart": "evening", "page_day": MONDAY - timedelta(days=ago), "was_seen": True,
-            "is_chosen": number % 3 == n % 3 and (rank + ago) % 2 == 0,
+            "is_chosen": is_chosen(n, ago, rank, number),
         }
         for n, name in enumerate(people)
         for ago in range(1, 12)
@@ -372,7 +430,6 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
             spark, TITLE_INDEX, *indexed("title_id", [f"t{n:02}" for n in range(30)])
         ),
     }
-    tracking = Tracking.beside_lake(str(tmp_path))
     job = JOBS["train_home_ranker"]
     params = job.params.model_validate(
         {
@@ -383,26 +440,6 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
             },
         }
     )
-    for _ in range(2):
-        tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")
-        rehearse(job, told, MONDAY, params=params, tracker=tracker)
-        tracker.finish()
-    (version,) = tracking.versions(HOME_RANKER)
-    report = tracking.report(version)
-    assert report.metrics["weight.taste"] > 0
-    assert report.metrics["ranker.ndcg"] > report.metrics["fame.ndcg"]
-    assert version.approved, version.reason
-    assert '"origin"' in version.tags["attention"]
-    terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
-    assert "genre Drama @ device tv" in terms
-    assert "genre Late @ device tv" not in terms
-
-    tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
-    pages = composed(inputs, tracker, models={HOME_RANKER.name: version})
-    assert {row.ranker_version for row in pages.select("ranker_version").distinct().collect()} == {
-        1
-    }
-    assert {
-        row.recommender_version for row in pages.select("recommender_version").distinct().collect()
-    } == {None}
-    assert RECOMMENDER.name not in version.tags
+    tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")
+    rehearse(job, told, MONDAY, params=params, tracker=tracker)
+    tracker.finish()

@@ -5,6 +5,9 @@ random the second is the same wherever they stand, so how seldom they are chosen
 the first (Joachims, Swaminathan and Schnabel 2017, "Unbiased Learning-to-Rank with Biased Feedback"). Attention falls
 by the same factor from row to row and from place to place, as in models of carousels (Rahdari, Kveton and Brusilovsky
 2022), for each class of device by itself: `θ(row) = e^(−a · row)`, `φ(rank) = e^(−b · rank)`.
+
+Told by all slots it holds that a slot comes into view, too; told by those in view it is what is left once it has.
+Whatever it weighs has to be of the same slots.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ def held_out_from(start: date, end: date) -> date:
     return end - timedelta(days=max(1, (end - start).days // 4))
 
 
-def found_of(intervals: DataFrame) -> dict[str, Measured]:
-    """By model, from rows of one measure (evaluation.py)."""
+def found_of(intervals: DataFrame, measure: str | None = None) -> dict[str, Measured]:
+    """By model, from rows of one measure (evaluation.py), which is named where there are several."""
     rows = intervals.toArrow().to_pylist()
+    rows = [row for row in rows if measure in (None, row["measure"])]
     return {
         row["model"]: Measured(row["mean"], row["low"], row["high"], row["profiles"])
         for row in rows
@@ -40,6 +41,17 @@ def decided(
     better = all(mine.mean >= found[name].low for name in rivals if name in found)
     verb = "is no worse than" if better else "is worse than"
     return Decision(better, f"{measure} {mine} {verb} {told}, over {mine.profiles} profiles")
+
+
+def kept_part(part: str, lead: Measured | None, measure: str) -> Decision:
+    """Whether a model keeps a part that it can do without: it does unless that costs beyond noise, the interval of its
+    lead over the same without, profile by profile. Of nothing measured nothing is kept.
+    """
+    if lead is None:
+        return Decision(False, f"{part} are left out: nothing could be held out to judge them by")
+    kept = lead.high >= 0
+    verb = "stay, with" if kept else "are left out, for with them"
+    return Decision(kept, f"{part} {verb} {measure} {lead.signed} against the same without")
 
 
 def calibration_error(bins: Sequence[Mapping[str, Any]]) -> float:

@@ -13,7 +13,9 @@ from the tiles of pages against one another: strangers were never shown, because
 Position debiasing: a tile far down is looked at less, whatever it is. A chosen tile therefore counts as many times as
 such a place is looked at less than the first (attention.py): inverse propensity, by which the odds found are those of
 a tile that is looked at (Wang, Bendersky, Metzler and Najork 2016, "Learning to Rank with Selection Bias in Personal
-Search").
+Search"). Examples came into view, so their attention is that of slots in view alone: told by all slots it would count
+once more that those far down seldom come into view. A page that is composed has tiles nobody may scroll to, and takes
+its attention from all.
 
 Judged on the last days, on which it was not trained: tiles of a page view are put in order by their odds, and the
 nDCG of the chosen one is weighed by its propensity, too, so that a page is not praised for putting first what stood
@@ -34,7 +36,7 @@ from pyspark.sql import functions as F
 from scipy.optimize import brentq
 
 from cinelake.labels import OneSided
-from cinelake.recommend.home.attention import Attention
+from cinelake.recommend.home.attention import Attention, estimated
 from cinelake.recommend.home.context import holidays_of
 from cinelake.recommend.home.crowds import ROWS
 from cinelake.recommend.home.logit import Logit, Penalty, fit
@@ -97,6 +99,11 @@ def in_view(tiles: DataFrame) -> DataFrame:
     """The tiles of rows that speak of titles, which were seen."""
     told = F.coalesce("row_kind", F.lit("")).isin(*LEFT_OUT)
     return tiles.where((F.col("was_seen") | F.col("is_chosen")) & ~told)
+
+
+def looked_at_in_view(tiles: DataFrame) -> Attention:
+    """How examples of rows of `shown_tiles` are looked at by their places."""
+    return estimated(in_view(tiles))
 
 
 def with_strangers(tiles: DataFrame, given: Basis, count: int) -> DataFrame:

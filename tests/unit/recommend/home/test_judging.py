@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from cinelake.recommend.gate import Measured
-from cinelake.recommend.home.judging import decided, held_out_from
+from cinelake.recommend.home.judging import decided, held_out_from, kept_part
 
 DAY = date(2026, 2, 10)
 
@@ -22,3 +22,14 @@ def test_a_model_passes_if_it_is_no_worse_than_what_is_plain() -> None:
     assert not lost.passed
     assert "0.4000 [0.3000, 0.5000] is worse than recency 0.5000" in lost.reason
     assert not decided({}, "resume", ["recency"], "MRR").passed
+
+
+def test_a_part_that_costs_beyond_noise_is_left_out() -> None:
+    told = kept_part("circumstances", Measured(-0.02, -0.03, -0.01, 9), "nDCG")
+    assert not told.passed
+    assert told.reason == (
+        "circumstances are left out, for with them nDCG -0.0200 [-0.0300, -0.0100] against the same without"
+    )
+    assert kept_part("circumstances", Measured(-0.02, -0.05, 0.01, 9), "nDCG").passed
+    assert kept_part("circumstances", Measured(0.02, 0.01, 0.03, 9), "nDCG").passed
+    assert not kept_part("circumstances", None, "nDCG").passed

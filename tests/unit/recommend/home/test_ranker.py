@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.tables.rows import rows, same
 
-from cinelake.recommend.home.attention import Attention
+from cinelake.recommend.home.attention import Attention, estimated
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.ranker import (
@@ -25,6 +25,7 @@ from cinelake.recommend.home.ranker import (
     in_view,
     judged,
     learned,
+    looked_at_in_view,
     scored,
     weighed,
     with_strangers,
@@ -68,6 +69,29 @@ def test_only_tiles_that_were_seen_in_rows_of_titles_to_choose_tell_anything(
     left = [tile(2, "jaws", was_seen=False), tile(3, "jaws", row_kind="continue_watching")]
     shown = rows(spark, SHOWN_TILES, *kept, *left)
     same(in_view(shown), rows(spark, SHOWN_TILES, *kept))
+
+
+@pytest.mark.thorough
+def test_a_chosen_tile_further_down_counts_no_more_for_seldom_having_come_into_view(
+    spark: SparkSession,
+) -> None:
+    # Rows come into view the less the further down they are; once there, all are chosen alike.
+    dice = np.random.default_rng(4)
+    shown = []
+    for n in range(6_000):
+        row = int(dice.integers(6))
+        seen = bool(dice.random() < math.exp(-0.5 * row))
+        chosen = seen and bool(dice.random() < 0.3)
+        told = {"row": row, "was_seen": seen, "is_chosen": chosen, "is_exploration": True}
+        shown.append(tile(0, "heat", profile_id=f"p{n}", **told))
+    tiles = rows(spark, SHOWN_TILES, *shown).localCheckpoint()
+    attention = looked_at_in_view(tiles)
+    assert attention.falls["tv"][0] == pytest.approx(0.0, abs=0.06)
+    assert estimated(tiles).falls["tv"][0] > 0.4
+    counted = weighed(in_view(tiles), attention).where("is_chosen")
+    last = counted.where("row = 5").agg(F.avg("weight")).first()
+    assert last is not None
+    assert last[0] < 1.4
 
 
 def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSession) -> None:
