@@ -1,12 +1,15 @@
 """Judge home pages by what profiles played on each day of a week, beside plainer pages.
 
 Pages are made anew as they would have been when the day before ended, of those who played, by the models that there
-were then; so what judges them nothing has seen. Each profile counts once, with the mean of all that it started.
+were then; so what judges them nothing has seen. Days are those of viewers' clocks: the last that is over everywhere is
+the one before the run's. Each profile counts once, with the mean of all that it started.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import date, timedelta
 from functools import partial, reduce
+from typing import Any
 
 from pydantic import Field
 from pyspark.sql import DataFrame
@@ -21,47 +24,73 @@ from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
 from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.rules import BrandRules
-from cinelake.recommend.home.scores import MEASURES
+from cinelake.recommend.home.scores import CONTEXT, LEADS, MEASURES
 from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
 from cinelake.recommend.model import Fitted
 from cinelake.recommend.rows.kind import kinds_named
-from cinelake.runtime.job import Cadence, JobParams, Run, history, job
+from cinelake.runtime.job import Cadence, JobParams, Reading, Run, history, job
 from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME
 from cinelake.tables.recommend import RECOMMENDER
+from cinelake.tables.viewing import VIEWING_SESSIONS
+
+MOST_DAYS = 28
+PAGE = "page"
 
 
 class JudgeHomeParams(JobParams):
     grid: Grid = Grid(exploration=0.0)
     settings: Settings = Settings()
     # A week has each weekday once, and a profile plays on some of its days: intervals are half as wide as a day's.
-    days: int = Field(7, ge=1, le=28, description="days whose plays judge")
+    days: int = Field(7, ge=1, le=MOST_DAYS, description="days whose plays judge")
 
 
 @job(
-    reads=[*map(history, READ), RECOMMENDER, HOME_RANKER, RESUME],
+    reads=[
+        *map(history, READ),
+        Reading(VIEWING_SESSIONS, lookback=MOST_DAYS),
+        RECOMMENDER,
+        HOME_RANKER,
+        RESUME,
+    ],
     writes=[HOME_SCORES],
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=4,
+    version=5,
 )
 def judge_home(run: Run[JudgeHomeParams]) -> None:
-    days = [run.end - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]
+    through = run.end - timedelta(days=1)
+    days = [through - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]
     told = Told.of(run.read)
     judged = reduce(DataFrame.unionByName, [_judged(run, told, day) for day in days])
     with persisted(judged) as whole:
-        found = intervals(scores.by_profile(whole), MEASURES)
-        rows = [
-            {"day": days[-1], "days": len(days), "policy": row["model"]}
-            | {n: row[n] for n in ("measure", "profiles", "mean", "low", "high")}
-            for row in found.toArrow().to_pylist()
-            if row["profiles"]
-        ]
-    run.tracker.log_metrics({f"{row['policy']}.{row['measure']}": row["mean"] for row in rows})
+        led = scores.with_leads(scores.by_profile(whole), PAGE)
+        told_of = intervals(led, (*MEASURES, *LEADS)).toArrow().to_pylist()
+    found = {(row["model"], row["measure"]): row for row in told_of if row["profiles"]}
+    rows = [
+        {"day": through, "days": len(days), "policy": policy, "measure": measure}
+        | {n: row[n] for n in ("profiles", "mean", "low", "high")}
+        | _lead(found, policy, measure)
+        for (policy, measure), row in found.items()
+        if measure in MEASURES
+    ]
+    run.tracker.log_metrics(
+        {f"{row['policy']}.{row['measure']}": row["mean"] for row in rows}
+        | {f"lead.{r['policy']}.{r['measure']}": r["lead"] for r in rows if r["lead"] is not None}
+    )
     if rows:
         run.tracker.log_figure(leaderboard(rows), "leaderboard.png")
-    run.write(HOME_SCORES, whole.sparkSession.createDataFrame(rows, HOME_SCORES.schema))
+    run.write(HOME_SCORES, told.stops.sparkSession.createDataFrame(rows, HOME_SCORES.schema))
+
+
+def _lead(
+    found: Mapping[tuple[str, str], Mapping[str, Any]], policy: str, measure: str
+) -> dict[str, float | None]:
+    """How far the page is ahead of another policy; nothing of itself."""
+    lead = None if policy == PAGE else found.get((policy, f"lead_{measure}"))
+    names = {"lead": "mean", "lead_low": "low", "lead_high": "high"}
+    return {name: lead and lead[of] for name, of in names.items()}
 
 
 def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
@@ -71,7 +100,9 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         partial(run.approved_or_none, on=min(yesterday, run.start)), run.tracker.tracking.read_frame
     )
     with ExitStack() as stack:
-        wanted = stack.enter_context(persisted(scores.played(told.stops, day)))
+        wanted = stack.enter_context(
+            persisted(scores.played(run.read(VIEWING_SESSIONS), told.stops, day))
+        )
         players = wanted.select("profile_id").distinct()
         ready = prepared(
             told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds,
@@ -81,7 +112,7 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         profiles = stack.enter_context(persisted(ready.profiles))
         made = {}
         for name, worth in (
-            ("page", models.worth),
+            (PAGE, models.worth),
             ("without_circumstances", models.worth.only(NUMBERS)),
         ):
             behind = Behind(worth, models.attention, grid, BrandRules(), kinds)
@@ -92,9 +123,14 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         }
         if ready.model is not None:
             rivals["list"] = ready.model
+        # Only what is judged, for its own rows are part of all that lists are cut into.
+        asked = made[PAGE].join(wanted.select(*CONTEXT).distinct(), on=[*CONTEXT], how="left_semi")
+        made[PAGE] = stack.enter_context(persisted(asked))
         asking = profiles.select(*ready.people.profiles.columns)
+        seen = [kind.kind for kind in kinds if kind.shows_seen]
         for name, model in rivals.items():
-            made[name] = scores.as_pages(model.lists(asking, length, offered), grid)
+            lists = model.lists(asking, length, offered)
+            made[name] = scores.below_own_rows(lists, made[PAGE], grid, seen)
         return scores.judged(made, wanted, models.attention).localCheckpoint()
 
 

@@ -186,7 +186,7 @@ def _summed(
         )
         for table, name in ((PROFILE_INDEX, "profile_id"), (TITLE_INDEX, "title_id"))
     }
-    return kept | empty | indexes | {SHOWN_TILES: tiles}
+    return kept | empty | indexes | {SHOWN_TILES: tiles, VIEWING_SESSIONS: sessions}
 
 
 def _sessions(plays: DataFrame, told: Tables) -> DataFrame:

@@ -211,14 +211,20 @@ HOME_SCORES = Table(
     name="home_scores",
     area="recommend",
     layer=Layer.GOLD,
-    grain="one policy, measure and last of the days that judge: how good pages made the days before were",
+    grain="one policy, measure and day at whose end pages of the days before it were judged: how good they were",
     columns=(
-        Column("day", DateType(), "Day whose plays judge, the last of them", required=True),
+        Column(
+            "day",
+            DateType(),
+            "Day, UTC, up to whose end plays judge; the last by viewers' clocks is the one before",
+            required=True,
+        ),
         Column("days", IntegerType(), "How many days judge; null: one"),
         Column(
             "policy",
             StringType(),
-            "page; without_circumstances; list: of the model behind taste, cut into rows; popular: cut into rows",
+            "page; without_circumstances; list: of the model behind taste, popular: "
+            "both cut into rows, below those of the page that hold what was begun or seen",
             required=True,
         ),
         Column(
@@ -232,6 +238,13 @@ HOME_SCORES = Table(
         Column("mean", DoubleType(), "The mean, 0 to 1", required=True),
         Column("low", DoubleType(), "Lower end of its 95 % interval", required=True),
         Column("high", DoubleType(), "Upper end of it", required=True),
+        Column(
+            "lead",
+            DoubleType(),
+            "How far the page is ahead of the policy for the same profiles, a mean; null: of itself",
+        ),
+        Column("lead_low", DoubleType(), "Lower end of its 95 % interval"),
+        Column("lead_high", DoubleType(), "Upper end of it"),
     ),
     key=("day", "policy", "measure"),
     window="day",

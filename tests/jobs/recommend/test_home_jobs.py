@@ -33,6 +33,7 @@ from cinelake.tables.home import (
 )
 from cinelake.tables.recommend import PROFILE_INDEX, RECOMMENDER, SIMILAR_TITLES, TITLE_INDEX
 from cinelake.tables.tastes import TITLE_AUDIENCES
+from cinelake.tables.viewing import VIEWING_SESSIONS
 
 JOBS = {
     job.name: job for job in discover(Path(__file__).parents[3] / "jobs") if isinstance(job, Job)
@@ -75,6 +76,15 @@ def stop(profile: str, title: int, ago: int, **more: Any) -> dict[str, Any]:
         "daypart": "evening",
     }
     return told | more
+
+
+def session(profile: str, title: int, ago: int) -> dict[str, Any]:
+    """A play in the evening, where the clock shows UTC."""
+    day = MONDAY - timedelta(days=ago)
+    return {
+        "profile_id": profile, "title_id": f"t{title:02}", "session_date": day, "local_date": day, "local_hour": 20,
+        "device_kind": "tv", "first_frame_at": datetime(day.year, day.month, day.day, 20),
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +166,6 @@ def test_everybody_has_a_page_for_each_screen_and_part_of_the_day(inputs: Inputs
     assert worth["new"].get("t28", 0.0) < 0.5 * worth["ann"]["t28"]
 
 
-@pytest.mark.thorough
-def test_pages_are_the_same_in_every_run(inputs: Inputs) -> None:
-    once = composed(inputs, params={"grid": GRID | {"exploration": 0.2}}).localCheckpoint()
-    again = composed(inputs, params={"grid": GRID | {"exploration": 0.2}})
-    assert not once.where("propensity IS NOT NULL").isEmpty()
-    assert_df_equality(again, once, ignore_row_order=True, ignore_nullable=True)
-
-
 def test_what_a_profile_is_not_interested_in_leaves_all_rows(
     spark: SparkSession, inputs: Inputs
 ) -> None:
@@ -188,6 +190,14 @@ def test_what_a_profile_is_not_interested_in_leaves_all_rows(
         begun = {row.title_id for row in found if row.row_kind == "continue_watching"}
         assert begun == {"t09", "t18"}
         assert {"t12", "t15", "t21"}.isdisjoint({row.title_id for row in found})
+
+
+@pytest.mark.thorough
+def test_pages_are_the_same_in_every_run(inputs: Inputs) -> None:
+    once = composed(inputs, params={"grid": GRID | {"exploration": 0.2}}).localCheckpoint()
+    again = composed(inputs, params={"grid": GRID | {"exploration": 0.2}})
+    assert not once.where("propensity IS NOT NULL").isEmpty()
+    assert_df_equality(again, once, ignore_row_order=True, ignore_nullable=True)
 
 
 @pytest.mark.thorough
@@ -314,17 +324,25 @@ def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
         TITLE_SIGNALS: [signal(*play) for play in plays],
     }
     told = inputs | {t: inputs[t].unionByName(rows(spark, t, *own)) for t, own in more.items()}
+    told[VIEWING_SESSIONS] = rows(spark, VIEWING_SESSIONS, *(session(*play) for play in plays))
     job, tracker = JOBS["judge_home"], RehearsalTracker("recommend")
     params = job.params.model_validate({"grid": GRID, "days": 1})
-    found = rehearse(job, told, MONDAY, params=params, tracker=tracker)[HOME_SCORES].collect()
-    assert {(row.day, row.days) for row in found} == {(MONDAY, 1)}
+    # By viewers' clocks Monday is over everywhere when Tuesday ends.
+    tuesday = MONDAY + timedelta(days=1)
+    found = rehearse(job, told, tuesday, params=params, tracker=tracker)[HOME_SCORES].collect()
+    assert {(row.day, row.days) for row in found} == {(tuesday, 1)}
     means = {(row.policy, row.measure): (row.mean, row.profiles) for row in found}
     for policy in ("page", "without_circumstances", "popular"):
         # Had pages known of the day, none would hold what was seen on it.
         assert means[policy, "recall_new"] == (1.0, 2)
-        # A page holds what was begun, too, which nobody would call popular.
-        assert means[policy, "recall_all"] == (0.75 if policy == "popular" else 1.0, 2)
+        # What was begun stands above lists, too, for nobody would call it popular.
+        assert means[policy, "recall_all"] == (1.0, 2)
         assert 0 < means[policy, "ndcg_new"][0] < 1
+    leads = {(row.policy, row.measure): (row.lead, row.lead_low, row.lead_high) for row in found}
+    assert leads["page", "recall_all"] == (None, None, None)
+    assert leads["popular", "recall_all"] == (0.0, 0.0, 0.0)
+    apart = means["page", "ndcg_new"][0] - means["popular", "ndcg_new"][0]
+    assert leads["popular", "ndcg_new"][0] == pytest.approx(apart)
     assert tracker.metrics["page.recall_all"] == 1.0
     assert tracker.pictures == ["leaderboard.png"]
 

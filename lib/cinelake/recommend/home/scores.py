@@ -1,13 +1,21 @@
 """How good pages are: what profiles went on to play on the next day, and where it stood on the page for that moment.
 
+A page is for a day by the viewer's clock (`circumstances_after` in planning.py): an evening in New York lies on the
+next day by UTC, which is another weekday. So it is judged by what was played on that day of the viewer's; what was
+played on it before the page was made, as in a Japanese morning, the page has been told of, and that does not count.
+
 Grain of the judgement: one row a policy, profile, class of device and part of the day in which the profile started
 something. *Recall* is the share of what it started then that stood anywhere on the page; *nDCG* also looks at where,
 by the order in which places are looked at (attention.py). What was begun before counts in `all`, and not in `new`,
 which is what a profile had not played before.
 
 Policies, each with as many rows and titles: the page; the page without circumstances; the list of the model behind
-taste, cut into rows; what is popular in the market, cut into rows. The last two know nothing of what was begun, as
-nobody would show such titles twice, so `new` is what all policies compete for.
+taste, cut into rows; what is popular in the market, cut into rows. Lists hold nothing that was begun or seen, and any
+service has rows of that above them; so the last two begin with those of the page, as they stand there, and the list
+fills all rows that are left. Else who may hold what was begun would decide `all`.
+
+Policies are compared profile by profile: a *lead* is how far the page is ahead of another policy for the same profile.
+Its interval tells apart what the intervals of two means cannot, for most of their width is how profiles differ.
 """
 
 from __future__ import annotations
@@ -18,12 +26,15 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cinelake.behaviour.features import has_started
+from cinelake.behaviour.tastes import daypart
 from cinelake.recommend.home.attention import Attention
 from cinelake.recommend.home.compose import Grid
-from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
+from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES, device_class
 
 CONTEXT = ("profile_id", "device_class", "daypart")
 MEASURES = ("recall_all", "ndcg_all", "recall_new", "ndcg_new")
+LEADS = tuple(f"lead_{measure}" for measure in MEASURES)
 
 
 def as_pages(lists: DataFrame, grid: Grid) -> DataFrame:
@@ -45,9 +56,40 @@ def as_pages(lists: DataFrame, grid: Grid) -> DataFrame:
     )
 
 
-def played(stops: DataFrame, day: date) -> DataFrame:
-    """What was started on a day: `CONTEXT, title_id, is_new`, from rows of `stopping_points` up to that day."""
-    today = stops.where(F.col("play_date") == F.lit(day)).select(*CONTEXT, "title_id").distinct()
+def below_own_rows(
+    lists: DataFrame, pages: DataFrame, grid: Grid, kinds: Sequence[str]
+) -> DataFrame:
+    """Lists as `as_pages` cuts them, below the rows of these kinds on the pages of the same profile and circumstances.
+
+    `pages` are `CONTEXT, row, position, title_id, row_kind`.
+    """
+    place = F.dense_rank().over(Window.partitionBy(*CONTEXT).orderBy("row")) - 1
+    own = pages.where(F.col("row_kind").isin(*kinds)).select(
+        *CONTEXT, place.alias("row"), "position", "title_id"
+    )
+    above = own.groupBy(*CONTEXT).agg((F.max("row") + 1).alias("_above"))
+    row = F.col("row") + F.coalesce("_above", F.lit(0))
+    rest = (
+        as_pages(lists, grid)
+        .join(own, on=[*CONTEXT, "title_id"], how="left_anti")
+        .join(above, on=[*CONTEXT], how="left")
+        .select(*CONTEXT, row.alias("row"), "position", "title_id")
+        .where(F.col("row") < grid.rows)
+    )
+    return own.unionByName(rest)
+
+
+def played(sessions: DataFrame, stops: DataFrame, day: date) -> DataFrame:
+    """What was started on a day by the viewer's clock once pages for it were made: `CONTEXT, title_id, is_new`.
+
+    `sessions` are rows of `viewing_sessions` of that day and the next, UTC; `stops` those of `stopping_points` before.
+    """
+    is_then = (F.col("local_date") == F.lit(day)) & (F.col("session_date") >= F.lit(day))
+    today = (
+        sessions.where(has_started() & is_then)
+        .select("profile_id", device_class("device_kind"), daypart("local_hour"), "title_id")
+        .distinct()
+    )
     before = (
         stops.where(F.col("play_date") < F.lit(day)).select("profile_id", "title_id").distinct()
     )
@@ -104,6 +146,17 @@ def by_profile(judged: DataFrame, by: Sequence[str] = ()) -> DataFrame:
     return judged.groupBy("fold", "profile_id", "model", *by).agg(
         *(F.avg(measure).alias(measure) for measure in MEASURES)
     )
+
+
+def with_leads(by_profile: DataFrame, own: str) -> DataFrame:
+    """The rows with `LEADS`: by each measure, how far a policy is ahead of the row's for the same profile."""
+    same_profile = Window.partitionBy("fold", "profile_id")
+    is_own = F.col("model") == own
+    leads = (
+        F.max(F.when(is_own, F.col(measure))).over(same_profile) - F.col(measure)
+        for measure in MEASURES
+    )
+    return by_profile.select("*", *(of.alias(name) for of, name in zip(leads, LEADS, strict=True)))
 
 
 def _ideal(count: Column) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,29 @@ from unit.tables.rows import rows, same
 
 from cinelake.recommend.home.attention import Attention
 from cinelake.recommend.home.compose import Grid
-from cinelake.recommend.home.scores import CONTEXT, as_pages, by_profile, judged, played
+from cinelake.recommend.home.scores import (
+    CONTEXT,
+    LEADS,
+    as_pages,
+    below_own_rows,
+    by_profile,
+    judged,
+    played,
+    with_leads,
+)
 from cinelake.tables.home import STOPPING_POINTS
+from cinelake.tables.viewing import VIEWING_SESSIONS
 
-DAY = date(2026, 2, 10)
+DAY, DAILY = date(2026, 2, 10), timedelta(days=1)
+
+
+def play(title: str, day: date, local: date, hour: int, **more: Any) -> dict[str, Any]:
+    """A play on a television, on a day by UTC, and on one by the viewer's clock."""
+    told = {
+        "profile_id": "p", "title_id": title, "session_date": day, "local_date": local, "local_hour": hour,
+        "device_kind": "tv", "first_frame_at": datetime(day.year, day.month, day.day),
+    }  # fmt: skip
+    return told | more
 
 
 def test_what_was_played_before_is_not_new(spark: SparkSession) -> None:
@@ -29,13 +48,28 @@ def test_what_was_played_before_is_not_new(spark: SparkSession) -> None:
             "daypart": daypart,
         }
 
-    stops = rows(spark, STOPPING_POINTS, stop("heat", 0), stop("heat", 9), stop("up", 0), stop("up", 0, "night"),
-                 stop("jaws", 1))  # fmt: skip
+    stops = rows(
+        spark, STOPPING_POINTS, stop("heat", 0), stop("heat", 9), stop("up", 0), stop("jaws", 1)
+    )
+    sessions = rows(spark, VIEWING_SESSIONS, play("heat", DAY, DAY, 20), play("up", DAY, DAY, 20),
+                    play("up", DAY, DAY, 21), play("up", DAY, DAY, 3), play("gone", DAY, DAY, 3, first_frame_at=None),
+                    play("jaws", DAY - DAILY, DAY - DAILY, 20))  # fmt: skip
     expected = spark.createDataFrame(
         [("p", "tv", "evening", "heat", False), ("p", "tv", "evening", "up", True), ("p", "tv", "night", "up", True)],
         "profile_id string, device_class string, daypart string, title_id string, is_new boolean",
     )  # fmt: skip
-    same(played(stops, DAY), expected)
+    same(played(sessions, stops, DAY), expected)
+
+
+def test_a_page_is_judged_by_the_day_that_it_is_for_on_the_viewers_clock(
+    spark: SparkSession,
+) -> None:
+    new_york = [play("monday", DAY, DAY - DAILY, 21), play("tuesday", DAY + DAILY, DAY, 21)]
+    # That morning the page was not made yet, and knows of it.
+    tokyo = [play("morning", DAY - DAILY, DAY, 7), play("evening", DAY, DAY, 20)]
+    sessions = rows(spark, VIEWING_SESSIONS, *new_york, *tokyo)
+    found = played(sessions, rows(spark, STOPPING_POINTS), DAY).select("title_id")
+    same(found, spark.createDataFrame([("tuesday",), ("evening",)], "title_id string"))
 
 
 def test_lists_are_cut_into_rows_for_all_circumstances(spark: SparkSession) -> None:
@@ -50,6 +84,46 @@ def test_lists_are_cut_into_rows_for_all_circumstances(spark: SparkSession) -> N
     )
     expected = [(0, 0, "t1"), (0, 1, "t2"), (1, 0, "t3"), (1, 1, "t4")]
     assert sorted(tuple(row) for row in at_night.collect()) == expected
+
+
+def test_lists_stand_below_the_rows_that_hold_what_was_begun(spark: SparkSession) -> None:
+    lists = spark.createDataFrame(
+        [(who, rank, f"t{rank}") for who in "pq" for rank in range(1, 7)],
+        "profile_id string, rank int, title_id string",
+    )
+    page = spark.createDataFrame(
+        [
+            ("p", "tv", "evening", 0, 0, "x", "picks"), ("p", "tv", "evening", 1, 0, "begun", "continue_watching"),
+            ("p", "tv", "evening", 1, 1, "t2", "continue_watching"), ("q", "tv", "evening", 0, 0, "x", "picks"),
+        ],
+        "profile_id string, device_class string, daypart string, row int, position int, title_id string, "
+        "row_kind string",
+    )  # fmt: skip
+    found = below_own_rows(lists, page, Grid(rows=3, titles=2), ["continue_watching"])
+    expected = spark.createDataFrame(
+        [
+            ("p", 0, 0, "begun"), ("p", 0, 1, "t2"), ("p", 1, 0, "t1"), ("p", 2, 0, "t3"), ("p", 2, 1, "t4"),
+            *(("q", (rank - 1) // 2, (rank - 1) % 2, f"t{rank}") for rank in range(1, 7)),
+        ],
+        "profile_id string, row int, position int, title_id string",
+    )  # fmt: skip
+    same(found.where("device_class = 'tv' AND daypart = 'evening'"), expected)
+    # In circumstances in which the page has no such row the list has all.
+    assert found.where("device_class = 'phone' AND daypart = 'night'").count() == 2 * 6
+
+
+def test_a_lead_is_of_the_same_profile(spark: SparkSession) -> None:
+    told = spark.createDataFrame(
+        [
+            (0, "p", "page", 0.5, 0.4, None, None), (0, "p", "list", 0.4, 0.5, None, None),
+            (0, "q", "page", 1.0, 1.0, 1.0, 0.5), (0, "q", "list", 0.0, 0.5, 0.5, 0.5),
+        ],
+        "fold int, profile_id string, model string, recall_all double, ndcg_all double, recall_new double, "
+        "ndcg_new double",
+    )  # fmt: skip
+    found = {r.profile_id: r for r in with_leads(told, "page").where("model = 'list'").collect()}
+    assert [found["p"][lead] for lead in LEADS] == [pytest.approx(0.1), pytest.approx(-0.1), None, None]  # fmt: skip
+    assert [found["q"][lead] for lead in LEADS] == [1.0, 0.5, 0.5, 0.0]
 
 
 def test_recall_and_ndcg_are_by_their_definitions(spark: SparkSession) -> None:
