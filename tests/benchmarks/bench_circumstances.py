@@ -2,7 +2,8 @@
 
 Nine weeks around October in which a simulated service shows pages that know nothing of circumstances, and its viewers
 choose by weights that the simulator holds (simulate/viewers/context.py). Tiles that came into view are learned from as
-the job does it (home/ranker.py), but for taste and fame, which a title has at all times. Compared is what pages then
+the job does it (home/ranker.py), but for taste and fame, which a title has at all times, and with all nine weeks in one
+fit, where the job has four. Compared is what pages then
 add to titles (home/worth.py) in one of two circumstances, beside what the simulator adds there.
 """
 
