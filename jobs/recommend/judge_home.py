@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import offer
@@ -35,7 +36,7 @@ from cinelake.tables.recommend import RECOMMENDER
 from cinelake.tables.viewing import VIEWING_SESSIONS
 
 MOST_DAYS = 28
-PAGE = "page"
+PAGE, WEEKDAY = "page", "weekday"
 
 
 class JudgeHomeParams(JobParams):
@@ -67,6 +68,8 @@ def judge_home(run: Run[JudgeHomeParams]) -> None:
     with persisted(judged) as whole:
         led = scores.with_leads(scores.by_profile(whole), PAGE)
         told_of = intervals(led, (*MEASURES, *LEADS)).toArrow().to_pylist()
+        for by in (*CONTEXT[1:], WEEKDAY):
+            run.tracker.log_metrics(_means_by(whole, by))
     found = {(row["model"], row["measure"]): row for row in told_of if row["profiles"]}
     rows = [
         {"day": through, "days": len(days), "policy": policy, "measure": measure}
@@ -82,6 +85,18 @@ def judge_home(run: Run[JudgeHomeParams]) -> None:
     if rows:
         run.tracker.log_figure(leaderboard(rows), "leaderboard.png")
     run.write(HOME_SCORES, told.stops.sparkSession.createDataFrame(rows, HOME_SCORES.schema))
+
+
+def _means_by(judged: DataFrame, by: str) -> dict[str, float]:
+    """The mean of each measure by policy and circumstance, each profile once."""
+    means = (F.avg(measure).alias(measure) for measure in MEASURES)
+    rows = scores.by_profile(judged, [by]).groupBy("model", by).agg(*means)
+    return {
+        f"{row['model']}.{measure}.{by}.{row[by]}": row[measure]
+        for row in rows.toArrow().to_pylist()
+        for measure in MEASURES
+        if row[measure] is not None
+    }
 
 
 def _lead(
@@ -131,7 +146,8 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         for name, model in rivals.items():
             lists = model.lists(asking, length, offered)
             made[name] = scores.below_own_rows(lists, made[PAGE], grid, seen)
-        return scores.judged(made, wanted, models.attention).localCheckpoint()
+        judged = scores.judged(made, wanted, models.attention)
+        return judged.withColumn(WEEKDAY, F.lit(day.isoweekday())).localCheckpoint()
 
 
 if __name__ == "__main__":

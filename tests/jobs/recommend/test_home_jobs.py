@@ -344,6 +344,8 @@ def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
     apart = means["page", "ndcg_new"][0] - means["popular", "ndcg_new"][0]
     assert leads["popular", "ndcg_new"][0] == pytest.approx(apart)
     assert tracker.metrics["page.recall_all"] == 1.0
+    assert tracker.metrics["page.recall_new.daypart.evening"] == 1.0
+    assert tracker.metrics["popular.ndcg_all.weekday.1"] == means["popular", "ndcg_all"][0]
     assert tracker.pictures == ["leaderboard.png"]
 
 

@@ -56,7 +56,7 @@ PAGE = ("profile_id", "shown_date", "page")
 MODELS = ("ranker", "without_circumstances", "taste", "fame")
 # Odds are rounded to this share of a unit when chances are levelled.
 BINS_A_UNIT = 100
-CIRCUMSTANCES = ("device_class", "daypart", "weekday")
+CIRCUMSTANCES = ("device_class", "daypart", "weekday", "month", "holiday")
 
 
 class RankerRecipe(BaseModel):
@@ -145,8 +145,8 @@ def examples(
     catalogue: DataFrame,
     recipe: RankerRecipe,
 ) -> DataFrame:
-    """`PAGE, row, rank, title_id, device_class, daypart, weekday, is_stranger, is_chosen, NUMBERS, terms
-    array<string>`, by themselves and at circumstances.
+    """`PAGE, row, rank, title_id, CIRCUMSTANCES, is_stranger, is_chosen, NUMBERS, terms array<string>`, by themselves
+    and at circumstances.
 
     `tiles` are those of `with_strangers`; `profiles` are as pages read them (planning.py), before the first of them;
     `catalogue` holds `title_id` and what `title_terms` reads.
@@ -172,6 +172,8 @@ def examples(
         "device_class",
         "daypart",
         (F.weekday("page_day") + 1).cast("string").alias("weekday"),
+        F.month("page_day").cast("string").alias("month"),
+        F.when(F.col("is_holiday").isNotNull(), "yes").otherwise("no").alias("holiday"),
         "is_stranger",
         "is_chosen",
         "taste",
@@ -342,8 +344,8 @@ def _odds(logit: Logit) -> Column:
 
 
 def judged(examples: DataFrame, ranker: Logit, plain: Logit) -> DataFrame:
-    """`fold, profile_id, model, device_class, daypart, weekday, ndcg, weight`: one row a model and page view on which
-    a tile was chosen; `weight` is the inverse of its propensity. Strangers stand on no page.
+    """`fold, profile_id, model, CIRCUMSTANCES, ndcg, weight`: one row a model and page view on which a tile was
+    chosen; `weight` is the inverse of its propensity. Strangers stand on no page.
     """
     examples = examples.where(~F.col("is_stranger"))
     odds = {

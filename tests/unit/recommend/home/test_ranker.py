@@ -18,6 +18,7 @@ from cinelake.recommend.home.attention import Attention, estimated
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Basis
 from cinelake.recommend.home.ranker import (
+    CIRCUMSTANCES,
     RankerRecipe,
     blocks,
     by_profile,
@@ -140,6 +141,8 @@ def test_an_example_has_what_was_known_before_and_what_held_then(spark: SparkSes
         dict(zip(NUMBERS, [0, 10, 11, 12, 13, 14, 0], strict=True))
     )
     assert told["q"]["weight"] == 1.0
+    assert [told["p"][name] for name in CIRCUMSTANCES] == ["tv", "evening", "5", "10", "no"]
+    assert [told["q"][name] for name in CIRCUMSTANCES] == ["tv", "evening", "5", "12", "yes"]
 
 
 def test_of_titles_that_are_on_offer_nowhere_there_are_no_numbers(spark: SparkSession) -> None:
@@ -195,7 +198,7 @@ def drawn(spark: SparkSession, pages: int) -> DataFrame:
         told,
         "profile_id string, shown_date date, page int, row int, rank int, device_class string, daypart string, "
         f"weekday string, is_chosen boolean, terms array<string>, {numbers}",
-    )
+    ).withColumns({"month": F.lit("10"), "holiday": F.lit("no")})
     weight = F.when(F.col("is_chosen"), 1 / Attention({"tv": (0.0, 0.3)}, "").propensity())
     told = frame.withColumn("weight", F.coalesce(weight, F.lit(1.0)))
     return told.withColumn("is_stranger", F.lit(False))
@@ -280,7 +283,7 @@ def test_a_page_is_judged_by_where_the_chosen_tile_would_stand_weighed_by_its_pl
             row(3, 0, 0.9, False, 1.0),
         ],
         schema,
-    ).withColumn("is_stranger", F.lit(False))  # fmt: skip
+    ).withColumns({"is_stranger": F.lit(False), "month": F.lit("10"), "holiday": F.lit("no")})  # fmt: skip
     stranger = told.limit(1).withColumn("taste", F.lit(9.0)).withColumn("is_stranger", F.lit(True))
     told = told.union(stranger)
     logit = Logit(0.0, dict.fromkeys(NUMBERS, 0.0) | {"taste": 1.0})
