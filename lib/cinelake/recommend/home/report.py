@@ -22,8 +22,8 @@ from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_PAGES, HOME_RANKER
 
 PROFILES = 3
-# Of the first of them another page is shown beside, to see what changes.
-SHOWN, BESIDE = ("tv", "evening"), ("phone", "morning")
+# Of the first of them others are shown beside, in each of which one thing is another, to see what that changes.
+SHOWN, BESIDE = ("tv", "evening"), (("tv", "morning"), ("phone", "evening"))
 ROWS, TITLES_A_ROW = 8, 9
 GENRE = "genre "
 
@@ -47,10 +47,11 @@ def sections(workspace: Workspace) -> Iterator[Section]:
     wanted = sorted({tile["title_id"] for tile in told})
     genres = said.where(F.col("title_id").isin(wanted)).toArrow().to_pylist()
     group = {row["title_id"]: row["genre"] or "" for row in genres}
-    versions = workspace.tracking.versions(HOME_RANKER)
-    logit = None
-    if versions:
-        logit = Logit.of_frame(workspace.tracking.read_frame(versions[0], "weights"))
+    # What is told of is what these pages were made with, not a newer version that may not be approved.
+    behind = {tile["ranker_version"] for tile in told} - {None}
+    versions = {v.version: v for v in workspace.tracking.versions(HOME_RANKER)} if behind else {}
+    used = versions.get(max(behind, default=0))
+    logit = Logit.of_frame(workspace.tracking.read_frame(used, "weights")) if used else None
     yield home_pages(told, known, group, logit)
 
 
@@ -62,7 +63,7 @@ def home_pages(
 ) -> Section:
     """Rows of `home_pages` with names, in order, of these profiles; titles have the colour of their group."""
     shown = [(profile, *SHOWN) for profile in profiles]
-    shown.insert(1, (profiles[0], *BESIDE))
+    shown[1:1] = [(profiles[0], *other) for other in BESIDE]
     parts: list[Part] = []
     for profile, device, daypart in shown:
         own = [
@@ -88,8 +89,8 @@ def home_pages(
         parts.append(
             Picture(
                 figure,
-                "What the newest ranker learned of genres: how much likelier (red) or less likely (blue) a title of "
-                "the genre is chosen then, beside all else that is known of it.",
+                "What the ranker behind these pages learned of genres: how much likelier (red) or less likely (blue) "
+                "a title of the genre is chosen then, beside all else that is known of it.",
             )
         )
     return Section(

@@ -21,12 +21,14 @@ def tile(
 def test_pages_are_rows_of_tiles_in_their_order() -> None:
     tiles = [
         tile("ann", 0, 0, "b"), tile("ann", 0, 1, "a"), tile("ann", 1, 0, "c"),
-        tile("ann", 0, 0, "d", "phone", "morning"), tile("bob", 0, 0, "e"), tile("ann", 0, 0, "x", "tv", "night"),
+        tile("ann", 0, 0, "d", "phone"), tile("bob", 0, 0, "e"), tile("ann", 0, 0, "x", "tv", "night"),
+        tile("ann", 0, 0, "f", "tv", "morning"),
     ]  # fmt: skip
     section = home_pages(tiles, ["ann", "bob"], {"b": "Drama"}, None)
     assert section.parts == [
         Shelves("Profile ann, tv, evening", [("Row 0", [("B", "Drama"), ("A", "")]), ("Row 1", [("C", "")])]),
-        Shelves("Profile ann, phone, morning", [("Row 0", [("D", "")])]),
+        Shelves("Profile ann, tv, morning", [("Row 0", [("F", "")])]),
+        Shelves("Profile ann, phone, evening", [("Row 0", [("D", "")])]),
         Shelves("Profile bob, tv, evening", [("Row 0", [("E", "")])]),
     ]  # fmt: skip
 
