@@ -73,6 +73,17 @@ def prepare() -> None:
     class_archive(DELTA.resolve())
 
 
+# Spark's settings by the one of ours that sets them.
+SET_BY = {
+    "spark.sql.shuffle.partitions": "spark.shuffle_partitions",
+    "spark.databricks.delta.snapshotPartitions": "spark.snapshot_partitions",
+    "spark.sql.codegen.wholeStage": "spark.few_rows",
+    "spark.sql.codegen.factoryMode": "spark.few_rows",
+    "spark.sql.adaptive.enabled": "spark.few_rows",
+    "spark.sql.ui.explainMode": "spark.few_rows",
+}
+OF_THE_DRIVER = ("spark.driver.", "spark.submit.", "spark.master")
+
 # --- settings -----------------------------------------------------------------------------------
 
 
@@ -214,12 +225,28 @@ def _under_submit(settings: Settings, app_name: str | None) -> SparkSession:
     master = given.get("spark.master", None) or settings.spark.master or "local[*]"
     require_master(master)
     ours = _always(settings, app_name, master)
-    conf = {key: value for key, value in ours.items() if not given.contains(key)}
+    conf = over_given(settings, ours, dict(given.getAll()))
     extensions = given.get("spark.sql.extensions", "") or ""
     if DELTA_EXTENSION not in extensions:
         conf["spark.sql.extensions"] = ",".join(filter(None, [extensions, DELTA_EXTENSION]))
     conf |= _missing_jars(settings, given, jvm)
     return create(conf)
+
+
+def over_given(
+    settings: Settings, ours: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Of our settings, those that the session gets beside what spark-submit gave.
+
+    What its files and options say stays, but for what somebody set for this very run. A driver that runs already cannot
+    have another memory or other options.
+    """
+
+    def is_asked_for(name: str) -> bool:
+        setting = SET_BY.get(name, f"spark.conf.{name}")
+        return settings.asked_for(setting) and not name.startswith(OF_THE_DRIVER)
+
+    return {name: v for name, v in ours.items() if name not in given or is_asked_for(name)}
 
 
 def create(conf: Mapping[str, str]) -> SparkSession:

@@ -341,6 +341,10 @@ class Settings(BaseSettings):
             return None
         return (local_path(self.lake.root) / "mlflow" / "artifacts").as_uri()
 
+    def asked_for(self, key: str) -> bool:
+        """Whether somebody set it for this run: by `--set` or a variable, not by a file of conf/."""
+        return self._sources.get(key, "").startswith(("--set ", "environment variable "))
+
     def origins(self, params: Mapping[str, BaseModel] | None = None) -> list[Origin]:
         """Every effective setting with where it came from; secrets are masked.
 

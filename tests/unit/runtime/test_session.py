@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cinelake.runtime import session
+from cinelake.runtime.config import load_settings
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.settings import Settings
 
@@ -24,6 +25,36 @@ def test_settings_of_a_cluster_do_not_point_into_this_machine(tmp_path: Path) ->
     assert conf["spark.checkpoint.dir"] == "s3a://bucket/lake/staging/checkpoints"
     assert conf["spark.x"] == "1"
     assert "spark.sql.shuffle.partitions" not in conf
+
+
+def test_what_is_set_for_a_run_goes_over_what_spark_submit_was_given() -> None:
+    conf = Path(__file__).parents[3] / "conf"
+    given = {
+        "spark.sql.shuffle.partitions": "200",
+        "spark.databricks.delta.snapshotPartitions": "8",
+        "spark.sql.adaptive.enabled": "true",
+        "spark.driver.memory": "4g",
+        "spark.sql.autoBroadcastJoinThreshold": "32m",
+    }
+    asked = [
+        "spark.shuffle_partitions=7",
+        "spark.conf.spark.sql.autoBroadcastJoinThreshold=1m",
+        "spark.conf.spark.driver.memory=9g",
+    ]
+    variable = {"CINELAKE_SPARK__FEW_ROWS": "true"}
+    settings = load_settings("cluster", asked, env=variable, conf_dir=conf)
+    ours = session._always(settings, None, "spark://host:7077")
+    got = session.over_given(settings, ours, given)
+    assert {name: got.get(name) for name in given} == {
+        "spark.sql.shuffle.partitions": "7",
+        # conf/cluster.toml says 8, and so does nobody for this run.
+        "spark.databricks.delta.snapshotPartitions": None,
+        "spark.sql.adaptive.enabled": "false",
+        # The driver runs already.
+        "spark.driver.memory": None,
+        "spark.sql.autoBroadcastJoinThreshold": "1m",
+    }
+    assert got["spark.sql.session.timeZone"] == "UTC"
 
 
 @pytest.mark.parametrize(
