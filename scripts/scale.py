@@ -99,7 +99,8 @@ def measured(home: Path) -> Measured:
     lake, costs = workspace.lake, dict[str, JobCost]()
     for entry in workspace.ledger.entries():
         used = entry.usage
-        if entry.kind not in KINDS or used is None:
+        # What a run that failed did is done again.
+        if entry.kind not in KINDS or entry.status != "succeeded" or used is None:
             continue
         alone = max(0.0, entry.seconds - used.busy_seconds)
         before = costs.get(entry.job, JobCost(0, 0, 0, 0))

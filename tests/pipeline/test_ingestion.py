@@ -24,7 +24,7 @@ from cinelake.runtime.job import Ingest, IngestRun, Job
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import Pipeline, Request, Summary
 from cinelake.runtime.publish import Publisher
-from cinelake.runtime.settings import ConfigError
+from cinelake.runtime.settings import ConfigError, IngestSettings
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.store import now_ms
@@ -97,6 +97,26 @@ def test_what_landed_is_bronze_or_quarantine_with_reason_file_and_line(ratings: 
             line=3,
         ),
     ]
+
+
+def test_what_taking_in_cost_and_made_is_in_mlflow(ratings: Service) -> None:
+    land(ratings, "one", line("a"))
+    land(ratings, "two", line("b"))
+    pipeline = Pipeline(
+        Graph(ratings.jobs),
+        ratings.context(),
+        Inlets(ratings.lake, IngestSettings(max_files_per_batch=1)),
+    )
+    assert pipeline.run(Request(), Silent()).succeeded
+    batches = [e for e in ratings.context().ledger.entries() if e.rows_out.get("bronze_ratings")]
+    assert [entry.rows_out for entry in batches] == [{"bronze_ratings": 1}] * 2
+    area = ratings.tracking.client.get_experiment_by_name(INGEST.area).experiment_id
+    (tracked,) = ratings.tracking.client.search_runs(
+        [area], f"tags.run_id = '{batches[-1].run_id}'"
+    )
+    assert tracked.data.tags["output.bronze_ratings"] == str(ratings.version(BRONZE_RATINGS))
+    assert tracked.data.metrics["spark.tasks"] == sum(e.usage.tasks for e in batches if e.usage)
+    assert tracked.data.metrics["rows_out"] == 2
 
 
 def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Service) -> None:

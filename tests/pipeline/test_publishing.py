@@ -133,6 +133,22 @@ def test_a_failed_run_has_one_id_in_ledger_checks_and_mlflow(service: Service) -
     assert tracked.info.status == "FAILED"
 
 
+def test_what_a_failed_run_read_and_cost_is_in_ledger_and_mlflow(service: Service) -> None:
+    service.note(("2026-01-01", "tea", 1))
+    service.jobs = (replace(sum_notes, function=twice),)
+    assert not service.run().succeeded
+    entry = next(e for e in service.context().ledger.entries() if e.job == "sum_notes")
+    version = service.version(NOTES)
+    assert version is not None
+    assert (entry.input_versions, entry.output_versions) == ({"notes": version}, {})
+    assert entry.usage is not None
+    assert entry.usage.tasks > 0
+    area = service.tracking.client.get_experiment_by_name(sum_notes.area).experiment_id
+    (tracked,) = service.tracking.client.search_runs([area], f"tags.run_id = '{entry.run_id}'")
+    assert tracked.data.tags["input.notes"] == str(version)
+    assert tracked.data.metrics["spark.tasks"] == entry.usage.tasks
+
+
 def test_a_job_that_finds_no_rows_succeeds(service: Service) -> None:
     service.jobs = (replace(find_nothing, name="sum_notes"), total_days)
     service.note(("2026-01-01", "tea", 1))
@@ -302,6 +318,11 @@ def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
     outcome = compute(slow, replace(sum_notes, function=overtaken), JAN_1)  # type: ignore[arg-type]
     assert outcome.status == "yielded"
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
+    # It withdrew, and nothing is wrong with it.
+    (entry,) = (e for e in service.context().ledger.entries() if e.status == "yielded")
+    area = service.tracking.client.get_experiment_by_name(sum_notes.area).experiment_id
+    (tracked,) = service.tracking.client.search_runs([area], f"tags.run_id = '{entry.run_id}'")
+    assert tracked.info.status == "KILLED"
 
 
 def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None:

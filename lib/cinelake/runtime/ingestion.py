@@ -38,7 +38,7 @@ from cinelake.runtime.lake import Lake, LakeError
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.runner import Outcome, away
 from cinelake.runtime.upkeep import appended
-from cinelake.runtime.usage import tagged, usage_of
+from cinelake.runtime.usage import Usage, tagged, usage_of
 
 
 def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]) -> Outcome:
@@ -89,22 +89,23 @@ def take_in(context: Context, job: Ingest, inlet: Inlet, trigger: dict[str, Any]
         balances=(total,),
     )
     if batches.taken:
-        return _tracked(context, job, outcome, batches.newest)
+        return _tracked(context, job, outcome, batches)
     return outcome
 
 
-def _tracked(context: Context, job: Ingest, outcome: Outcome, run_id: str) -> Outcome:
+def _tracked(context: Context, job: Ingest, outcome: Outcome, batches: _Batches) -> Outcome:
     # Opened at the end, for most looks at a source find nothing to tell of.
     tracker = context.tracking.start(
         job.area,
         job.name,
         None,
-        run_id,
-        {"code_version": __version__},
+        batches.newest,
+        {"code_version": __version__}
+        | {f"output.{name}": str(version) for name, version in batches.versions.items()},
         description=job.description,
         seconds=outcome.seconds,
     )
-    tracker.log_metrics(outcome.metrics)
+    tracker.log_metrics(outcome.metrics | (batches.usage.metrics if batches.usage else {}))
     tracker.finish()
     return replace(outcome, warnings=tuple(away(tracker)))
 
@@ -139,6 +140,10 @@ class _Batches:
         # The id of the last batch in the ledger: that of the query is the same for every run.
         self.newest = ""
         self.error: BaseException | None = None
+        # Of all batches; None where Spark does not tell.
+        self.usage: Usage | None = None
+        # The newest version of the table that they made.
+        self.versions: dict[str, int] = {}
         self._context = context
         self._job = job
         self._inlet = inlet
@@ -224,6 +229,9 @@ class _Batches:
         self.taken += 1
         self.newest = run_id
         self.balance += balance
+        self.versions |= entry.output_versions
+        if entry.usage is not None:
+            self.usage = self.usage + entry.usage if self.usage else entry.usage
 
     def _inspect(self, files: list[str], rejected: DataFrame) -> None:
         if not files:

@@ -90,6 +90,7 @@ class Cost:
 
 
 def newest_costs(entries: Sequence[Entry]) -> list[Cost]:
-    """Of each job, the newest run of which Spark's measures are known."""
-    found = {e.job: Cost(e.job, e.seconds, e.usage) for e in entries if e.usage and e.kind in KINDS}
+    """Of each job, the newest run that succeeded and of which Spark's measures are known."""
+    done = (e for e in entries if e.kind in KINDS and e.status == "succeeded")
+    found = {e.job: Cost(e.job, e.seconds, e.usage) for e in done if e.usage}
     return list(found.values())

@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -76,6 +76,16 @@ class Outcome:
         }
 
 
+@dataclass
+class _Attempt:
+    """One attempt at a window, and what is known of it however it ends."""
+
+    run_id: str = field(default_factory=new_run_id)
+    started: float = field(default_factory=time.monotonic)
+    inputs: dict[str, int] = field(default_factory=dict)
+    usage: Usage | None = None
+
+
 def compute(
     context: Context, job: Job, window: Window, listener: Listener | None = None
 ) -> Outcome:
@@ -84,21 +94,21 @@ def compute(
     `listener` hears how far a long run is, where its job says so.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        started, run_id = time.monotonic(), new_run_id()
+        this = _Attempt()
         try:
-            return _compute(context, job, window, run_id, started, listener)
+            return _compute(context, job, window, this, listener)
         except InputsMoved as moved:
             context.reread()
             # What we published over the rival's rows is in no entry: its days count as unknown now.
             notice_others(context, [w for w in job.writes if isinstance(w, Table)])
             if attempt == ATTEMPTS:
-                return _ended(context, job, window, run_id, started, "failed", moved)
+                return _ended(context, job, window, this, "failed", moved)
         except Yielded:
             context.reread()
-            return _ended(context, job, window, run_id, started, "yielded")
+            return _ended(context, job, window, this, "yielded")
         # The one place where any failure of a job is caught: it stops what depends on it and nothing else.
         except Exception as error:  # noqa: BLE001
-            return _ended(context, job, window, run_id, started, "failed", error)
+            return _ended(context, job, window, this, "failed", error)
     raise AssertionError("unreachable: the last attempt returns")
 
 
@@ -106,20 +116,22 @@ def _compute(
     context: Context,
     job: Job,
     window: Window,
-    run_id: str,
-    started: float,
+    this: _Attempt,
     listener: Listener | None,
 ) -> Outcome:
     params = context.params(job)
     tables = [reading.source for reading in job.reads if isinstance(reading.source, Table)]
     versions = {t.name: context.lake.version(t, context.books.versions.get(t.name)) for t in tables}
     pinned = {name: version for name, version in versions.items() if version is not None}
+    this.inputs = dict(pinned)
+    run_id = this.run_id
     tracker = context.tracking.start(
         job.area,
         job.name,
         window,
         run_id,
-        {"code_version": __version__},
+        # From the start, for a run that fails is the one to look into.
+        {"code_version": __version__} | {f"input.{name}": str(v) for name, v in pinned.items()},
         description=job.description,
     )
     spark = context.lake.spark
@@ -130,15 +142,20 @@ def _compute(
             job.function(run)
         run.refuse_missing_outputs()
     except BaseException as error:
-        # On a full disk nothing can be kept for MLflow, either; what counts is why the job failed.
+        # On a full disk nothing can be kept for MLflow, either, and a JVM that is gone tells no costs; what counts is
+        # why the job failed.
         with suppress(OSError):
-            tracker.finish("FAILED", said(error))
+            if isinstance(error, Exception):
+                this.usage = usage_of(spark, run_id)
+                tracker.log_metrics(this.usage.metrics if this.usage else {})
+            # A run that withdraws in favour of another has not failed.
+            tracker.finish("KILLED" if isinstance(error, Yielded) else "FAILED", said(error))
         raise
     run.warnings += away(tracker)
-    usage = usage_of(spark, run_id)
+    usage = this.usage = usage_of(spark, run_id)
     # What is published and not entered yet is in the books for as long as nobody rereads them.
     with context.lock:
-        entry = _entry(context, run, usage, round(time.monotonic() - started, 3))
+        entry = _entry(context, run, usage, round(time.monotonic() - this.started, 3))
         context.enter(entry)
     tracker.set_tags(
         {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
@@ -160,7 +177,7 @@ def _compute(
         rows_out=sum(entry.rows_out.values()),
         quarantined=sum(entry.quarantined.values()),
         changed=bool(entry.output_versions),
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - this.started,
         balances=entry.balances,
         warnings=entry.warnings,
         called_for=tuple(run.called_for),
@@ -253,20 +270,21 @@ def _ended(
     context: Context,
     job: Job,
     window: Window,
-    run_id: str,
-    started: float,
+    this: _Attempt,
     status: str,
     error: BaseException | None = None,
 ) -> Outcome:
-    seconds = round(time.monotonic() - started, 3)
+    seconds = round(time.monotonic() - this.started, 3)
     text = said(error) if error else None
     entry = new_entry(
         job.name,
         "job",
         status,
-        run_id=run_id,
+        run_id=this.run_id,
         start=window.start,
         end=window.end,
+        input_versions=this.inputs,
+        usage=this.usage,
         seconds=seconds,
         error=text,
     )

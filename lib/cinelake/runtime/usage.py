@@ -20,7 +20,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -59,10 +59,27 @@ class Usage:
     skew: float | None = None
     longest_task_seconds: float | None = None
 
+    def __add__(self, other: Usage) -> Usage:
+        """What both cost, one after the other: peaks do not add up, and skew goes with the longest task."""
+        heaps = [peak for peak in (self.peak_heap_bytes, other.peak_heap_bytes) if peak is not None]
+        longer = max(self, other, key=lambda usage: usage.longest_task_seconds or 0.0)
+        sums = {name: getattr(self, name) + getattr(other, name) for name in ADDED_UP}
+        return Usage(
+            **sums,
+            peak_task_bytes=max(self.peak_task_bytes, other.peak_task_bytes),
+            peak_heap_bytes=max(heaps, default=None),
+            skew=longer.skew,
+            longest_task_seconds=longer.longest_task_seconds,
+        )
+
     @property
     def metrics(self) -> dict[str, float]:
         """For MLflow, under `spark.`; what is not known is left out."""
         return {f"spark.{name}": float(v) for name, v in asdict(self).items() if v is not None}
+
+
+NOT_ADDED_UP = {"peak_task_bytes", "peak_heap_bytes", "skew", "longest_task_seconds"}
+ADDED_UP = tuple(field.name for field in fields(Usage) if field.name not in NOT_ADDED_UP)
 
 
 @contextmanager

@@ -60,6 +60,8 @@ def test_slow_and_failed_runs_are_listed_newest_first_and_no_resets() -> None:
 
 def test_costs_are_those_of_the_newest_run_that_is_measured() -> None:
     entries = [ran(1.0, usage=Usage(tasks=1)), ran(2.0, usage=Usage(tasks=2)), ran(3.0)]
+    # One that failed half-way costs less than the job does.
+    entries.append(ran(0.5, usage=Usage(tasks=1), status="failed"))
     assert [(each.seconds, each.usage.tasks) for each in newest_costs(entries)] == [(2.0, 2)]
 
 

@@ -60,6 +60,16 @@ def test_measures_add_up_and_peaks_do_not() -> None:
     assert added_up([], [stage(1, peakExecutionMemory=6), *stages]).peak_task_bytes == 6
 
 
+def test_of_batches_counts_add_up_and_peaks_are_the_largest() -> None:
+    one = Usage(tasks=3, busy_seconds=1.5, peak_task_bytes=9, skew=2.0, longest_task_seconds=4.0)
+    two = Usage(tasks=2, busy_seconds=1.0, peak_task_bytes=7, peak_heap_bytes=5, skew=8.0,
+                longest_task_seconds=1.0)  # fmt: skip
+    both = Usage(tasks=5, busy_seconds=2.5, peak_task_bytes=9, peak_heap_bytes=5, skew=2.0,
+                 longest_task_seconds=4.0)  # fmt: skip
+    assert one + two == two + one == both
+    assert Usage() + Usage() == Usage()
+
+
 @pytest.mark.parametrize(
     ("jobs", "seconds"),
     [
