@@ -25,7 +25,7 @@ from airflow_day import Airflow
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.job import Ingest, Job
 
-# A Tuesday: weekly jobs are not due, and the day after has landed, too.
+# A Tuesday: weekly jobs are not due, and the day after has landed, too, so that `all_landed` waits for nothing.
 DAY, DAYS = date(2026, 1, 6), 4
 # Of each kind one: change rows that build on yesterday's, and what needs the next day.
 FEW = (
