@@ -36,7 +36,10 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def landed(spark: SparkSession, landing: Path, source: str) -> DataFrame:
     return spark.read.text(str(landing / source)).selectExpr(
-        "value", "_metadata.file_path AS file", "CAST(NULL AS BIGINT) AS line"
+        "value",
+        "_metadata.file_path AS file",
+        "CAST(NULL AS BIGINT) AS line",
+        "CAST(NULL AS TIMESTAMP) AS landed_by",
     )
 
 
