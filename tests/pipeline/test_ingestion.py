@@ -99,6 +99,7 @@ def test_what_landed_is_bronze_or_quarantine_with_reason_file_and_line(ratings: 
     ]
 
 
+@pytest.mark.thorough
 def test_what_taking_in_cost_and_made_is_in_mlflow(ratings: Service) -> None:
     land(ratings, "one", line("a"))
     land(ratings, "two", line("b"))

@@ -48,6 +48,7 @@ def test_a_batch_that_was_entered_before_a_kill_counts_once(service: Service) ->
     assert service.context().books.rows(NOTES.name, day, day + timedelta(days=1)) == 3
 
 
+@pytest.mark.thorough
 def test_a_day_whose_run_was_refused_is_made_up_for_by_the_next_that_mends(
     service: Service,
 ) -> None:

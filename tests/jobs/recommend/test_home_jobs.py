@@ -166,6 +166,7 @@ def test_everybody_has_a_page_for_each_screen_and_part_of_the_day(inputs: Inputs
     assert worth["new"].get("t28", 0.0) < 0.5 * worth["ann"]["t28"]
 
 
+@pytest.mark.thorough
 def test_what_a_profile_is_not_interested_in_leaves_all_rows(
     spark: SparkSession, inputs: Inputs
 ) -> None:

@@ -172,6 +172,7 @@ def test_the_cells_that_are_drawn_are_those_that_were_struck_most(spark: SparkSe
     assert told == [("cdn=drift", 35.0), ("cdn=drift|region=Bavaria", 30.0)]
 
 
+@pytest.mark.thorough
 def test_one_incident_is_told_and_drawn_from_the_lake(spark: SparkSession, tmp_path: Path) -> None:
     service = rolled(spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0)
     alarm = {"anomaly_date": AT.date(), "bucket_at": AT, "metric": "stall", "is_alarm": True,
