@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -224,6 +225,26 @@ def drain(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
+def growth(
+    spark: SparkSession,
+    folder: Path,
+    write: Callable[[SparkSession, Path, int], None],
+    made: Callable[[SparkSession, Path], DataFrame],
+    count: int,
+    of: str,
+) -> float:
+    """How many times as long twice `count` takes."""
+    half, whole = folder / "half", folder / "whole"
+    write(spark, half, count)
+    write(spark, whole, 2 * count)
+    less, more = in_turn(
+        lambda: drain(made(spark, half)), lambda: drain(made(spark, whole)), repetitions=3
+    )
+    ratio = more.median / less.median
+    print(f"\n{count:,} {of} {less}, {2 * count:,} {more}: {ratio:.2f} times")
+    return ratio
+
+
 @pytest.mark.timeout(3600)
 def test_cells_cost_little_more_than_a_query_by_hand(
     spark: SparkSession, tmp_path: Path, duck: duckdb.DuckDBPyConnection
@@ -258,14 +279,7 @@ def test_cells_cost_little_more_than_a_query_by_hand(
 
 @pytest.mark.timeout(3600)
 def test_twice_the_sessions_take_twice_the_time(spark: SparkSession, tmp_path: Path) -> None:
-    half, whole = tmp_path / "half", tmp_path / "whole"
-    write_sessions(spark, half, SESSIONS // 4)
-    write_sessions(spark, whole, SESSIONS // 2)
-    less, more = in_turn(
-        lambda: drain(ours(spark, half)), lambda: drain(ours(spark, whole)), repetitions=3
-    )
-    ratio = more.median / less.median
-    print(f"\n{SESSIONS // 4:,} sessions {less}, {SESSIONS // 2:,} {more}: {ratio:.2f} times")
+    ratio = growth(spark, tmp_path, write_sessions, ours, SESSIONS // 4, "sessions")
     assert ratio <= 2.2
 
 
@@ -335,12 +349,5 @@ def test_detection_costs_less_than_three_scans_by_a_window(
 
 @pytest.mark.timeout(3600)
 def test_twice_the_cells_take_twice_the_time(spark: SparkSession, tmp_path: Path) -> None:
-    half, whole = tmp_path / "half", tmp_path / "whole"
-    write_hours(spark, half, CELLS // 10)
-    write_hours(spark, whole, CELLS // 5)
-    less, more = in_turn(
-        lambda: drain(detected(spark, half)), lambda: drain(detected(spark, whole)), repetitions=3
-    )
-    ratio = more.median / less.median
-    print(f"\n{CELLS // 10:,} cells {less}, {CELLS // 5:,} {more}: {ratio:.2f} times")
+    ratio = growth(spark, tmp_path, write_hours, detected, CELLS // 10, "cells")
     assert ratio <= 2.2
