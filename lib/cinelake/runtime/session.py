@@ -104,6 +104,9 @@ def _always(settings: Settings, app_name: str | None, master: str) -> dict[str, 
         "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
         # Frames are cached for the length of one publication; to compress them costs more than to compute them.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
+        # Delta keeps a VARIANT whole, and only the files in which rows wait for their audit would have its fields laid
+        # out as columns of their own: to write those and to put them together again takes twice the time.
+        "spark.sql.variant.inferShreddingSchema": "false",
         # Rows for a few partitions, such as the days of a window, go to their files without being sorted first.
         # Each open file may hold a row group in memory; from the fifth on a task sorts after all.
         "spark.sql.maxConcurrentOutputFileWriters": "4",
