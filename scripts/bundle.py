@@ -1,5 +1,6 @@
 """Make the deployment bundle `dist/cinelake-<version>/`: what spark-submit needs, and nothing else.
 
+    VERSION           the release and the digest of its code, as every run is entered with
     README.md         how to run it, for whoever has nothing else
     jobs/  conf/      as in the checkout
     run_cinelake.py   the command `cinelake`, for spark-submit
@@ -27,6 +28,8 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from cinelake.runtime.code_version import files_of, versioned
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lib" / "cinelake"
@@ -73,13 +76,15 @@ def build(out: Path, planned: str) -> Path:
     copy(BUNDLED / "run_cinelake.py", target / "run_cinelake.py")
     readme = (BUNDLED / "README.md").read_text(encoding="utf-8")
     for word, meaning in {
-        "VERSION": version(),
+        "RELEASE": version(),
         "SPARK": pin("pyspark"),
         "DELTA": pin("delta-spark"),
     }.items():
         readme = re.sub(rf"\b{word}\b", meaning, readme)
     (target / "README.md").write_text(readme, encoding="utf-8")
     (target / "plan.json").write_text(planned, encoding="utf-8")
+    code = {**files_of(PACKAGE), **files_of(ROOT / "jobs")}
+    (target / "VERSION").write_text(versioned(code) + "\n", encoding="utf-8")
     (target / "SHA256SUMS").write_text(sums(target), encoding="utf-8")
     for path in (target, *target.rglob("*")):
         os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS))

@@ -10,13 +10,16 @@ from conftest import Silent
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+import cinelake.runtime.code_version as code_version_of_process
 from cinelake.runtime.books import DayEntry
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.context import new_entry
 from cinelake.runtime.digest import Digest
 from cinelake.runtime.job import Cadence, JobError, JobParams, Run, job, previous
 from cinelake.runtime.pipeline import JobReport, Request
 from cinelake.runtime.upkeep import expire, rebuild
 from cinelake.runtime.windows import Window
+from cinelake.tables.system import JOB_RUNS
 
 from .conftest import AMOUNTS, NOTES, RUNNING, TOTALS, Service, sum_notes, total_days
 
@@ -35,6 +38,30 @@ def test_a_first_run_computes_every_day_in_one_call_a_job(service: Service) -> N
         Row(day=date(2026, 1, 2), total=1),
         Row(day=date(2026, 1, 3), total=5),
     ]
+
+
+def test_other_code_is_told_and_makes_nothing_stale(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.jobs = (sum_notes,)
+    service.note(("2026-01-01", "tea", 1))
+    service.run()
+    before = code_version()
+    monkeypatch.setattr(code_version_of_process, "versioned", lambda _: "0.1.0+another")
+    code_version.cache_clear()
+    try:
+        assert service.stale(sum_notes) == {}
+        service.note(("2026-01-02", "tea", 2))
+        service.run()
+    finally:
+        code_version.cache_clear()
+    runs = service.lake.read(JOB_RUNS).where("job = 'sum_notes'").orderBy("started_at")
+    assert [(row.code_version, row.window_start) for row in runs.collect()] == [
+        (before, date(2026, 1, 1)),
+        ("0.1.0+another", date(2026, 1, 2)),
+    ]
+    commits = service.lake.commits(AMOUNTS, 0)
+    assert [c.note.code for c in commits if c.note] == [before, "0.1.0+another"]
 
 
 def test_a_batch_that_was_entered_before_a_kill_counts_once(service: Service) -> None:

@@ -21,6 +21,7 @@ from rich.console import Console
 
 import cinelake
 from cinelake.runtime.areas import modules
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
@@ -73,6 +74,12 @@ def workspace() -> Workspace:
     return _workspaces[0]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(code_version())
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     env: Annotated[
@@ -82,6 +89,15 @@ def options(
         list[str] | None,
         typer.Option("--set", metavar="a.b=c", help="One setting; may be repeated."),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the release and the digest of the code, as runs are entered with, and exit.",
+            callback=_tell_version,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Set what all commands share; of commands joined by `then`, the first says it for all."""
     if not _State.settled:

@@ -13,8 +13,8 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
-from cinelake import __version__
 from cinelake.runtime.books import Books, Entry
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.job import Job, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.lake import Lake
@@ -83,7 +83,7 @@ def new_entry(job: str, kind: str, status: str = "succeeded", **details: Any) ->
     began = datetime.now(UTC) - timedelta(seconds=details.get("seconds", 0.0))
     details.setdefault("run_id", new_run_id())
     details.setdefault("started_at", began)
-    return Entry(job=job, kind=kind, status=status, code_version=__version__, **details)
+    return Entry(job=job, kind=kind, status=status, code_version=code_version(), **details)
 
 
 def said(error: BaseException) -> str:

@@ -25,6 +25,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from cinelake.runtime import machine
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.keys import origin_of_secret
 from cinelake.runtime.lake import Lake, LakeError
@@ -87,6 +88,10 @@ def diagnose(settings: Settings) -> list[Finding]:
     if settings.ingest.kafka.topics and findings[-1].status is Status.OK:
         findings.append(check_kafka(settings))
     return findings
+
+
+def check_code(_: Settings) -> Finding:
+    return Finding("Cinelake", Status.OK, code_version())
 
 
 def check_python(_: Settings) -> Finding:
@@ -293,6 +298,7 @@ def check_kafka(settings: Settings) -> Finding:
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    check_code,
     check_python,
     check_java,
     check_packages,

@@ -21,7 +21,6 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from cinelake import __version__
 from cinelake.runtime.bad_files import (
     BadFile,
     FilesTurnedAway,
@@ -30,6 +29,7 @@ from cinelake.runtime.bad_files import (
     misplaced_files,
     unreadable_files,
 )
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.conservation import LANDED, Balance, landed
 from cinelake.runtime.context import Context, new_entry, said
 from cinelake.runtime.inlet import Batch, Inlet
@@ -100,7 +100,7 @@ def _tracked(context: Context, job: Ingest, outcome: Outcome, batches: _Batches)
         job.name,
         None,
         batches.newest,
-        {"code_version": __version__}
+        {"code_version": code_version()}
         | {f"output.{name}": str(version) for name, version in batches.versions.items()},
         description=job.description,
         seconds=outcome.seconds,
@@ -193,7 +193,7 @@ class _Batches:
             self._context.books,
             run_id=run_id,
             job=self._job.name,
-            code=__version__,
+            code=code_version(),
             inputs={},
         )
         counted = landed(lines)

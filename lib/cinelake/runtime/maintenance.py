@@ -17,7 +17,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake import __version__
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.fsck import findings
@@ -133,7 +133,7 @@ class LakeMaintenance(MaintenanceRun[Any]):
         if gone.isEmpty():
             return 0
         self._touch(QUARANTINE)
-        note = Note(self.run_id, "retention", __version__, "retention")
+        note = Note(self.run_id, "retention", code_version(), "retention")
         return lake.expire_quarantine(gone, note).deleted
 
     def remove_leavings(self) -> list[str]:

@@ -25,6 +25,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cinelake import __spark__, __version__
+from cinelake.runtime.code_version import package_version
 from cinelake.runtime.durations import format_duration
 from cinelake.runtime.jars import DELTA
 from cinelake.runtime.lake import LakeError
@@ -187,7 +188,7 @@ class _Look:
 
 def versions() -> str:
     """The versions of what Python workers import, and of Cinelake, of the process that asks."""
-    found = [f"cinelake {__version__}"]
+    found = [f"cinelake {package_version()}"]
     for name in PACKAGES:
         try:
             found.append(f"{name} {metadata.version(name)}")

@@ -24,7 +24,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from cinelake import __version__
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.context import new_run_id
 from cinelake.runtime.keys import CHECK_FILE as PSEUDONYM_CHECK
@@ -107,7 +107,7 @@ def record(lake: Lake, ring: Keyring, request: Request) -> int:
     frame = lake.spark.createDataFrame(
         [tuple(row[name] for name in REIDENTIFICATIONS.names)], REIDENTIFICATIONS.schema
     )
-    note = Note(run=new_run_id(), job=COMMAND, code=__version__, action="record")
+    note = Note(run=new_run_id(), job=COMMAND, code=code_version(), action="record")
     lake.append(REIDENTIFICATIONS, frame, note)
     # After the row, or a kill in between would accuse somebody; nothing is told before both are written.
     lake.storage.put(_count_path(lake), sealed_count(before + 1, ring))

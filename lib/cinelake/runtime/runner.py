@@ -17,8 +17,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from cinelake import __version__
 from cinelake.runtime.books import Books, DayEntry, Entry
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.conservation import Balance, Counted, Observed
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
@@ -131,7 +131,7 @@ def _compute(
         window,
         run_id,
         # From the start, for a run that fails is the one to look into.
-        {"code_version": __version__} | {f"input.{name}": str(v) for name, v in pinned.items()},
+        {"code_version": code_version()} | {f"input.{name}": str(v) for name, v in pinned.items()},
         description=job.description,
     )
     spark = context.lake.spark
@@ -308,7 +308,7 @@ class LakeRun(Run[Any]):
         pinned: dict[str, int],
         tracker: Tracker,
     ) -> None:
-        super().__init__(job, window, params, __version__)
+        super().__init__(job, window, params, code_version())
         self.run_id = run_id
         self.pinned = pinned
         self.published: list[Published] = []
@@ -329,7 +329,7 @@ class LakeRun(Run[Any]):
             context.books,
             run_id=run_id,
             job=job.name,
-            code=__version__,
+            code=code_version(),
             inputs=pinned,
         )
 

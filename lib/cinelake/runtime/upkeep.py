@@ -11,8 +11,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from cinelake import __version__
 from cinelake.runtime.books import DayEntry, Entry
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.context import Context, new_entry, new_run_id
 from cinelake.runtime.inlet import source_of
@@ -34,7 +34,7 @@ def append_external(context: Context, table: Table, frame: DataFrame, by: str) -
         raise JobError(f"{table.name!r} is {table.kind}, not external; only its job writes it")
     run_id = new_run_id()
     publisher = Publisher(
-        context.lake, context.books, run_id=run_id, job=by, code=__version__, inputs={}
+        context.lake, context.books, run_id=run_id, job=by, code=code_version(), inputs={}
     )
     published = publisher.append(table, frame, run_id, 0)
     context.enter(new_entry(by, "external", run_id=run_id, **appended(published)))
@@ -95,7 +95,7 @@ def expire(context: Context, table: Table, before: date) -> int:
     note = Note(
         run=entry.run_id,
         job="retention",
-        code=__version__,
+        code=code_version(),
         action="retention",
         end=before.isoformat(),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from cinelake import __version__
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.context import Context, new_run_id
 from cinelake.runtime.graph import Graph, discover
@@ -91,7 +91,7 @@ class Workspace:
         by, now = getpass.getuser(), datetime.now(UTC)
         rows = [(now, by, command, str(kind), pseudonym) for pseudonym in found.values()]
         frame = self.spark.createDataFrame(rows, PSEUDONYM_REQUESTS.schema)
-        note = Note(run=new_run_id(), job=command, code=__version__, action="record")
+        note = Note(run=new_run_id(), job=command, code=code_version(), action="record")
         with self.writing():
             self.lake.append(PSEUDONYM_REQUESTS, frame, note)
         return found

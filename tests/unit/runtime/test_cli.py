@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cinelake.runtime import cli
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.job import JobError
 from cinelake.runtime.workspace import Workspace
@@ -43,6 +44,10 @@ def test_help_names_the_commands(command: Command) -> None:
         "ingest",
     ):
         assert f" {name} " in shown
+
+
+def test_the_version_is_the_one_that_runs_are_entered_with(command: Command) -> None:
+    assert command("--version").output == f"{code_version()}\n"
 
 
 def test_the_plan_is_printed_in_each_format(command: Command) -> None:

@@ -34,7 +34,8 @@ def test_this_machine_is_fit_and_nothing_is_left_behind(
     bad = [finding for finding in findings if finding.status is Status.FAIL]
     assert bad == []
     assert [f.name for f in findings] == [
-        "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "Landing", "Secret", "MLflow", "Delta",
+        "Cinelake", "Python", "Java", "Packages", "Jars", "Memory", "Lake", "Disk", "Landing", "Secret", "MLflow",
+        "Delta",
     ]  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 

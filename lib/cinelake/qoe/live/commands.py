@@ -16,7 +16,6 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cinelake import __version__
 from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.anomalies import HISTORY
 from cinelake.qoe.live import step
@@ -25,6 +24,7 @@ from cinelake.qoe.live.settings import Watching, configured
 from cinelake.qoe.pictures import METRIC_NAMES
 from cinelake.qoe.rollups import rollups
 from cinelake.runtime import arguments
+from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.lake import KEPT, Lake
 from cinelake.runtime.lock import lake_lock
@@ -141,7 +141,7 @@ class Watch:
             return
         first, last = days["first"], days["last"]
         found = step.sessions(batch, self._keys, first, last + timedelta(days=1), settings.grace_s)
-        note = Note(run=f"{JOB}:{number}", job=JOB, code=__version__, action="live")
+        note = Note(run=f"{JOB}:{number}", job=JOB, code=code_version(), action="live")
         dates = [first + timedelta(days=n) for n in range((last - first).days + 2)]
         lake.upsert(QOE_SESSIONS_LIVE, found, note, days=dates, gone=step.GONE)
         wanted = _naive(step.touched(batch, settings.grace_s).toArrow().to_pylist())
