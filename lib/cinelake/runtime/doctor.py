@@ -19,18 +19,26 @@ from enum import StrEnum
 from http.client import HTTPException
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from cinelake.runtime import machine
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.inlets import Inlets
 from cinelake.runtime.keys import origin_of_secret
 from cinelake.runtime.lake import Lake, LakeError
-from cinelake.runtime.machine import SessionError
-from cinelake.runtime.preflight import require_executors
+from cinelake.runtime.machine import SessionError, first_line
+from cinelake.runtime.preflight import (
+    require_catalog,
+    require_conditions,
+    require_executors,
+    require_write_access,
+)
 from cinelake.runtime.session import IN_ONE_PROCESS, needed_jars, spark_session
 from cinelake.runtime.settings import (
     ConfigError,
@@ -39,6 +47,7 @@ from cinelake.runtime.settings import (
     local_path,
     without_password,
 )
+from cinelake.runtime.storage import Storage
 
 PYTHON = (3, 11)
 GIB = 1024**3
@@ -78,13 +87,14 @@ def diagnose(settings: Settings) -> list[Finding]:
                 "Delta", Status.FAIL, "not tried", f"first put in order: {', '.join(blocking)}"
             ),
         ]
-    executors = check_executors(settings)
-    if executors is not None:
-        findings.append(executors)
-        if executors.status is Status.FAIL:
+    for check in WITH_SESSION:
+        finding = check(settings)
+        if finding is None:
+            continue
+        findings.append(finding)
+        if finding.name == "Executors" and finding.status is Status.FAIL:
             # To write a table without any would take for ever.
             return findings
-    findings.append(check_delta(settings))
     if settings.ingest.kafka.topics and findings[-1].status is Status.OK:
         findings.append(check_kafka(settings))
     return findings
@@ -149,7 +159,20 @@ def check_jars(settings: Settings) -> Finding:
 
 
 def check_memory(settings: Settings) -> Finding:
-    return _judged_memory(settings.spark.driver_memory, machine_memory())
+    running = _running_heap()
+    if running is None:
+        wanted = settings.spark.driver_memory
+        heap = int(wanted[:-1]) * 1024 ** ("kmgt".index(wanted[-1]) + 1)
+        return _judged_memory(heap, machine_memory(), "set spark.driver_memory to at most")
+    return _judged_memory(running, machine_memory(), "give spark-submit --driver-memory of at most")
+
+
+def _running_heap() -> int | None:
+    """The most that the Java of this driver takes, where it runs already: our settings have come too late for it."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        SparkContext._ensure_initialized()
+    jvm: Any = SparkContext._jvm
+    return None if jvm is None else int(jvm.java.lang.Runtime.getRuntime().maxMemory())
 
 
 def check_lake(settings: Settings) -> Finding:
@@ -181,10 +204,17 @@ def check_disk(settings: Settings) -> Finding:
 
 def check_landing(settings: Settings) -> Finding:
     if not is_local(settings.landing):
-        return Finding("Landing", Status.OK, f"{settings.landing}; a run says if it is not there")
+        return Finding("Landing", Status.OK, f"{settings.landing}; looked for below")
     place = local_path(settings.landing)
     if place.is_dir():
-        return Finding("Landing", Status.OK, str(place))
+        if os.access(place, os.R_OK | os.X_OK):
+            return Finding("Landing", Status.OK, str(place))
+        return Finding(
+            "Landing",
+            Status.FAIL,
+            f"{place} cannot be read",
+            f"give {_user()} read access to it and to all in it",
+        )
     if settings.lake.landing is None:
         return Finding("Landing", Status.OK, f"{place} (not made yet)")
     return Finding(
@@ -221,10 +251,8 @@ def check_mlflow(settings: Settings) -> Finding:
 
 def check_executors(settings: Settings) -> Finding | None:
     """Whether executors come, have what they need, and see what the driver writes; none where Spark is one process."""
-    try:
-        spark = spark_session(settings)
-    except (SessionError, PySparkException, Py4JError):
-        # `check_delta` needs one as well, and says why there is none.
+    spark = _session(settings)
+    if spark is None:
         return None
     master = spark.sparkContext.master or ""
     if IN_ONE_PROCESS.fullmatch(master):
@@ -239,6 +267,59 @@ def check_executors(settings: Settings) -> Finding | None:
     return Finding(
         "Executors", Status.OK, f"{master}: they run Python, and see what the driver writes"
     )
+
+
+def _session(settings: Settings) -> SparkSession | None:
+    """The session; none where it does not start: `check_delta` needs one as well, and says why."""
+    try:
+        return spark_session(settings)
+    except (SessionError, PySparkException, Py4JError):
+        return None
+
+
+def check_catalog(settings: Settings) -> Finding | None:
+    """Whether the catalog that tables are to be named in outlives the session; none where they are found by path."""
+    spark = _session(settings)
+    if settings.lake.catalog is None or spark is None:
+        return None
+    try:
+        require_catalog(spark, settings.lake.catalog)
+    except LakeError as error:
+        return Finding("Catalog", Status.FAIL, str(error))
+    return Finding("Catalog", Status.OK, settings.lake.catalog)
+
+
+def check_store(settings: Settings) -> Finding | None:
+    """Whether an object store takes what we write, and lets one of many drivers have a turn; none for a folder."""
+    spark = _session(settings)
+    if settings.lake_is_local or spark is None:
+        return None
+    storage, root = Storage(spark), settings.lake.root
+    try:
+        require_write_access(storage, root)
+        require_conditions(storage, root)
+    except LakeError as error:
+        return Finding("Store", Status.FAIL, str(error))
+    if storage.takes_conditions(root):
+        return Finding("Store", Status.OK, f"{root} takes files, and drivers may take turns")
+    return Finding("Store", Status.OK, f"{root} takes files")
+
+
+def check_far_landing(settings: Settings) -> Finding | None:
+    """Whether records land where they are said to, when that is no folder of this machine."""
+    spark = _session(settings)
+    if is_local(settings.landing) or spark is None:
+        return None
+    try:
+        there = Storage(spark).exists(settings.landing)
+    except Py4JError as error:
+        found = f"{settings.landing} cannot be read: {first_line(error)}"
+        remedy = "give read access there (credentials in the environment or from the instance)"
+        return Finding("Records", Status.FAIL, found, remedy)
+    if there:
+        return Finding("Records", Status.OK, f"{settings.landing} is there")
+    remedy = "let records land in it, or correct lake.landing"
+    return Finding("Records", Status.WARN, f"{settings.landing} is not there", remedy)
 
 
 def _writable(settings: Settings) -> str:
@@ -310,6 +391,14 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_secret,
     check_mlflow,
 )
+# In order; each tells nothing where there is nothing of its kind to be looked at.
+WITH_SESSION: tuple[Callable[[Settings], Finding | None], ...] = (
+    check_executors,
+    check_catalog,
+    check_store,
+    check_far_landing,
+    check_delta,
+)
 NEEDED_BY_SESSION = {"Python", "Java", "Packages", "Jars", "Lake"}
 
 
@@ -324,13 +413,12 @@ def machine_memory() -> int:
     return total
 
 
-def _judged_memory(heap: str, total: int) -> Finding:
-    wanted = int(heap[:-1]) * 1024 ** ("kmgt".index(heap[-1]) + 1)
-    found = f"{total / GIB:.1f} GiB, of which spark.driver_memory takes {wanted / GIB:.1f}"
-    fitting = f"set spark.driver_memory to at most {max(1, int(total * HEAP_SHARE / GIB))}g"
-    if wanted >= total:
+def _judged_memory(heap: int, total: int, remedy: str) -> Finding:
+    found = f"{total / GIB:.1f} GiB, of which the driver's Java takes {heap / GIB:.1f}"
+    fitting = f"{remedy} {max(1, int(total * HEAP_SHARE / GIB))}g"
+    if heap >= total:
         return Finding("Memory", Status.FAIL, found, fitting)
-    if wanted > total * HEAP_SHARE:
+    if heap > total * HEAP_SHARE:
         return Finding("Memory", Status.WARN, found, f"{fitting}; Python workers need room, too")
     return Finding("Memory", Status.OK, found)
 

@@ -71,6 +71,15 @@ def test_a_landing_area_that_is_not_there_is_said_where_one_was_named(
     assert doctor.check_landing(named).status is Status.OK
 
 
+def test_a_landing_area_that_may_not_be_read_is_said(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root, as whom tests may run, may read whatever its mode is.
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    finding = doctor.check_landing(with_(settings, lake={"landing": str(tmp_path)}))
+    assert (finding.status, finding.found) == (Status.FAIL, f"{tmp_path} cannot be read")
+
+
 def test_without_java_no_session_is_tried(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,13 +137,95 @@ def test_damaged_jars_are_named(
 
 @pytest.mark.parametrize(
     ("heap", "status"),
-    [("5g", Status.OK), ("5120m", Status.OK), ("7g", Status.WARN), ("8g", Status.FAIL)],
+    [(5 * GIB, Status.OK), (7 * GIB, Status.WARN), (8 * GIB, Status.FAIL)],
 )
-def test_the_heap_must_leave_room(heap: str, status: Status) -> None:
-    finding = doctor._judged_memory(heap, 8 * GIB)
+def test_the_heap_must_leave_room(heap: int, status: Status) -> None:
+    finding = doctor._judged_memory(heap, 8 * GIB, "set spark.driver_memory to at most")
     assert finding.status is status
     assert (status is Status.OK) or finding.remedy.startswith(
         "set spark.driver_memory to at most 6g"
+    )
+
+
+def test_where_java_runs_already_its_own_memory_is_judged_and_no_setting(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = with_(settings, spark={"driver_memory": "5120m"})
+    monkeypatch.setattr(doctor, "machine_memory", lambda: 8 * GIB)
+    has = spark._jvm.java.lang.Runtime.getRuntime().maxMemory()  # type: ignore[union-attr]
+    assert doctor.check_memory(settings).found == (
+        f"8.0 GiB, of which the driver's Java takes {has / GIB:.1f}"
+    )
+    monkeypatch.setattr(doctor, "machine_memory", lambda: has)
+    submitted = doctor.check_memory(settings)
+    assert (submitted.status, submitted.remedy[:40]) == (
+        Status.FAIL,
+        "give spark-submit --driver-memory of at ",
+    )
+    monkeypatch.setattr(doctor, "machine_memory", lambda: 8 * GIB)
+    monkeypatch.setattr(doctor, "_running_heap", lambda: None)
+    assert doctor.check_memory(settings).found == "8.0 GiB, of which the driver's Java takes 5.0"
+
+
+def test_a_catalog_that_ends_with_the_session_is_named(
+    spark: SparkSession, settings: Settings
+) -> None:
+    assert doctor.check_catalog(settings) is None
+    finding = doctor.check_catalog(with_(settings, lake={"catalog": "unity.films"}))
+    assert finding is not None
+    assert (finding.name, finding.status) == ("Catalog", Status.FAIL)
+    assert "is in a catalog that this session does not know" in finding.found
+
+
+class Store:
+    """An object store; `lax` lets everybody make a file."""
+
+    def __init__(self, *, lax: bool = False, landed: bool = True) -> None:
+        self.lax, self.landed = lax, landed
+        self.made: set[str] = set()
+
+    def takes_conditions(self, _: str) -> bool:
+        return True
+
+    def put(self, path: str, text: str) -> None:
+        self.made.add(path)
+
+    def put_new(self, path: str, text: str) -> bool:
+        new = self.lax or path not in self.made
+        self.made.add(path)
+        return new
+
+    def remove(self, path: str) -> None:
+        self.made.discard(path)
+
+    def exists(self, _: str) -> bool:
+        return self.landed
+
+
+def test_a_store_is_asked_for_turns_and_for_what_has_landed(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (doctor.check_store(settings), doctor.check_far_landing(settings)) == (None, None)
+    far = with_(settings, lake={"root": "s3a://films/lake", "landing": "s3a://films/landing"})
+
+    monkeypatch.setattr(doctor, "Storage", lambda _: Store())
+    assert doctor.check_store(far) == Finding(
+        "Store", Status.OK, "s3a://films/lake takes files, and drivers may take turns"
+    )
+    assert doctor.check_far_landing(far) == Finding(
+        "Records", Status.OK, "s3a://films/landing is there"
+    )
+
+    monkeypatch.setattr(doctor, "Storage", lambda _: Store(lax=True, landed=False))
+    store, records = doctor.check_store(far), doctor.check_far_landing(far)
+    assert store is not None
+    assert store.status is Status.FAIL
+    assert "does not keep to conditional writes" in store.found
+    assert records == Finding(
+        "Records",
+        Status.WARN,
+        "s3a://films/landing is not there",
+        "let records land in it, or correct lake.landing",
     )
 
 
