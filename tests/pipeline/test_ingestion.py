@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from typer.testing import CliRunner
 
 from cinelake.runtime import cli, publish
-from cinelake.runtime.fsck import findings
+from cinelake.runtime.fsck import AtWork, findings
 from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.ingestion import Awaited
 from cinelake.runtime.inlets import Inlets
@@ -325,7 +325,8 @@ def test_the_checkpoint_of_a_topic_is_known_for_its_source_s_and_goes_with_it(
     checkpoints = ratings.root / "checkpoints"
     (checkpoints / "ratings").rename(checkpoints / "ratings@events")
     (checkpoints / "ratings_of_others").mkdir()
-    assert list(findings(ratings.context(), [BRONZE_RATINGS])) == []
+    at_work = AtWork(ratings.lake)
+    assert list(findings(ratings.context(), [BRONZE_RATINGS], at_work)) == []
     reset(ratings.context(), INGEST)
     assert [path.name for path in checkpoints.iterdir()] == ["ratings_of_others"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from pyspark.sql import functions as F
 
 from cinelake.runtime.commits import Note
 from cinelake.runtime.conservation import Balance
-from cinelake.runtime.context import new_entry
-from cinelake.runtime.fsck import findings, gaps
+from cinelake.runtime.context import Context, new_entry
+from cinelake.runtime.fsck import AtWork, findings, gaps
 from cinelake.runtime.graph import discover
 from cinelake.runtime.pipeline import Summary
 from cinelake.runtime.tracking.runs import Tracking
@@ -69,8 +70,11 @@ def parquet(service: Service) -> list[Path]:
     return sorted(Path(service.lake.location(NOTES)).rglob("*.parquet"))
 
 
-def found(service: Service, *, thorough: bool = False) -> list[str]:
-    return [str(finding) for finding in findings(service.context(), TABLES, thorough=thorough)]
+def found(
+    service: Service, *, thorough: bool = False, look: Callable[[], str | None] = lambda: None
+) -> list[str]:
+    at_work = AtWork(service.lake, look)
+    return [str(f) for f in findings(service.context(), TABLES, at_work, thorough=thorough)]
 
 
 @pytest.mark.thorough
@@ -209,6 +213,32 @@ def test_what_is_broken_is_told_with_what_to_do(kept: Service, harm: str, said: 
     (finding,) = found(kept)
     assert finding.startswith(said)
     assert "; " in finding
+
+
+@pytest.mark.thorough
+def test_what_a_run_at_work_has_not_entered_yet_is_no_finding(
+    kept: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = kept.root / "staging" / "20260101T000000-a"
+    staged.mkdir(parents=True)
+    with monkeypatch.context() as between:
+        between.setattr(Context, "enter", lambda *_: None)
+        kept.note(("2026-01-03", "tea", 6))
+
+    # Of a killed run it is told; of one at work, not, and what was published before is still looked at.
+    differing, leavings = found(kept)
+    assert "2026-01-03 holds 2 rows, and the ledger says 1" in differing
+    assert leavings.startswith("staging: 1 runs that were killed left files (20260101T000000-a)")
+    assert found(kept, thorough=True, look=lambda: "somebody") == []
+
+
+@pytest.mark.thorough
+def test_who_began_and_ended_while_it_was_looked_is_known_by_the_ledger(kept: Service) -> None:
+    at_work = AtWork(kept.lake)
+    assert not at_work()
+    kept.note(("2026-01-03", "tea", 6))
+    assert at_work()
+    assert at_work.seen == "the ledger has grown meanwhile"
 
 
 @pytest.mark.thorough

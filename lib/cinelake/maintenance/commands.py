@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cinelake.runtime.fsck import findings
+from cinelake.runtime.fsck import AtWork, findings
+from cinelake.runtime.lock import holder
 from cinelake.runtime.pipeline import Request
 from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.settings import local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.catalog import all_tables
 
@@ -46,10 +48,16 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         """
         workspace = context()
         tables = sorted(all_tables().values(), key=lambda table: table.name)
-        found = list(findings(workspace.context(), tables, thorough=thorough))
+        settings, lake = workspace.settings, workspace.lake
+        root = local_path(settings.lake.root) if settings.lake_is_local else None
+        at_work = AtWork(lake, (lambda: holder(root)) if root else None)
+        found = list(findings(workspace.context(), tables, at_work, thorough=thorough))
+        # Whole lines, for a remedy is a command to be copied.
+        as_it_is: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+        if at_work():
+            notices.print(f"a run is at work: {at_work.seen}", **as_it_is)
+            notices.print("  what it has staged, or not entered yet, is not judged", **as_it_is)
         for finding in found:
-            # Whole lines, for a remedy is a command to be copied.
-            as_it_is: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
             notices.print(f"{finding.where}: {finding.what}", style="red", **as_it_is)
             notices.print(f"  {finding.remedy}", **as_it_is)
         there = sum(workspace.lake.exists(table) for table in tables)

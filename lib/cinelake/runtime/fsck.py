@@ -8,13 +8,14 @@ published: that finds what neither sizes nor counts show. Of the whole lake: tha
 many records lie in quarantine as the ledger says, that streams have their checkpoints and checkpoints their tables,
 and that no killed run left files in the staging area.
 
-What somebody else has committed to a table since, the ledger cannot vouch for, and is no finding.
+While a run is at work, what it has staged is no leaving of a killed one, and of a table that it has written to, and not
+entered yet, the version that the ledger knows is looked at.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -30,8 +31,10 @@ from cinelake.runtime.context import Context, said
 from cinelake.runtime.digest import Digest, aggregates, row_hash
 from cinelake.runtime.inlet import source_of
 from cinelake.runtime.lake import Lake
+from cinelake.runtime.settings import is_local
+from cinelake.runtime.upkeep import staged_by_killed
 from cinelake.tables.contract import Kind, Layer, Table
-from cinelake.tables.system import QUARANTINE
+from cinelake.tables.system import JOB_RUNS, QUARANTINE
 
 SHOWN, AT_ONCE = 3, 4
 
@@ -48,20 +51,54 @@ class Finding:
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
+class AtWork:
+    """Whether somebody writes to the lake while it is looked at. To be made before the ledger is read.
+
+    `look` tells who does at this moment; where no lock could tell, what is staged and is not old enough to be of a
+    killed run does. Who began and ended since then is known by the ledger, which has moved on.
+    """
+
+    def __init__(self, lake: Lake, look: Callable[[], str | None] | None = None) -> None:
+        self._lake = lake
+        self._look = look or self._staged
+        self._began_at = lake.version(JOB_RUNS)
+        self.seen: str | None = self._look()
+
+    def __call__(self) -> bool:
+        """Whether anybody has written since this was made."""
+        self.seen = self.seen or self._look()
+        if self.seen is None and self._lake.version(JOB_RUNS) != self._began_at:
+            self.seen = "the ledger has grown meanwhile"
+        return self.seen is not None
+
+    def _staged(self) -> str | None:
+        if is_local(self._lake.root):
+            return None
+        killed = staged_by_killed(self._lake)
+        young = [name for name in self._lake.staged_names() if name not in killed]
+        return f"it has staged {', '.join(young[:SHOWN])}" if young else None
+
+
 def findings(
-    context: Context, tables: Sequence[Table], *, thorough: bool = False
+    context: Context, tables: Sequence[Table], at_work: AtWork, *, thorough: bool = False
 ) -> Iterator[Finding]:
     """What is wrong with the lake; `tables` are those to look at, and those that do not exist are passed over."""
     lake, books = context.lake, context.books
     there = [table for table in tables if lake.exists(table)]
     # Each asks Spark for little and waits for it long.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for found in pool.map(lambda table: _of(lake, books, table, thorough=thorough), there):
+        for found in pool.map(lambda t: _of(lake, books, t, at_work, thorough=thorough), there):
             yield from found
     yield from _balances(context)
     yield from _quarantine(context)
-    yield from _streams(lake, tables)
-    yield from _staging(lake)
+    # Looked at before it is asked who is at work, for who ends in between has moved the ledger on.
+    for finding in _streams(lake, tables):
+        # A stream's first batch: its checkpoint comes first, then its rows, then the ledger's entry.
+        if finding.where in books.versions or not at_work():
+            yield finding
+    left = list(_staging(lake))
+    if not (left and at_work()):
+        yield from left
 
 
 def gaps(versions: Sequence[int]) -> list[int]:
@@ -70,9 +107,14 @@ def gaps(versions: Sequence[int]) -> list[int]:
     return [v for low, high in pairwise(ordered) for v in range(low + 1, high)]
 
 
-def _of(lake: Lake, books: Books, table: Table, *, thorough: bool) -> list[Finding]:
+def _of(
+    lake: Lake, books: Books, table: Table, at_work: AtWork, *, thorough: bool
+) -> list[Finding]:
     broken = list(_log(lake, table)) or list(_files(lake, table))
     more = [] if broken else list(_rows(lake, books, table, thorough=thorough))
+    if more and at_work():
+        known = books.versions.get(table.name)
+        more = [] if known is None else list(_rows(lake, books, table, known, thorough=thorough))
     return [*broken, *more, *_version(lake, books, table, readable=not broken)]
 
 
@@ -146,15 +188,17 @@ def _version(lake: Lake, books: Books, table: Table, *, readable: bool) -> Itera
         )
 
 
-def _rows(lake: Lake, books: Books, table: Table, *, thorough: bool) -> Iterator[Finding]:
-    """Days that hold other rows than the ledger says."""
+def _rows(
+    lake: Lake, books: Books, table: Table, version: int | None = None, *, thorough: bool
+) -> Iterator[Finding]:
+    """Days that hold other rows than the ledger says, in this version or the newest."""
     if table.window is None or table.kind not in (Kind.MANAGED, Kind.EXTERNAL):
         return
     hashed = row_hash(table) if thorough else F.lit(0).cast("bigint")
     kept_from = books.retained_from.get(table.name, date.min)
     try:
         days = (
-            lake.read(table, start=kept_from)
+            lake.read(table, version, start=kept_from)
             .select(table.window, hashed.alias("hash"))
             .groupBy(F.col(table.window).alias("day"))
             .agg(*aggregates("hash"))
@@ -262,7 +306,7 @@ def _streams(lake: Lake, tables: Sequence[Table]) -> Iterator[Finding]:
 
 
 def _staging(lake: Lake) -> Iterator[Finding]:
-    left = lake.staged_names()
+    left = staged_by_killed(lake)
     if left:
         shown = ", ".join(left[:SHOWN]) + (", …" if len(left) > SHOWN else "")
         yield Finding(

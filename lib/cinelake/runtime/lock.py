@@ -51,9 +51,28 @@ def lake_lock(root: Path, wait: timedelta = timedelta(0)) -> Iterator[None]:
             file.truncate(0)
 
 
+def holder(root: Path) -> str | None:
+    """Who holds the lake's lock, in words; None where nobody does. Waits for nobody."""
+    path = root / "lake.lock"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    if not text:
+        return None
+    # Who was killed has left its name, and no lock.
+    with path.open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _who(text)
+    return None
+
+
 def locked(file: IO[str], wait_seconds: float) -> None:
     """Lock an open file until it is closed; raises BlockingIOError when it is not free in time."""
-    deadline = time.monotonic() + wait_seconds
+    # At least twice: who looks whether it is free (`holder`) has it for a moment.
+    deadline = time.monotonic() + max(wait_seconds, POLL_SECONDS)
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,12 +102,16 @@ def _unwritable(root: Path, error: OSError) -> LakeError:
 
 
 def _refusal(path: Path) -> str:
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-        who = f"process {holder['pid']} ({holder['command']}) has been writing since {holder['since']}"
-    except (json.JSONDecodeError, KeyError):
-        who = "another process is writing"
+    who = _who(path.read_text(encoding="utf-8"))
     return (
         f"the lake {path.parent} is in use: {who}. A lake in a local folder takes one writer at a time; "
         "wait for it, or let this command wait with --set lake.lock_wait=10m"
     )
+
+
+def _who(text: str) -> str:
+    try:
+        signed = json.loads(text)
+        return f"process {signed['pid']} ({signed['command']}) has been writing since {signed['since']}"
+    except (json.JSONDecodeError, KeyError):
+        return "another process is writing"

@@ -7,11 +7,10 @@ counts as one that changed anything; so each run, when it ends, enters up to whi
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -20,19 +19,16 @@ from pyspark.sql import functions as F
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.context import Context, new_entry, new_run_id, said
-from cinelake.runtime.fsck import findings
+from cinelake.runtime.fsck import AtWork, findings
 from cinelake.runtime.job import JobParams, Maintenance, MaintenanceRun, Partitioned
 from cinelake.runtime.runner import Outcome
-from cinelake.runtime.settings import is_local
 from cinelake.runtime.staleness import data_through
 from cinelake.runtime.storage import Storage
-from cinelake.runtime.upkeep import expire, notice_others
+from cinelake.runtime.upkeep import expire, notice_others, staged_by_killed
 from cinelake.runtime.windows import complete_days
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import partition_column
 from cinelake.tables.system import JOB_RUNS, QUARANTINE
-
-BEGAN = re.compile(r"\d{8}T\d{6}-")
 
 
 def maintain(context: Context, job: Maintenance, tables: Sequence[Table]) -> Outcome:
@@ -138,11 +134,7 @@ class LakeMaintenance(MaintenanceRun[Any]):
 
     def remove_leavings(self) -> list[str]:
         lake = self._context.lake
-        left = lake.staged_names()
-        if not is_local(lake.root):
-            # Others may be at work where no lock keeps them out; a folder is named by when its run began.
-            yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%S}"
-            left = [name for name in left if BEGAN.match(name) and name < yesterday]
+        left = staged_by_killed(lake)
         for name in left:
             lake.unstage(name)
         return left
@@ -151,7 +143,10 @@ class LakeMaintenance(MaintenanceRun[Any]):
         return self._context.tracking.prune(timedelta(days=days))
 
     def inspect(self) -> list[str]:
-        return [str(finding) for finding in findings(self._context, self.tables)]
+        # On a local lake we hold the lock, and nobody else is at work.
+        at_work = AtWork(self._context.lake)
+        self._context.reread()
+        return [str(found) for found in findings(self._context, self.tables, at_work)]
 
     def _touch(self, table: Table) -> None:
         if table != JOB_RUNS:

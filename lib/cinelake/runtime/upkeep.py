@@ -5,8 +5,9 @@ Each is entered into the ledger, for the ledger is how later runs know what chan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -17,10 +18,14 @@ from cinelake.runtime.commits import Commit, Note
 from cinelake.runtime.context import Context, new_entry, new_run_id
 from cinelake.runtime.inlet import source_of
 from cinelake.runtime.job import Ingest, Job, JobError
+from cinelake.runtime.lake import Lake
 from cinelake.runtime.publish import Published, Publisher
+from cinelake.runtime.settings import is_local
 from cinelake.runtime.staleness import sealed_by
 from cinelake.tables.contract import Kind, Table
 
+# How ids of runs begin: with their time.
+BEGAN = re.compile(r"\d{8}T\d{6}-")
 # What a note calls its commit when rows of a window changed; retention and compaction change none.
 WRITES = ("append", "insert", "replace")
 
@@ -100,6 +105,19 @@ def expire(context: Context, table: Table, before: date) -> int:
         end=before.isoformat(),
     )
     return context.lake.expire(table, before, note).deleted
+
+
+def staged_by_killed(lake: Lake) -> list[str]:
+    """The folders of the staging area that a killed run left, as far as can be told; to be asked by who is alone.
+
+    Nothing keeps others out of an object store. There a folder counts that is named by when its run began, and that is
+    more than a day ago.
+    """
+    left = lake.staged_names()
+    if is_local(lake.root):
+        return left
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%S}"
+    return [name for name in left if BEGAN.match(name) and name < yesterday]
 
 
 def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:

@@ -52,6 +52,22 @@ def test_a_second_writer_is_refused_and_told_who_writes(
         pass
 
 
+def test_who_writes_is_told_to_others_and_whoever_was_killed_does_not(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    told = lock.holder(tmp_path)
+    assert told is not None
+    assert told.startswith(f"process {holder.pid} (")
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / "lake.lock").read_text(encoding="utf-8")
+    assert lock.holder(tmp_path) is None
+    assert lock.holder(tmp_path / "no lake") is None
+    with lake_lock(tmp_path):
+        pass
+    assert lock.holder(tmp_path) is None
+
+
 def test_a_killed_writer_leaves_no_lock_behind(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
