@@ -1,4 +1,4 @@
-"""The health of the suite: alarms of all areas, whether deliveries come as usual, and what the jobs cost."""
+"""The health of the suite: alarms of all areas, whether deliveries come as usual, what failed and what it cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Secti
 from cinelake.runtime.books import Books
 from cinelake.runtime.freshness import stopped_by_now
 from cinelake.runtime.lake import Lake
-from cinelake.runtime.run_history import Cost, Timed, newest_costs, size, timed
+from cinelake.runtime.run_history import (
+    Cost,
+    Failure,
+    Timed,
+    failures,
+    newest_costs,
+    size,
+    timed,
+)
+from cinelake.runtime.windows import complete_days
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Table
@@ -22,6 +31,7 @@ from cinelake.tables.operations import DELIVERY_HEALTH, RECORDS
 # What makes a table one of alarms.
 OF_ALARMS = {"day", "measure", "is_alarm", "message"}
 SHOWN_DAYS, SHOWN_ALARMS = 42, 25
+FAILED_DAYS, SHOWN_FAILURES = 7, 10
 # A longest task of that many medians, and seconds, is worth a look at how its keys are spread.
 SKEWED, LONG_TASK = 5.0, 10.0
 
@@ -34,21 +44,21 @@ def sections(workspace: Workspace) -> Iterator[Section]:
         return
     found = lake.read(DELIVERY_HEALTH)
     (newest,) = found.agg(F.max("day").alias("day")).toArrow().to_pylist()
-    # Where no deliveries were judged yet, there is no alarm to show either.
-    alarms, records = [], []
-    if newest["day"] is not None:
-        since = newest["day"] - timedelta(days=SHOWN_DAYS)
-        recent = found.where((F.col("day") > F.lit(since)) & (F.col("measure") == RECORDS))
-        alarms, records = (
-            _alarms(lake, since),
-            recent.orderBy("day", "source").toArrow().to_pylist(),
-        )
     received, limit = Books(entries).received_through, workspace.settings.pipeline.freshness
+    # Other areas have alarms, too, and no deliveries need to have been judged for that.
+    last = newest["day"] or (complete_days(received) - timedelta(days=1) if received else None)
+    alarms, records = [], []
+    if last is not None:
+        since = last - timedelta(days=SHOWN_DAYS)
+        recent = found.where((F.col("day") > F.lit(since)) & (F.col("measure") == RECORDS))
+        alarms = _alarms(lake, since)
+        records = recent.orderBy("day", "source").toArrow().to_pylist()
     yield health(
         alarms,
         records,
         newest_costs(entries),
         [run for run in timed(entries) if run.is_slow],
+        failures(entries, FAILED_DAYS),
         waiting=len(workspace.waiting.waiting()),
         stopped=stopped_by_now(received, limit, lake.landing),
     )
@@ -74,13 +84,14 @@ def health(
     records: Sequence[Mapping[str, Any]],
     costs: Sequence[Cost],
     slow: Sequence[Timed],
+    failed: Sequence[Failure] = (),
     waiting: int = 0,
     stopped: str | None = None,
 ) -> Section:
-    """The section; `records` are rows of `DELIVERY_HEALTH`, `waiting` runs that MLflow has not got yet, `stopped` what
-    is wrong with the age of the newest record.
+    """The section; `records` are rows of `DELIVERY_HEALTH`, `failed` runs of the last days, newest first, `waiting`
+    runs that MLflow has not got yet, `stopped` what is wrong with the age of the newest record.
     """
-    newest = max((row["day"] for row in records), default=None)
+    newest = max((row["day"] for row in records or alarms), default=None)
     today = sum(row["day"] == newest for row in alarms)
     spilled = sum(each.usage.bytes_spilled for each in costs)
     seconds = sum(each.seconds for each in costs)
@@ -94,6 +105,16 @@ def health(
     parts: list[Part] = [Cards(cards)]
     if stopped:
         parts.append(Grid(("deliveries",), [(Cell(stopped[0].upper() + stopped[1:], "bad"),)]))
+    if failed:
+        shown_failures = [_failed(each) for each in failed[:SHOWN_FAILURES]]
+        more = len(failed) - len(shown_failures)
+        parts.append(
+            Grid(
+                ("failed run", "began (UTC)", "days", "error", "since"),
+                shown_failures,
+                f"and {more} more; `cinelake runs --failed` lists them" if more > 0 else "",
+            )
+        )
     if waiting:
         parts.append(
             Points([f"{waiting} runs wait for MLflow; `cinelake mlflow flush` delivers them."])
@@ -161,6 +182,17 @@ def _cost(each: Cost) -> tuple[str | int | float | Cell | None, ...]:
         Cell(size(usage.bytes_spilled), "warn"),
         size(usage.peak_task_bytes),
         Cell(f"{usage.skew:,.1f}" if usage.skew else "", "warn" if skewed else ""),
+    )
+
+
+def _failed(failure: Failure) -> tuple[str | Cell, ...]:
+    entry = failure.entry
+    return (
+        entry.job,
+        f"{entry.started_at:%F %T}",
+        f"{entry.start} – {entry.end}" if entry.start else "",
+        Cell((entry.error or "").partition("\n")[0], "warn" if failure.is_over else "bad"),
+        "it has succeeded" if failure.is_over else "",
     )
 
 

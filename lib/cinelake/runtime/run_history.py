@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import median
 
 from cinelake.runtime.books import Entry
@@ -66,6 +67,30 @@ def chosen(
         )
     ]
     return found[::-1][:last]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed, and whether its job has succeeded since."""
+
+    entry: Entry
+    is_over: bool
+
+
+def failures(entries: Sequence[Entry], days: int) -> list[Failure]:
+    """What failed in the last `days` days before the newest run, newest first."""
+    newest = max((e.started_at for e in entries if e.started_at), default=None)
+    if newest is None:
+        return []
+    since = newest - timedelta(days=days)
+    succeeded: set[str] = set()
+    found = []
+    for entry in reversed(entries):
+        if entry.status == "succeeded":
+            succeeded.add(entry.job)
+        elif entry.status == "failed" and entry.started_at and entry.started_at > since:
+            found.append(Failure(entry, entry.job in succeeded))
+    return found
 
 
 def size(count: int | None) -> str:

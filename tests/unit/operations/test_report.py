@@ -9,7 +9,7 @@ from cinelake.operations.pictures import hours
 from cinelake.operations.report import health
 from cinelake.report.page import Cards, Cell, Grid, Points
 from cinelake.runtime.books import Entry
-from cinelake.runtime.run_history import Cost, Timed
+from cinelake.runtime.run_history import Cost, Timed, failures
 from cinelake.runtime.usage import Usage
 
 DAY = date(2026, 1, 5)
@@ -54,6 +54,31 @@ def test_what_somebody_should_look_at_comes_first() -> None:
     ]
     assert slow.rows == [("slow", "2026-01-05 – 2026-01-07", 20.0, 4.0)]
     assert "<svg" in section.html()
+
+
+def test_what_failed_of_late_is_told_with_why_and_whether_it_is_over() -> None:
+    def run(job: str, status: str, day: int, error: str | None = None) -> Entry:
+        began = datetime(2026, 1, day, 2, tzinfo=UTC)
+        return Entry("r", job, "job", status, start=DAY, end=DAY + timedelta(days=1), started_at=began,
+                     error=error)  # fmt: skip
+
+    entries = [
+        run("sum", "failed", 1, "long ago"),
+        run("sum", "failed", 8, "No space left on device\nat a line of code"),
+        run("sum", "yielded", 8),
+        run("sum", "succeeded", 9),
+        run("train", "succeeded", 8),
+        run("train", "failed", 9, "ValueError: no"),
+    ]
+    # Nothing was ever delivered, and yet what failed is shown.
+    section = health([], [], [], [], failures(entries, 7))
+    _, told = section.parts
+    assert isinstance(told, Grid)
+    days = "2026-01-05 – 2026-01-06"
+    assert told.rows == [
+        ("train", "2026-01-09 02:00:00", days, Cell("ValueError: no", "bad"), ""),
+        ("sum", "2026-01-08 02:00:00", days, Cell("No space left on device", "warn"), "it has succeeded"),
+    ]  # fmt: skip
 
 
 def test_a_quiet_service_has_no_alarm_and_still_a_page() -> None:
