@@ -20,7 +20,7 @@ from cinelake.runtime.fsck import AtWork, findings, gaps
 from cinelake.runtime.graph import discover
 from cinelake.runtime.pipeline import Summary
 from cinelake.runtime.tracking.runs import Tracking
-from cinelake.tables.system import JOB_RUNS, QUARANTINE
+from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 
 from .conftest import AMOUNTS, NOTES, TOTALS, Service, sum_notes, total_days
 
@@ -131,12 +131,19 @@ def test_vacuum_removes_what_no_version_within_reach_has(kept: Service) -> None:
     _forget_snapshots(kept)
     leavings = kept.root / "staging" / "20260101T000000-aaaaaaaaaa"
     leavings.mkdir(parents=True)
+    of_spark = kept.root / "staging" / "checkpoints"
+    for name, at in (("killed", old), ("at work", datetime.now(UTC).timestamp())):
+        (of_spark / name).mkdir(parents=True)
+        (of_spark / name / "part-00000").touch()
+        for path in (of_spark / name / "part-00000", of_spark / name):
+            os.utime(path, (at, at))
 
     notes = maintain(kept, "vacuum_files").reports[0].notes
 
-    assert [note.partition(" of ")[0] for note in notes] == ["8 files", "1 folders"]
+    assert [note.partition(" of ")[0] for note in notes] == ["8 files", "2 folders"]
     assert len(parquet(kept)) == 3
     assert not leavings.exists()
+    assert [path.name for path in of_spark.iterdir()] == ["at work"]
     assert kept.stale(sum_notes) == {}
     assert kept.rows(TOTALS)[-1].total == 9
 
@@ -174,6 +181,25 @@ def test_what_was_turned_away_goes_by_when_that_was_and_not_by_its_day(kept: Ser
 
     assert notes == ["quarantine: 3 rows are gone"]
     assert {row.publication for row in kept.rows(QUARANTINE)} == {"young", "q:1"}
+
+
+@pytest.mark.thorough
+def test_validations_of_long_ago_go_and_so_do_the_keys_that_they_hold(kept: Service) -> None:
+    own = kept.rows(CHECK_RESULTS)
+    newest = max(row.checked_at for row in own)
+    rows = [
+        (f"{age} days ago", "amounts", False, 1, ["odd"], newest - timedelta(days=age), "{}")
+        for age in (31, 29)
+    ]
+    frame = kept.spark.createDataFrame(rows, CHECK_RESULTS.schema)
+    kept.lake.append(CHECK_RESULTS, frame, Note("r", "j", "0", "record"))
+
+    notes = maintain(kept, "expire_rows").reports[0].notes
+
+    assert notes == ["check_results: 1 rows are gone"]
+    left = {row.run_id for row in kept.rows(CHECK_RESULTS)}
+    assert left == {row.run_id for row in own} | {"29 days ago"}
+    assert maintain(kept, "expire_rows").reports[0].notes == []
 
 
 @pytest.mark.thorough

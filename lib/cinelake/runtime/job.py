@@ -305,6 +305,10 @@ class MaintenanceRun(ABC, Generic[P]):
         """Delete what was turned away more than `days` days before the newest run; returns how many rows."""
 
     @abstractmethod
+    def expire_checks(self, days: int) -> int:
+        """Delete validations of more than `days` days before the newest one; returns how many rows."""
+
+    @abstractmethod
     def remove_leavings(self) -> list[str]:
         """Remove what killed runs left in the staging area; returns the names of the folders."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -428,6 +428,15 @@ class Lake:
             lambda: self._with_user_metadata(note, lambda: self._delta(table).delete(condition)),
         )
 
+    def expire_records(self, table: Table, column: str, before: datetime, note: Note) -> Receipt:
+        """Delete the rows of a table without windows whose `column` is of before `before`."""
+        condition = F.col(column) < F.lit(before)
+        return self._commit(
+            table,
+            note,
+            lambda: self._with_user_metadata(note, lambda: self._delta(table).delete(condition)),
+        )
+
     def compact(self, table: Table, partitions: Sequence[str | None] = ()) -> None:
         """Rewrite many small files as few, in all partitions or in these; the rows, and so all windows, stay."""
         optimizing = self._delta(table).optimize()
@@ -491,6 +500,15 @@ class Lake:
         """The folders of the staging area that runs made, each for itself."""
         names = self.storage.names(f"{self.root}/staging")
         return [name for name in names if name not in (CHECKPOINTS_OF_SPARK, KEPT)]
+
+    def checkpoints_of_spark(self) -> dict[str, datetime]:
+        """Of each session on a cluster its folder of the staging area, with when it last wrote there."""
+        folder = f"{self.root}/staging/{CHECKPOINTS_OF_SPARK}"
+        names = self.storage.names(folder)
+        return {
+            f"{CHECKPOINTS_OF_SPARK}/{name}": self.storage.modified(f"{folder}/{name}")
+            for name in names
+        }
 
     def unstage(self, name: str) -> None:
         self.storage.remove(f"{self.root}/staging/{name}")

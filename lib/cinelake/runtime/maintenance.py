@@ -24,11 +24,11 @@ from cinelake.runtime.job import JobParams, Maintenance, MaintenanceRun, Partiti
 from cinelake.runtime.runner import Outcome
 from cinelake.runtime.staleness import data_through
 from cinelake.runtime.storage import Storage
-from cinelake.runtime.upkeep import expire, notice_others, staged_by_killed
+from cinelake.runtime.upkeep import expire, left_checkpoints, notice_others, staged_by_killed
 from cinelake.runtime.windows import complete_days
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import partition_column
-from cinelake.tables.system import JOB_RUNS, QUARANTINE
+from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 
 
 def maintain(context: Context, job: Maintenance, tables: Sequence[Table]) -> Outcome:
@@ -132,9 +132,24 @@ class LakeMaintenance(MaintenanceRun[Any]):
         note = Note(self.run_id, "retention", code_version(), "retention")
         return lake.expire_quarantine(gone, note).deleted
 
+    def expire_checks(self, days: int) -> int:
+        lake = self._context.lake
+        if not lake.exists(CHECK_RESULTS):
+            return 0
+        checks = lake.read(CHECK_RESULTS)
+        (row,) = checks.agg(F.max("checked_at").alias("newest")).toArrow().to_pylist()
+        if row["newest"] is None:
+            return 0
+        before = row["newest"] - timedelta(days=days)
+        if checks.where(F.col("checked_at") < F.lit(before)).isEmpty():
+            return 0
+        self._touch(CHECK_RESULTS)
+        note = Note(self.run_id, "retention", code_version(), "retention")
+        return lake.expire_records(CHECK_RESULTS, "checked_at", before, note).deleted
+
     def remove_leavings(self) -> list[str]:
         lake = self._context.lake
-        left = staged_by_killed(lake)
+        left = staged_by_killed(lake) + left_checkpoints(lake)
         for name in left:
             lake.unstage(name)
         return left

@@ -7,6 +7,7 @@ on an object store because an object appears when its writer closes it, and to r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -96,6 +97,17 @@ class Storage:
             status = listed.next()
             sizes[status.getPath().toString().removeprefix(base)] = int(status.getLen())
         return sizes
+
+    def modified(self, folder: str) -> datetime:
+        """When something under `folder` was last written; when it was made, where it holds no file."""
+        system, path = self._system(folder), self._path(folder)
+        newest = int(system.getFileStatus(path).getModificationTime())
+        found = system.listFiles(path, True)
+        # An object store knows no time of a folder, and says that it is now.
+        times = []
+        while found.hasNext():
+            times.append(int(found.next().getModificationTime()))
+        return datetime.fromtimestamp(max(times, default=newest) / 1000, UTC)
 
     def empty(self, paths: Sequence[str]) -> list[str]:
         """Which of these files hold not a byte."""

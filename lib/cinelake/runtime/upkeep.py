@@ -26,6 +26,7 @@ from cinelake.tables.contract import Kind, Table
 
 # How ids of runs begin: with their time.
 BEGAN = re.compile(r"\d{8}T\d{6}-")
+NO_RUN_TAKES = timedelta(days=7)
 # What a note calls its commit when rows of a window changed; retention and compaction change none.
 WRITES = ("append", "insert", "replace")
 
@@ -118,6 +119,16 @@ def staged_by_killed(lake: Lake) -> list[str]:
         return left
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%S}"
     return [name for name in left if BEGAN.match(name) and name < yesterday]
+
+
+def left_checkpoints(lake: Lake) -> list[str]:
+    """The folders of Spark's checkpoints that no driver needs any more.
+
+    Spark removes the files with the frames that they are of, unless the driver is killed, and the folder never. It is
+    named by nothing, so those count that nobody has written to for as long as no run takes.
+    """
+    long_ago = datetime.now(UTC) - NO_RUN_TAKES
+    return [name for name, at in lake.checkpoints_of_spark().items() if at < long_ago]
 
 
 def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:
