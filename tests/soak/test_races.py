@@ -33,7 +33,7 @@ def test_an_impatient_second_run_is_refused_and_told_who_runs(
         time.sleep(0.1)
     second = service.command("run")
     _, complaint = second.communicate(timeout=120)
-    assert second.returncode == 1
+    assert second.returncode == 75
     assert f"is in use: process {first.pid}" in complaint
     first.communicate(timeout=1800)
     assert first.returncode == 0

@@ -1,7 +1,7 @@
 """A job file run by itself: `spark-submit --py-files cinelake.zip jobs/<area>/<job>.py --start … --end …`.
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with a warning, or 0 with `--lenient`. The last line of the
-output is a JSON summary.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 done with a warning, or 0 with `--lenient`, 75 another run holds the
+lake. The last line of the output is a JSON summary.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cinelake.runtime.job import AnyJob, Ingest, Maintenance
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.pipeline import WARNED, Request
 from cinelake.runtime.progress import PlainProgress, closing
+from cinelake.runtime.turns import IN_USE, LakeBusy
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 
@@ -39,6 +40,9 @@ def run_alone(job: AnyJob, arguments: Sequence[str] | None) -> None:
             summary = pipeline.run(request, PlainProgress(console))
         closing(console, summary)
         workspace.stop()
+    except LakeBusy as error:
+        print(f"{job.name}: {error}", file=sys.stderr)  # noqa: T201 - as sys.exit does, which ends with 1
+        sys.exit(IN_USE)
     except mendable() as error:
         sys.exit(f"{job.name}: {error}")
     print(summary.to_json())  # noqa: T201 - the summary is the program's output

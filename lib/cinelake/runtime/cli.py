@@ -25,6 +25,7 @@ from cinelake.runtime.code_version import code_version
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
+from cinelake.runtime.turns import IN_USE, LakeBusy
 from cinelake.runtime.workspace import Workspace
 from cinelake.spelling import hint
 
@@ -175,7 +176,7 @@ def run(
     """Run the jobs: without dates, exactly the stale windows.
 
     Exit code 0 when all went well, 1 when a job failed, 2 for wrong arguments, 3 when all jobs did their work and one
-    warns of something. The last line is a JSON summary.
+    warns of something, 75 when another run holds the lake. The last line is a JSON summary.
     """
     from cinelake.runtime import arguments
     from cinelake.runtime.pipeline import Request, chosen
@@ -426,7 +427,7 @@ def main() -> None:
         _run_each(sys.argv[1:])
     except mendable() as error:
         notices.print(f"{type(error).__name__}: {error}", style="red", **_AS_IT_IS)
-        sys.exit(1)
+        sys.exit(IN_USE if isinstance(error, LakeBusy) else 1)
 
 
 def _run_each(arguments: list[str]) -> None:

@@ -31,8 +31,12 @@ BEAT_SECONDS = 10.0
 POLL_SECONDS = 0.5
 
 
+# What sysexits.h calls EX_TEMPFAIL: nothing is wrong, and the same command will do later.
+IN_USE = 75
+
+
 class LakeBusy(RuntimeError):
-    """Another process is writing to the lake."""
+    """Another process is writing to the lake. A command that meets it ends with the code `IN_USE`."""
 
 
 class TurnLost(RuntimeError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from cinelake.runtime import cli
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.job import JobError
+from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.workspace import Workspace
 
+ROOT = Path(__file__).parents[3]
 Command = Callable[..., Result]
 
 
@@ -67,7 +71,10 @@ def test_the_plan_is_printed_in_each_format(command: Command) -> None:
         (("run", "--start", "2026-01-02", "--end", "2026-01-01"), "holds no day"),
         (("run", "--start", "1.1.2026", "--end", "2026-01-02"), "write it as 2026-01-31"),
         (("run", "--step", "5h"), "windows are whole days"),
-        (("run", "--only", "build_rating"), "there is no job 'build_rating'"),
+        (
+            ("run", "--only", "build_rating"),
+            "there is no job 'build_rating'",
+        ),
     ],
 )
 def test_wrong_arguments_end_with_code_2_and_say_what_is_wrong(
@@ -147,6 +154,19 @@ def test_commands_joined_by_then_run_in_one_workspace_until_one_fails(
     with pytest.raises(SystemExit) as end:
         cli._run_each(["config", "then", "--set", root, "config"])
     assert end.value.code == 2
+
+
+def test_a_lake_in_use_is_told_from_a_failure_by_its_code(tmp_path: Path) -> None:
+    lake = ["--set", f"lake.root={tmp_path}"]
+    day = ["--start", "2026-01-01", "--end", "2026-01-02"]
+    job = ROOT / "jobs" / "behaviour" / "build_ratings.py"
+    with lake_lock(tmp_path):
+        for words in ([ROOT / "scripts/bundled/run_cinelake.py", *lake, "run"], [job, *lake, *day]):
+            ended = subprocess.run(
+                [sys.executable, *words], stderr=subprocess.PIPE, text=True, check=False
+            )
+            assert ended.returncode == 75, ended.stderr
+            assert "is in use: process" in ended.stderr
 
 
 def test_commands_joined_by_then_go_on_after_a_warning_and_end_with_its_code(
