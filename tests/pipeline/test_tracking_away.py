@@ -91,11 +91,9 @@ def tracked(service: Service, server: Server) -> Tracking:
 def flush(service: Service, server: Server) -> int:
     tracking = tracked(service, server)
     assert tracking.buffer is not None
-    runs = list(tracking.buffer.runs())
-    for run in runs:
-        tracking.deliver(run)
-        tracking.buffer.forget(run)
-    return len(runs)
+    delivered, refused = tracking.deliver_all(tracking.buffer)
+    assert refused == []
+    return delivered
 
 
 def runs_of(server: Server, job_name: str) -> list[tuple[str, str, float | None]]:

@@ -47,7 +47,6 @@ class Cluster:
             "--conf", "spark.driver.memory=1g",
             "--conf", "spark.executor.cores=1",
             "--conf", "spark.executor.memory=1g",
-            "--conf", "spark.executor.memoryOverhead=384m",
             "--conf", "spark.sql.shuffle.partitions=2",
             "--conf", "spark.dynamicAllocation.minExecutors=2",
             "--conf", "spark.dynamicAllocation.initialExecutors=2",

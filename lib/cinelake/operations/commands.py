@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cinelake.runtime.run_history import Timed, chosen, size
 from cinelake.runtime.workspace import Workspace
+from cinelake.spelling import hint
 from cinelake.tables.system import JOB_RUNS
 
 console = Console()
@@ -41,7 +42,9 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         entries = workspace.ledger.entries()
         known = {entry.job for entry in entries}
         if job is not None and job not in known:
-            raise typer.BadParameter(f"--job {job}: no run of it is in the ledger")
+            raise typer.BadParameter(
+                f"--job {job}: no run of it is in the ledger; {hint(job, sorted(known))}"
+            )
         found = chosen(entries, slow=slow, failed=failed, job=job, last=last)
         if not found:
             typer.echo("no such run")

@@ -25,6 +25,7 @@ from cinelake.runtime.code_version import code_version
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.pipeline import WARNED
+from cinelake.runtime.settings import ConfigError, is_local, local_path
 from cinelake.runtime.turns import IN_USE, LakeBusy
 from cinelake.runtime.workspace import Workspace
 from cinelake.spelling import hint
@@ -348,14 +349,19 @@ def mlflow(
 
 @mlflow_app.command("flush")
 def mlflow_flush() -> None:
-    """Deliver what was logged while MLflow was away; what cannot be delivered goes on waiting."""
-    buffer, tracking = workspace().waiting, workspace().tracking
-    delivered = 0
-    for run in buffer.runs():
-        tracking.deliver(run)
-        buffer.forget(run)
-        delivered += 1
-    typer.echo(f"{delivered} runs delivered" if delivered else "nothing waits")
+    """Deliver what was logged while MLflow was away; what cannot be delivered goes on waiting.
+
+    Exit code 1 when MLflow refuses a run; it says which, and why.
+    """
+    waiting = workspace().waiting
+    delivered, refused = workspace().tracking.deliver_all(waiting)
+    typer.echo(f"{delivered} runs delivered" if delivered or refused else "nothing waits")
+    if refused:
+        told = "\n".join(f"  {each}" for each in refused)
+        _fail(
+            f"MLflow refuses {len(refused)}, which go on waiting:\n{told}\n"
+            f"mend what it says, or remove them from {waiting.folder}"
+        )
 
 
 @app.command()
@@ -465,9 +471,8 @@ def _discover_importers() -> None:
 def _import_command(importer: Importer) -> Callable[[Path], None]:
     def bring_in(path: Annotated[Path, typer.Argument(help="The folder to read.")]) -> None:
         from cinelake.runtime.landing import import_folder
-        from cinelake.runtime.settings import local_path
 
-        landing = local_path(workspace().settings.landing)
+        landing = local_path(_folder_to_land_in(workspace().settings.landing))
         report = import_folder(importer, path, landing)
         state = "had been landed before; nothing changed" if report.already_landed else "landed"
         notices.print(f"{path} ({report.layout}) {state}", highlight=False)
@@ -486,6 +491,15 @@ def _import_command(importer: Importer) -> Callable[[Path], None]:
         (importer.__doc__ or f"Land a folder of {importer.name}.").strip().splitlines()[0]
     )
     return bring_in
+
+
+def _folder_to_land_in(landing: str) -> str:
+    if is_local(landing):
+        return landing
+    raise ConfigError(
+        f"the landing area {landing} is in a store, and importers write into a folder of this machine: land in one by "
+        f"--set lake.landing=/A/FOLDER, and copy what is in it to {landing}, as by `aws s3 sync` or `hdfs dfs -put`"
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, JobError, Maintenance
+from cinelake.spelling import hint
 from cinelake.tables.contract import Kind, Model, Table
 
 
@@ -131,7 +132,7 @@ class Graph:
         for name in (*only, *([until] if until else [])):
             if name not in known:
                 raise GraphError(
-                    f"there is no job {name!r}; the jobs are {', '.join(sorted(known))}"
+                    f"there is no job {name!r}; {hint(name, sorted(known), 'the jobs are')}"
                 )
         wanted = set(only) if only else known - on_demand
         if until:

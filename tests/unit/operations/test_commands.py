@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
-from cinelake.operations.commands import drawn
+from cinelake.operations.commands import drawn, register
 from cinelake.runtime.books import Entry
 from cinelake.runtime.run_history import Timed
 from cinelake.runtime.usage import Usage
@@ -22,6 +26,18 @@ RUNS = [
     ),
     Timed(Entry("s", "take_in", "ingest", "failed", seconds=1.0, error="no"), None),
 ]  # fmt: skip
+
+
+def test_a_job_that_was_mistyped_is_told_with_the_one_that_is_meant() -> None:
+    app = typer.Typer()
+    lake = SimpleNamespace(exists=lambda _: True)
+    ledger = SimpleNamespace(entries=lambda: [run.entry for run in RUNS])
+    workspace: Any = SimpleNamespace(lake=lake, ledger=ledger)
+    register(app, lambda: workspace)
+    ended = CliRunner().invoke(app, ["--job", "sum_dys"])
+    assert ended.exit_code == 2
+    said = " ".join(ended.output.replace("│", " ").split())
+    assert "--job sum_dys: no run of it is in the ledger; did you mean 'sum_days'?" in said
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from cinelake.runtime.code_version import code_version
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.job import JobError
 from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.settings import ConfigError
 from cinelake.runtime.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +74,7 @@ def test_the_plan_is_printed_in_each_format(command: Command) -> None:
         (("run", "--step", "5h"), "windows are whole days"),
         (
             ("run", "--only", "build_rating"),
-            "there is no job 'build_rating'",
+            "there is no job 'build_rating'; did you mean 'build_ratings'?",
         ),
     ],
 )
@@ -135,6 +136,17 @@ def test_a_folder_that_is_no_movielens_is_refused_by_name(command: Command, tmp_
     ended = command("ingest", "movielens", str(empty))
     assert ended.exit_code == 1
     assert "empty" in str(ended.exception)
+
+
+def test_importers_write_into_folders_and_say_how_a_store_is_filled(
+    command: Command, tmp_path: Path
+) -> None:
+    store = "lake.landing=s3a://films/landing"
+    ended = command("--set", store, "ingest", "movielens", str(tmp_path))
+    assert ended.exit_code == 1
+    assert isinstance(ended.exception, ConfigError)
+    for words in ("s3a://films/landing is in a store", "--set lake.landing=/A/FOLDER", "s3 sync"):
+        assert words in str(ended.exception)
 
 
 def test_commands_joined_by_then_run_in_one_workspace_until_one_fails(

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import bundle
 from cinelake.runtime import alone
@@ -114,6 +115,25 @@ def test_every_setting_of_spark_has_its_reason(bundled: Path) -> None:
     for conf in sorted((bundled / "conf" / "spark").glob("*.conf")):
         blocks = conf.read_text(encoding="utf-8").split("\n\n")
         assert [block for block in blocks if not block.startswith("# ")] == [], conf
+
+
+def test_drivers_on_kubernetes_may_do_what_executors_need_and_no_more(bundled: Path) -> None:
+    role = (bundled / "conf" / "kubernetes" / "role.yaml").read_text(encoding="utf-8")
+    account, granted, binding = yaml.safe_load_all(role)
+    assert granted["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["pods", "services", "configmaps", "persistentvolumeclaims"],
+            "verbs": ["create", "get", "list", "watch", "patch", "delete", "deletecollection"],
+        }
+    ]
+    assert binding["roleRef"]["name"] == granted["metadata"]["name"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", **account["metadata"]}]
+    conf = (bundled / "conf" / "spark" / "kubernetes.conf").read_text(encoding="utf-8")
+    assert f"driver.serviceAccountName  {account['metadata']['name']}\n" in conf
+    readme = (bundled / "README.md").read_text(encoding="utf-8")
+    assert "apply -f conf/kubernetes/role.yaml" in readme
+    assert "clusterrole" not in readme
 
 
 def test_a_conf_environment_that_is_not_there_is_said_with_those_that_are(

@@ -8,9 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from cinelake.runtime.tracking.buffer import Kept
+from cinelake.runtime.tracking.buffer import Buffer, Kept
 from cinelake.runtime.tracking.registry import Registry
-from cinelake.runtime.tracking.store import TrackingDown, all_pages, now_ms, shortened
+from cinelake.runtime.tracking.store import (
+    TrackingDown,
+    TrackingError,
+    all_pages,
+    now_ms,
+    shortened,
+)
 from cinelake.runtime.tracking.tracker import PARENT, Tracker
 from cinelake.runtime.windows import Window
 
@@ -81,6 +87,25 @@ class Tracking(Registry):
             self._deliver(kept)
         except OSError as error:
             raise TrackingDown(f"MLflow cannot keep artefacts: {error}") from error
+
+    def deliver_all(self, buffer: Buffer) -> tuple[int, list[str]]:
+        """Log what waits in `buffer`, oldest first; returns how many runs have got there, and why others have not.
+
+        What MLflow refuses stays, and keeps nothing behind it from being delivered. Raises TrackingDown where MLflow is
+        away.
+        """
+        delivered, refused = 0, []
+        for run in buffer.runs():
+            try:
+                self.deliver(run)
+            except TrackingDown:
+                raise
+            except TrackingError as error:
+                refused.append(f"{run.name} ({run.run_id}): {error}")
+            else:
+                buffer.forget(run)
+                delivered += 1
+        return delivered, refused
 
     def _deliver(self, kept: Kept) -> None:
         with self.explained():

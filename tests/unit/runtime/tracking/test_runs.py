@@ -7,9 +7,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import mlflow
+import pytest
 from matplotlib.figure import Figure
 
+from cinelake.runtime.tracking.buffer import Buffer, Kept
 from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.store import TrackingDown
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.windows import Window
 
@@ -162,3 +165,46 @@ def test_of_old_runs_those_of_jobs_are_put_into_the_bin_with_their_parts_and_nob
     assert tracking.prune(timedelta(days=9)) == 0
     left = {run.info.run_name for run in client.search_runs([theirs, ours])}
     assert left == {"their run", "their part in ours", "their newest", "new", "of nine days"}
+
+
+class Files:
+    """A folder in memory."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(path.removeprefix(f"{folder}/") for path in self.texts)
+
+    def text(self, path: str) -> str | None:
+        return self.texts.get(path)
+
+    def put(self, path: str, text: str) -> None:
+        self.texts[path] = text
+
+    def remove(self, path: str) -> None:
+        del self.texts[path]
+
+
+def test_a_run_that_is_refused_is_told_and_keeps_none_behind_it(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer, run_id = Buffer(Files(), "/waiting"), uuid4().hex
+    # It had been opened before MLflow went away, and somebody has removed it since.
+    buffer.keep(Kept("1", "recommend", "removed", 1_000, mlflow_run_id="0" * 32, ended_ms=2_000))
+    buffer.keep(Kept(f"2-{run_id}", "recommend", "kept", 1_000, ended_ms=2_000, status="FINISHED"))
+
+    delivered, refused = tracking.deliver_all(buffer)
+
+    assert delivered == 1
+    (told,) = refused
+    assert told.startswith("removed (1): ")
+    assert buffer.waiting() == ["1"]
+
+    def away(_: Kept) -> None:
+        raise TrackingDown("MLflow is away")
+
+    monkeypatch.setattr(tracking, "deliver", away)
+    with pytest.raises(TrackingDown):
+        tracking.deliver_all(buffer)
+    assert buffer.waiting() == ["1"]
