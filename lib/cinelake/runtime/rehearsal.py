@@ -163,7 +163,8 @@ class _Rehearsal(Run[P]):
 
     def write(self, table: Table, frame: DataFrame) -> None:
         self._check_output(table)
-        marked = judged(table, frame)
+        # Computed once, as a publication does, however often it is looked at.
+        marked = judged(table, frame).localCheckpoint()
         assert table.window is not None
         inside = (F.col(table.window) >= F.lit(self.start)) & (
             F.col(table.window) < F.lit(self.end)
@@ -182,20 +183,22 @@ class _Rehearsal(Run[P]):
             F.avg(F.coalesce(held, F.lit(False)).cast("double")).alias(name)
             for name, held in conditions.items()
         ]
-        (found,) = frame.agg(*shares).toArrow().to_pylist()
+        known = frame.localCheckpoint()
+        (found,) = known.agg(*shares).toArrow().to_pylist()
         # There are none of no rows.
         self._tracker.log_metrics(
             {name: share for name, share in found.items() if share is not None}
         )
-        return frame
+        return known
 
     def log_figures(self, frame: DataFrame, figures: Mapping[str, Column]) -> DataFrame:
         told = (figure.alias(name) for name, figure in figures.items())
-        (found,) = frame.agg(*told).toArrow().to_pylist()
+        known = frame.localCheckpoint()
+        (found,) = known.agg(*told).toArrow().to_pylist()
         self._tracker.log_metrics(
             {name: float(value) for name, value in found.items() if value is not None}
         )
-        return frame
+        return known
 
     def _approved_on(self, model: Model, day: date) -> ModelVersion | None:  # noqa: ARG002
         return self._models.get(model.name)

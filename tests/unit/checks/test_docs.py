@@ -50,10 +50,15 @@ def history(spark: SparkSession) -> list[Validation]:
     ]
 
 
+@pytest.fixture(scope="module")
+def start(history: list[Validation], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The start page of what was built of them."""
+    return build(history, tmp_path_factory.mktemp("built") / "docs")
+
+
 def test_the_start_page_lists_validations_newest_first_and_its_links_lead_somewhere(
-    history: list[Validation], tmp_path: Path
+    start: Path,
 ) -> None:
-    start = build(history, tmp_path / "docs")
     page = start.read_text("utf-8")
     assert page.index("run-2") < page.index("batch/7:1")
     links = [part.split('"')[0] for part in page.split('href="')[1:]]
@@ -61,13 +66,10 @@ def test_the_start_page_lists_validations_newest_first_and_its_links_lead_somewh
     assert all((start.parent / link).is_file() for link in links)
 
 
-def test_a_validation_page_shows_rules_counts_and_hashed_keys(
-    history: list[Validation], tmp_path: Path
-) -> None:
-    build(history, tmp_path / "docs")
+def test_a_validation_page_shows_rules_counts_and_hashed_keys(start: Path) -> None:
     (page,) = (
         path.read_text("utf-8")
-        for path in (tmp_path / "docs/validations/plays/batch_7_1").rglob("*.html")
+        for path in (start.parent / "validations/plays/batch_7_1").rglob("*.html")
     )
     assert "odd_start" in page
     assert "100% of 1 total rows" in page
@@ -75,8 +77,7 @@ def test_a_validation_page_shows_rules_counts_and_hashed_keys(
     assert "anna" not in page
 
 
-def test_pages_need_nothing_from_the_internet(history: list[Validation], tmp_path: Path) -> None:
-    start = build(history, tmp_path / "docs")
+def test_pages_need_nothing_from_the_internet(start: Path) -> None:
     for page in start.parent.rglob("*.html"):
         text = page.read_text("utf-8")
         assert "<script" not in text

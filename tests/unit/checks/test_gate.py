@@ -223,7 +223,7 @@ def test_audits_leave_nothing_behind(
     for _ in range(2):
         audit(PLAYS, frame)
     gc.collect()
-    contexts = [thing for thing in gc.get_objects() if isinstance(thing, EphemeralDataContext)]
+    contexts = [thing for thing in gc.get_objects() if type(thing) is EphemeralDataContext]
     # The library keeps a handle on the newest one.
     assert len(contexts) <= 1
     assert len(spark.sparkContext._jsc.getPersistentRDDs()) == cached

@@ -82,15 +82,16 @@ def test_an_account_is_registered_late_until_the_day_on_which_its_sign_up_is_tol
     def made(first: int, last: int) -> DataFrame:
         days = start + timedelta(days=first), start + timedelta(days=last)
         until = accounts.where(F.col("effective_date") < F.lit(days[1]))
-        return account_parties(usage, nothing, none, sign_ups(until), *days)
+        return account_parties(usage, nothing, none, sign_ups(until), *days).localCheckpoint()
 
-    same(made(2, 4), made(2, 3).unionByName(made(3, 4)))
+    both = made(2, 4)
+    same(both, made(2, 3).unionByName(made(3, 4)))
     told = "as_of", "filter(features, f -> f.name = 'registered_late')[0].value AS is_late"
     expected = spark.createDataFrame(
         [(at(2)["effective_date"], 1.0), (at(3)["effective_date"], 0.0)],
         "as_of date, is_late double",
     )
-    same(made(2, 4).where("NOT is_home").selectExpr(*told), expected)
+    same(both.where("NOT is_home").selectExpr(*told), expected)
 
 
 def log_in(day: int, risk: float = 5.0, is_new_device: bool = True) -> dict[str, Any]:

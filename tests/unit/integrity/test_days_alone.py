@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,9 @@ def whole_and_daily(
                 if reading.lookback != ALL:
                     frame = frame.where(day >= F.lit(start - timedelta(days=reading.lookback)))
                 read[reading.source] = frame.where(day < F.lit(end))
-        return made(read, start, end)
+        return made(read, start, end).localCheckpoint()
 
-    daily = windowed(0, 1)
-    for day in range(1, days):
-        daily = daily.unionByName(windowed(day, day + 1))
+    daily = reduce(DataFrame.unionByName, (windowed(day, day + 1) for day in range(days)))
     return windowed(0, days), daily
 
 

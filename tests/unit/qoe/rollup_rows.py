@@ -59,7 +59,8 @@ def rolled(
     )
     names = [part.split()[0] for part in shape.split(", ")]
     table = pa.Table.from_pandas(whole[names], preserve_index=False)
-    frame = spark.createDataFrame(table, shape)
+    # Spark computes columns of rows that it has in its plan while it plans, each time anew, and slowly.
+    frame = spark.createDataFrame(table, shape).localCheckpoint()
     nothing = [F.lit(0).cast("bigint").alias(name) for name in COUNTS if name not in counts]
     missing = [
         F.lit(None).cast("string").alias(name)
@@ -76,4 +77,5 @@ def rolled(
     slots = (
         F.array().cast("array<bigint>").alias(name) for name in ("join_buckets", "bitrate_buckets")
     )
-    return filled.select("*", cell_of().alias("cell"), *slots).select(*QOE_ROLLUPS.names)
+    whole_rows = filled.select("*", cell_of().alias("cell"), *slots).select(*QOE_ROLLUPS.names)
+    return whole_rows.localCheckpoint()

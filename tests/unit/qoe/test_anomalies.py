@@ -44,7 +44,7 @@ def found(rolled: DataFrame, first: int, last: int, *works: dict[str, Any]) -> l
 
 @pytest.fixture(scope="module")
 def service(spark: SparkSession) -> DataFrame:
-    return rolled(spark, 10, struck).localCheckpoint()
+    return rolled(spark, 10, struck)
 
 
 @pytest.mark.thorough

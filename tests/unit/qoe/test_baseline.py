@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from unit.qoe.rollup_rows import FIRST, rolled
 
 from cinelake.qoe.anomalies import HISTORY
-from cinelake.qoe.baseline import with_baseline
+from cinelake.qoe.baseline import DEEPEST, with_baseline
 from cinelake.qoe.usual import Usual
 
 NEWEST = 8
@@ -21,7 +21,7 @@ LAST = FIRST + timedelta(days=NEWEST)
 @pytest.fixture(scope="module")
 def service(spark: SparkSession) -> DataFrame:
     """Nine days, of which a CDN has only the last."""
-    return rolled(spark, NEWEST + 1, born=NEWEST).localCheckpoint()
+    return rolled(spark, NEWEST + 1, born=NEWEST)
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +68,22 @@ def test_a_day_has_the_same_baseline_wherever_its_window_begins(spark: SparkSess
         """Now and then something is bad: hours to be capped by what was usual then, weeks ago, too."""
         return 1 + 12 * ((day * 7 + hour * 5 + len(cdn + region)) % 17 == 0) * (day % 5 > 1)
 
-    days = HISTORY + 40
-    rollups = rolled(spark, days, fate, sessions=20).localCheckpoint()
-    day, usual = FIRST + timedelta(days=days - 1), Usual()
+    # The shortest history of which the level is told by a part; the longest is read for as many times its days.
+    usual = Usual(days=8, lately_days=4)
+    history = DEEPEST * usual.days + 1
+    assert DEEPEST * Usual().days + 1 == HISTORY
+    days = history + 12
+    rollups = rolled(spark, days, fate, sessions=20)
+    day = FIRST + timedelta(days=days - 1)
 
     def told(start: date) -> DataFrame:
         """What a window from `start` on comes to on the last day."""
-        known = rollups.where(F.col("cell_date") >= F.lit(start - timedelta(days=HISTORY)))
+        known = rollups.where(F.col("cell_date") >= F.lit(start - timedelta(days=history)))
         rated = with_baseline(known, usual, start - timedelta(days=1))
         last = F.col("day") == F.unix_date(F.lit(day))
-        return rated.where(last & (F.col("metric") == "stall")).orderBy("cell", "hour")
+        stalls = rated.where(last & (F.col("metric") == "stall"))
+        return stalls.localCheckpoint().orderBy("cell", "hour")
 
-    alone, late = told(day), told(day - timedelta(days=39))
+    alone, late = told(day), told(day - timedelta(days=11))
     assert alone.count() == 9 * 24
     assert_approx_df_equality(alone, late, 1e-9, ignore_nullable=True)

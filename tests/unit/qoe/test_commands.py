@@ -87,9 +87,7 @@ def test_an_incident_is_told_in_words() -> None:
 
 
 def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession) -> None:
-    service = rolled(
-        spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0
-    ).localCheckpoint()
+    service = rolled(spark, 10, lambda day, hour, *_: 9.0 if day == 9 and hour in (10, 11) else 1.0)
     cells = ["cdn=drift|region=Bavaria", "cdn=drift", "cdn=drift|region=Tokyo"]
     beside = around(service, incident(), cells, Usual()).toArrow().to_pylist()
     assert list(dict.fromkeys(row["cell"] for row in beside)) == cells

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
@@ -45,19 +47,47 @@ def incident(day: date, *alarms: datetime, **more: Any) -> dict[str, Any]:
 
 
 def told(
-    spark: SparkSession, today: dict[str, Any], before: list[dict[str, Any]], leaves: DataFrame
-) -> dict[str, Any]:
-    day, search = today["state_date"], Search()
+    leaves: DataFrame, today: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What is told of incidents of one day, by their ids."""
+    spark, search = leaves.sparkSession, Search()
+    (day,) = {each["state_date"] for each in today.values()}
     names = [name for name in QOE_INCIDENTS.names if name not in ("verdict", "causes")]
+    of_today, of_before = (
+        [each | {"incident_id": name} for name, each in told_of.items()]
+        for told_of in (today, before)
+    )
     found = with_causes(
-        rows(spark, QOE_INCIDENTS, today).select(*names),
-        rows(spark, QOE_INCIDENTS, *before),
+        rows(spark, QOE_INCIDENTS, *of_today).select(*names),
+        rows(spark, QOE_INCIDENTS, *of_before),
         history(leaves, day, search.history_days),
         day,
         search,
     )
-    (row,) = found.toArrow().to_pylist()
-    return dict(row)
+    return {row["incident_id"]: row for row in found.toArrow().to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def leaves(spark: SparkSession) -> DataFrame:
+    """Half of one CDN in one region stalls in an hour, and two more elsewhere in the night after it."""
+    return cells(spark, {(AT, *STRUCK): 20, (MIDNIGHT, "drift", "Tokyo"): 4}).localCheckpoint()
+
+
+@pytest.fixture(scope="module")
+def first(leaves: DataFrame) -> dict[str, Any]:
+    """The incident on its first day."""
+    return told(leaves, {"i": incident(FIRST, AT)}, {})["i"]
+
+
+@pytest.fixture(scope="module")
+def later(leaves: DataFrame, first: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The day after: it goes on, or has no alarm any more, or what is weak in the night is one by itself."""
+    today = {
+        "goes on": incident(SECOND, AT, MIDNIGHT),
+        "quiet": incident(SECOND, AT, state="recovering"),
+        "alone": incident(SECOND, MIDNIGHT),
+    }
+    return told(leaves, today, {"goes on": first, "quiet": first})
 
 
 def blamed(row: dict[str, Any]) -> list[str]:
@@ -65,35 +95,33 @@ def blamed(row: dict[str, Any]) -> list[str]:
 
 
 def test_a_weak_hour_of_the_second_day_does_not_replace_the_cause_of_the_first(
-    spark: SparkSession,
+    first: dict[str, Any], later: dict[str, dict[str, Any]]
 ) -> None:
-    leaves = cells(spark, {(AT, *STRUCK): 20, (MIDNIGHT, "drift", "Tokyo"): 4})
-    first = told(spark, incident(FIRST, AT), [], leaves)
     assert (first["verdict"], blamed(first)) == ("localised", ["cdn=drift|region=Bavaria"])
-    alone = told(spark, incident(SECOND, MIDNIGHT), [], leaves)
+    alone, second = later["alone"], later["goes on"]
     assert (alone["verdict"], blamed(alone)) == ("no_rise", [])
-    second = told(spark, incident(SECOND, AT, MIDNIGHT), [first], leaves)
     assert (second["verdict"], blamed(second)) == ("localised", ["cdn=drift|region=Bavaria"])
     # Both hours are searched.
     assert second["causes"][0]["total"] == 160
 
 
-def test_without_an_alarm_or_any_history_an_incident_keeps_its_cause(spark: SparkSession) -> None:
-    leaves = cells(spark, {(AT, *STRUCK): 20})
-    first = told(spark, incident(FIRST, AT), [], leaves)
-    quiet = told(spark, incident(SECOND, AT, state="recovering"), [first], leaves)
+def test_without_an_alarm_or_any_history_an_incident_keeps_its_cause(
+    leaves: DataFrame, first: dict[str, Any], later: dict[str, dict[str, Any]]
+) -> None:
+    quiet = later["quiet"]
     assert (quiet["verdict"], quiet["causes"]) == (first["verdict"], first["causes"])
     # It has gone on for longer than is looked back.
     since = leaves.where("bucket_at >= '2026-03-11 22:00:00'")
-    old = told(spark, incident(SECOND, AT, MIDNIGHT), [first], since)
+    today = {"old": incident(SECOND, AT, MIDNIGHT), "new": incident(SECOND, MIDNIGHT)}
+    found = told(since, today, {"old": first})
+    old, new = found["old"], found["new"]
     assert (old["verdict"], old["causes"]) == (first["verdict"], first["causes"])
-    new = told(spark, incident(SECOND, MIDNIGHT), [], since)
     assert (new["verdict"], new["causes"]) == ("no_history", [])
 
 
 def test_what_an_earlier_incident_did_is_no_history(spark: SparkSession) -> None:
     earlier = AT - timedelta(days=3)
-    leaves = cells(spark, {(AT, *STRUCK): 8, (earlier, *STRUCK): 36})
+    leaves = cells(spark, {(AT, *STRUCK): 8, (earlier, *STRUCK): 36}).localCheckpoint()
     found = leaves_of(rows(spark, QOE_INCIDENTS, incident(FIRST, AT)), leaves, FIRST)
     (row,) = (
         found.where("cdn = 'drift' AND region = 'Bavaria'")
@@ -103,4 +131,5 @@ def test_what_an_earlier_incident_did_is_no_history(spark: SparkSession) -> None
     )
     # Seven days before, and of each device, without the day on which it was as bad.
     assert tuple(row) == (16, 80, 24, 480)
-    assert blamed(told(spark, incident(FIRST, AT), [], leaves)) == ["cdn=drift|region=Bavaria"]
+    found_of = told(leaves, {"i": incident(FIRST, AT)}, {})["i"]
+    assert blamed(found_of) == ["cdn=drift|region=Bavaria"]

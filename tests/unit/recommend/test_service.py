@@ -25,7 +25,7 @@ PEOPLE = st.lists(
         st.sampled_from([*MARKETS, None]),
         st.sampled_from(["active", "deleted"]),
     ),
-    max_size=4,
+    max_size=6,
 )
 # When each title is on offer in each market, in days from the first; None: never there.
 OFFERED = st.none() | st.tuples(st.integers(-2, 9), st.none() | st.integers(0, 9))
@@ -35,7 +35,7 @@ FILMS = st.lists(
         st.sampled_from([None, 0, 12, 16]),
         st.tuples(OFFERED, OFFERED),
     ),
-    max_size=4,
+    max_size=6,
 )
 
 
@@ -45,7 +45,7 @@ def _after(days: int | None) -> datetime | None:
 
 # Each example plans and runs Spark.
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     people=PEOPLE,

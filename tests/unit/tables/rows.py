@@ -45,6 +45,11 @@ def rows(spark: SparkSession, table: Table, *given: dict[str, Any]) -> DataFrame
     return spark.createDataFrame(whole, table.schema)
 
 
+def together(frame: DataFrame) -> DataFrame:
+    """The frame in one partition: to sort several, Spark computes them twice."""
+    return frame.coalesce(1)
+
+
 def same(found: DataFrame, expected: DataFrame) -> None:
     """Assert that the columns of `expected` hold the same rows, in any order."""
     assert_df_equality(
@@ -53,4 +58,5 @@ def same(found: DataFrame, expected: DataFrame) -> None:
         ignore_row_order=True,
         ignore_nullable=True,
         ignore_metadata=True,
+        transforms=[together],
     )
