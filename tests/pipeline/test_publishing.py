@@ -26,8 +26,6 @@ from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 
 from .conftest import AMOUNTS, NOTES, Service, sum_notes, total_days
 
-pytestmark = pytest.mark.thorough
-
 JAN_1 = Window.of_day(date(2026, 1, 1))
 
 
@@ -49,6 +47,7 @@ def test_rows_that_break_the_contract_go_to_quarantine_with_all_reasons(service:
     ]
 
 
+@pytest.mark.thorough
 def test_quarantine_is_replaced_with_its_window_and_empties_when_the_rows_are_mended(
     service: Service,
 ) -> None:
@@ -108,6 +107,7 @@ def twice(run: Run[JobParams]) -> None:
     run.write(AMOUNTS, sums.unionByName(sums))
 
 
+@pytest.mark.thorough
 def test_a_failed_audit_leaves_the_quarantine_of_what_stands(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
     assert service.run().succeeded
@@ -121,6 +121,7 @@ def test_a_failed_audit_leaves_the_quarantine_of_what_stands(service: Service) -
     assert len(before) == 1
 
 
+@pytest.mark.thorough
 def test_a_failed_run_has_one_id_in_ledger_checks_and_mlflow(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.jobs = (replace(sum_notes, function=twice),)
@@ -133,6 +134,7 @@ def test_a_failed_run_has_one_id_in_ledger_checks_and_mlflow(service: Service) -
     assert tracked.info.status == "FAILED"
 
 
+@pytest.mark.thorough
 def test_what_a_failed_run_read_and_cost_is_in_ledger_and_mlflow(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.jobs = (replace(sum_notes, function=twice),)
@@ -149,6 +151,7 @@ def test_what_a_failed_run_read_and_cost_is_in_ledger_and_mlflow(service: Servic
     assert tracked.data.metrics["spark.tasks"] == entry.usage.tasks
 
 
+@pytest.mark.thorough
 def test_a_job_that_finds_no_rows_succeeds(service: Service) -> None:
     service.jobs = (replace(find_nothing, name="sum_notes"), total_days)
     service.note(("2026-01-01", "tea", 1))
@@ -156,6 +159,7 @@ def test_a_job_that_finds_no_rows_succeeds(service: Service) -> None:
     assert (found.status, found.rows_out) == ("succeeded", 0)
 
 
+@pytest.mark.thorough
 def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Service) -> None:
     def fail(run: Run[JobParams]) -> None:
         raise ZeroDivisionError("deliberate")
@@ -167,6 +171,7 @@ def test_a_failure_leaves_the_window_stale_and_the_next_run_mends_it(service: Se
     assert [r.status for r in service.run().reports] == ["succeeded", "succeeded"]
 
 
+@pytest.mark.thorough
 def test_every_commit_says_who_made_it(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -183,6 +188,7 @@ def test_every_commit_says_who_made_it(service: Service) -> None:
     assert entry["rows_in"] == [Row(name="notes", rows=1)]
 
 
+@pytest.mark.thorough
 def test_large_frames_are_staged_and_the_staging_is_gone_afterwards(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
     with patch.object(publish, "SHARE_OF_MEMORY", -1):
@@ -192,6 +198,7 @@ def test_large_frames_are_staged_and_the_staging_is_gone_afterwards(service: Ser
     assert service.lake.storage.names(f"{service.lake.root}/staging") == []
 
 
+@pytest.mark.thorough
 def test_rows_are_computed_once(service: Service) -> None:
     """However often the machinery looks at the rows, the job's plan runs once."""
     counter = service.spark.sparkContext.accumulator(0)
@@ -211,6 +218,7 @@ def test_rows_are_computed_once(service: Service) -> None:
     assert counter.value == 2
 
 
+@pytest.mark.thorough
 def test_shares_of_what_is_written_are_metrics(service: Service) -> None:
     def shared(run: Run[JobParams]) -> None:
         sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
@@ -231,6 +239,7 @@ def test_shares_of_what_is_written_are_metrics(service: Service) -> None:
     assert found[0].data.metrics["none"] == 0.0
 
 
+@pytest.mark.thorough
 def test_figures_of_what_is_written_are_metrics(service: Service) -> None:
     def told(run: Run[JobParams]) -> None:
         sums = run.read(NOTES).groupBy("day", "note").agg(F.sum("amount").alias("amount"))
@@ -258,6 +267,7 @@ def test_figures_of_what_is_written_are_metrics(service: Service) -> None:
 # ---- drift
 
 
+@pytest.mark.thorough
 def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.run()
@@ -281,8 +291,6 @@ def test_a_new_nullable_column_appears_at_the_next_write(service: Service) -> No
 def test_any_other_drift_is_refused_with_both_sides_and_the_migration(
     service: Service, drifted: Table, migration: str
 ) -> None:
-    service.note(("2026-01-01", "tea", 1))
-    service.run()
     with pytest.raises(DriftError, match=rf"(?s)stored:.*contract:.*{migration}"):
         Lake(service.spark, str(service.root)).create(drifted)
 
@@ -305,6 +313,7 @@ def summed(notes: DataFrame) -> DataFrame:
     return notes.groupBy("day", "note").agg(F.sum("amount").alias("amount"))
 
 
+@pytest.mark.thorough
 def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     slow = service.context()
@@ -325,6 +334,7 @@ def test_a_run_on_older_inputs_yields_to_one_on_newer(service: Service) -> None:
     assert tracked.info.status == "KILLED"
 
 
+@pytest.mark.thorough
 def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     service.note(("2026-01-01", "tea", 10))
@@ -346,6 +356,7 @@ def test_a_run_on_newer_inputs_overwrites_one_on_older(service: Service) -> None
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
 
 
+@pytest.mark.thorough
 def test_a_rival_that_slips_in_before_the_commit_is_found_and_the_window_computed_again(
     service: Service,
 ) -> None:
@@ -371,6 +382,7 @@ def test_a_rival_that_slips_in_before_the_commit_is_found_and_the_window_compute
     assert [row.amount for row in service.rows(AMOUNTS)] == [11]
 
 
+@pytest.mark.thorough
 def test_a_table_whose_making_was_killed_is_made_afresh(service: Service) -> None:
     service.note(("2026-01-01", "a", 1))
     log = service.root / "tables" / "silver" / "amounts" / "_delta_log"
@@ -382,6 +394,7 @@ def test_a_table_whose_making_was_killed_is_made_afresh(service: Service) -> Non
     assert [row.amount for row in service.rows(AMOUNTS)] == [1]
 
 
+@pytest.mark.thorough
 def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1))
     context = service.context()
@@ -395,6 +408,7 @@ def test_a_kill_between_commit_and_ledger_is_healed_by_the_next_run(service: Ser
     assert [r.status for r in service.run().reports] == ["up to date", "up to date"]
 
 
+@pytest.mark.thorough
 def test_rows_of_a_killed_run_are_replaced_even_when_the_day_is_again_what_the_ledger_knows(
     service: Service,
 ) -> None:
@@ -413,6 +427,7 @@ def test_rows_of_a_killed_run_are_replaced_even_when_the_day_is_again_what_the_l
     assert [row.amount for row in service.rows(AMOUNTS)] == [1]
 
 
+@pytest.mark.thorough
 def test_only_published_quarantine_counts(service: Service) -> None:
     service.note(("2026-01-01", "gold", 5000))
     with patch.object(Publisher, "_audit", side_effect=AuditFailed.__new__(AuditFailed)):
