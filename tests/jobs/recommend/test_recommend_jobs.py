@@ -246,6 +246,7 @@ def test_ids_get_integers_once_and_keep_them(spark: SparkSession, service: Servi
     assert numbers == set(range(25))
 
 
+@pytest.mark.thorough
 def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

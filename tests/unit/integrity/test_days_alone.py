@@ -123,6 +123,7 @@ def test_a_play_of_two_days_is_the_earlier_use_on_the_third(
     same(whole, expected)
 
 
+@pytest.mark.thorough
 def test_a_device_that_never_stops_has_a_stream_on_each_day(
     spark: SparkSession, declared: dict[str, Job[Any]]
 ) -> None:
