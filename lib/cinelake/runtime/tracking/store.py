@@ -26,6 +26,8 @@ LONGEST_VALUE = 5000
 WRONG_REQUESTS = frozenset(
     {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
 )
+# What Hadoop calls its file systems, and MLflow has no client for: Spark's frames go there, and all else to the server.
+HADOOP_ALONE = frozenset({"s3a", "abfs"})
 # How long nobody knocks again at a door that nobody answered: each knock takes seconds.
 DOWN_SECONDS = 60.0
 
@@ -123,17 +125,30 @@ class Store:
             self._experiments[area] = self._find_or_create_experiment(area)
         return self._experiments[area]
 
+    def _location(self, area: str) -> str | None:
+        """Where the artefacts of an area go; None leaves that to the server."""
+        if self.artifact_root is None:
+            return None
+        scheme = urlsplit(self.artifact_root).scheme
+        if scheme not in HADOOP_ALONE:
+            return f"{self.artifact_root}/{area}"
+        if self.uri.startswith(("http://", "https://")):
+            return None
+        raise TrackingError(
+            f"MLflow itself puts nothing at {scheme}: ([mlflow] artifact_root), and {without_password(self.uri)} is no "
+            "server that takes artefacts; set [mlflow] tracking_uri to one, or artifact_root to another place"
+        )
+
     def _find_or_create_experiment(self, area: str) -> str:
         from mlflow.exceptions import MlflowException
 
         with self.explained():
             found = self.client.get_experiment_by_name(area)
             if found is None:
-                location = f"{self.artifact_root}/{area}" if self.artifact_root else None
                 try:
                     return str(
                         self.client.create_experiment(
-                            area, artifact_location=location, tags=TRAINING
+                            area, artifact_location=self._location(area), tags=TRAINING
                         )
                     )
                 except MlflowException as raced:

@@ -60,6 +60,50 @@ def test_a_lake_in_the_cloud_without_a_server_is_told_which_setting_it_lacks() -
         Tracking.beside_lake("s3a://bucket/lake")
 
 
+class Recorded:
+    """A client of a server that has no experiment yet, and what it is asked to make."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, str | None] = {}
+
+    def get_experiment_by_name(self, name: str) -> None:
+        return None
+
+    def create_experiment(
+        self, name: str, artifact_location: str | None, tags: dict[str, str]
+    ) -> str:
+        self.made[name] = artifact_location
+        return str(len(self.made))
+
+
+@pytest.mark.parametrize(
+    ("root", "location"),
+    [
+        (None, None),
+        ("s3://bucket/mlflow", "s3://bucket/mlflow/recommend"),
+        ("file:///shared/mlflow", "file:///shared/mlflow/recommend"),
+        # MLflow knows no such place, so nothing could ever be put there.
+        ("s3a://bucket/mlflow", None),
+        ("abfs://container@account.dfs.core.windows.net/mlflow", None),
+    ],
+)
+def test_what_only_spark_can_write_to_is_left_to_its_frames(
+    root: str | None, location: str | None
+) -> None:
+    tracking, client = Tracking("https://mlflow.example.org", root), Recorded()
+    tracking.client = client  # type: ignore[assignment]
+
+    tracking.experiment("recommend")
+
+    assert client.made == {"recommend": location}
+
+
+def test_without_a_server_what_only_spark_can_write_to_is_refused(tmp_path: Path) -> None:
+    tracking = Tracking(f"sqlite:///{tmp_path}/mlflow.db", "s3a://bucket/mlflow")
+    with pytest.raises(TrackingError, match="MLflow itself puts nothing at s3a: .*artifact_root"):
+        tracking.start("recommend", "j", MONDAY, "r")
+
+
 def test_a_store_that_cannot_be_made_is_away_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
