@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 from matplotlib.figure import Figure
 from pyspark.sql import SparkSession
+from tracking_server import Server, tracking_server
 
 from cinelake.runtime.job import Cadence, JobParams, Run, job
 from cinelake.runtime.tracking.buffer import Buffer, Kept
@@ -28,57 +21,13 @@ from cinelake.tables.contract import Model
 
 from .conftest import AMOUNTS, TOTALS, Service, sum_notes
 
-SECONDS_TO_START = 120
 MODEL = Model("toy_model", "toy", "Nothing anybody trains.")
-
-
-@dataclass
-class Server:
-    """`mlflow server`, with its database and its artefacts apart from any lake."""
-
-    home: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.home}/mlflow.db", "--workers", "1"]
-        command += ["--artifacts-destination", str(self.home / "artefacts")]
-        quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self.home / "server.log").open("ab") as log:
-            # In a group of its own, for it starts workers.
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=quiet, start_new_session=True
-            )
-        until = time.monotonic() + SECONDS_TO_START
-        while time.monotonic() < until:
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=5):
-                    return
-            except (URLError, OSError):
-                time.sleep(0.2)
-        raise AssertionError((self.home / "server.log").read_text()[-2000:])
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Server(tmp_path_factory.mktemp("mlflow-server"), port)
-    yield made
-    made.stop()
+    with tracking_server(tmp_path_factory.mktemp("mlflow-server")) as made:
+        yield made
 
 
 def tracked(service: Service, server: Server) -> Tracking:
@@ -170,6 +119,16 @@ def test_tables_do_not_wait_for_mlflow_and_what_was_logged_gets_there(
     second = ("sum_notes 2026-01-02..2026-01-03", "FINISHED", 1.0)
     assert runs_of(server, "sum_notes") == [first, second]
     assert len(runs_of(server, "total_days")) == 2
+
+
+@pytest.mark.thorough
+def test_nothing_is_said_of_runs_where_commands_print_their_json(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.stop()
+    server.start()
+    Tracking(server.uri).start("toy", "quiet", None, "run-2").finish()
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.thorough
