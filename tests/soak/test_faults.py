@@ -129,8 +129,8 @@ def test_a_commit_that_was_cut_off_is_named_and_the_table_made_anew(
     assert service.at_rest()
 
 
-def test_a_ledger_that_was_cut_off_is_named_before_anything_is_computed(
-    some: Service, tmp_path: Path
+def test_a_ledger_that_was_cut_off_is_named_before_anything_is_computed_and_does_without_that_commit(
+    spark: SparkSession, some: Service, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
     service = copied(some, tmp_path / "lake")
     log = next(service.root.glob(f"tables/*/{JOB_RUNS.name}/_delta_log"))
@@ -139,11 +139,28 @@ def test_a_ledger_that_was_cut_off_is_named_before_anything_is_computed(
     for beside in (log / f".{newest.name}.crc", newest.with_suffix(".crc")):
         beside.unlink(missing_ok=True)
     before = sorted(service.root.rglob("*.parquet"))
-    code, _, err = ended(service.command(*SOME_JOBS))
-    assert code == 1
-    assert "Traceback" not in err, err[-3000:]
-    assert JOB_RUNS.name in err
+    for words in (SOME_JOBS, ["fsck"]):
+        code, out, err = ended(service.command(*words))
+        assert code == 1, f"{out[-1500:]}\n{err[-3000:]}"
+        assert "Traceback" not in out + err, err[-3000:]
+        told = " ".join(err.split())
+        assert f"the ledger {JOB_RUNS.name} is damaged" in told
+        assert newest.name in told
+        assert "remove the file" in told
+        # It could not do without the ledger, either.
+        assert "fsck" not in told
     assert sorted(service.root.rglob("*.parquet")) == before
+
+    # What it says to do, and no more.
+    newest.unlink()
+    again = service.run(*SOME_JOBS)
+    print({name: job["status"] for name, job in again["jobs"].items()}, flush=True)
+    # It was a job's, which is done again.
+    assert "succeeded" in {job["status"] for job in again["jobs"].values()}
+    assert not differing(expected, service.content(spark))
+    assert service.at_rest()
+    code, out, err = ended(service.command("fsck"))
+    assert code == 0, f"{out[-1500:]}\n{err[-3000:]}"
 
 
 def test_a_landing_area_out_of_reach_is_said_and_taken_in_when_it_is_back(

@@ -22,7 +22,13 @@ EXPIRED = "expired from the log"
 
 
 class LogDamaged(RuntimeError):
-    """A commit of a table cannot be read to its end; the message names its file."""
+    """A commit of a table cannot be read to its end; the message names its file, and `what` says no more than that."""
+
+    def __init__(self, file: str) -> None:
+        self.what = f"{file} cannot be read to its end: it was cut off, as by a full disk or a machine that stopped"
+        super().__init__(
+            f"{self.what}; `cinelake fsck` says what else is not whole, and what to do"
+        )
 
 
 @dataclass(frozen=True)
@@ -151,10 +157,7 @@ class CommitLog:
             except (ValueError, Py4JJavaError) as error:
                 if isinstance(error, Py4JJavaError) and "ChecksumException" not in str(error):
                     raise
-                raise LogDamaged(
-                    f"{self._file(version)} cannot be read to its end: it was cut off, as by a full disk or a machine "
-                    "that stopped; `cinelake fsck` says what else is not whole, and what to do"
-                ) from error
+                raise LogDamaged(self._file(version)) from error
 
     def require_whole(self, version: int) -> None:
         """Raises LogDamaged where a commit was cut off.

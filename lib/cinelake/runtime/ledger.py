@@ -37,8 +37,9 @@ class Ledger:
         try:
             self._read_version = self._lake.version(JOB_RUNS) or 0
         except LogDamaged as damaged:
+            # Not what to ask of `cinelake fsck`, for it cannot do without the ledger, either.
             raise LakeError(
-                f"the ledger {JOB_RUNS.name} is damaged: {damaged}. Where that is its newest commit, remove the "
+                f"the ledger {JOB_RUNS.name} is damaged: {damaged.what}. Where that is its newest commit, remove the "
                 "file: what was done at that time is then found stale, and is done again"
             ) from damaged
         rows = self._lake.read(JOB_RUNS).toArrow().to_pylist()

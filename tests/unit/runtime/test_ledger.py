@@ -1,0 +1,22 @@
+"""The ledger says what to do where its newest commit was cut off."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinelake.runtime.commits import LogDamaged
+from cinelake.runtime.lake import LakeError
+from cinelake.runtime.ledger import Ledger
+
+
+class CutOff:
+    """A lake whose ledger's newest commit was cut off."""
+
+    def version(self, table: object) -> int:
+        raise LogDamaged("/lake/tables/system/job_runs/_delta_log/7.json")
+
+
+def test_a_ledger_that_was_cut_off_names_the_file_to_remove_and_no_command_that_needs_it() -> None:
+    with pytest.raises(LakeError, match="job_runs is damaged: .*/7.json .*remove the file") as told:
+        Ledger(CutOff()).books()  # type: ignore[arg-type]
+    assert "fsck" not in str(told.value)
