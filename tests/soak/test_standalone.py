@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 from soak.cluster import Cluster, standalone
-from soak.conftest import AT_REST, SOME_JOBS, Service, differing
+from soak.conftest import AT_REST, FIRST, MORE, OF_ALL_AREAS, SOME_JOBS, Service, differing, of_days
 
 import bundle as bundling
 from cinelake.runtime.jars import DELTA
@@ -92,26 +92,30 @@ def test_the_package_is_the_zip_on_the_driver_and_on_every_executor(
     assert len({daemon for daemon, _ in found["executors"]}) >= 2
 
 
-def test_the_whole_pipeline_makes_the_tables_of_a_local_run(
+def test_days_of_all_areas_make_the_tables_of_local_runs(
     spark: SparkSession,
-    undisturbed: tuple[Service, float],
+    simulated_days: tuple[Service, float],
     cluster: Cluster,
     bundle: Path,
     tmp_path: Path,
 ) -> None:
-    reference, _ = undisturbed
+    first, _ = simulated_days
+    reference = Service(tmp_path / "local" / "lake", first.settings)
+    shutil.copytree(first.root, reference.root)
+    assert reference.run(*of_days(MORE))["status"] == "succeeded"
     service = Service(tmp_path / "lake")
-    service.copy_landing(reference)
-    words = ["run_cinelake.py", *settings(service.root), "run"]
-    done = summary(cluster.submit(bundle, words, at=tmp_path))
-    assert done["status"] == "succeeded"
-    expected, found = reference.content(spark), service.content(spark)
-    assert set(found) == set(expected)
-    differing = [name for name in expected if found[name] != expected[name]]
-    print(f"{len(expected)} tables: {differing or 'equal'}", flush=True)
-    assert not differing, {n: (expected[n][:3], found[n][:3]) for n in differing}
-    again = summary(cluster.submit(bundle, words, at=tmp_path))
-    assert {job["status"] for job in again["jobs"].values()} == {"up to date", "nothing landed"}
+    own = [word for key, value in first.settings.items() for word in ("--set", f"{key}={value}")]
+    words = ["run_cinelake.py", *settings(service.root), *own]
+    # The models of the first days are those of the day after.
+    for days in (FIRST, MORE):
+        done = summary(cluster.submit(bundle, [*words, *of_days(days)], at=tmp_path))
+        print(f"{days[0]} to {days[1]}: {done['seconds']:.0f} s on the cluster", flush=True)
+        assert done["status"] == "succeeded"
+    expected = reference.content(spark)
+    assert {name for name, rows in expected.items() if rows} >= OF_ALL_AREAS, sorted(expected)
+    assert not differing(expected, service.content(spark))
+    again = summary(cluster.submit(bundle, [*words, *of_days(MORE)], at=tmp_path))
+    assert {job["status"] for job in again["jobs"].values()} <= AT_REST
 
 
 def test_jobs_one_by_one_make_the_tables_of_a_local_run(
