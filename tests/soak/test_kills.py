@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.sql import SparkSession
-from soak.conftest import Service
+from soak.conftest import AT_REST, FIRST, OF_ALL_AREAS, Service, differing, of_days
 
+# Half of them of runs on films, half on the simulated service.
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
 # A lake is killed so often in a row before it may run to its end: each run goes on where the one before was killed.
 IN_A_ROW = 5
 # Ratings of films come from no device, so the tables of other areas may well be empty.
-FILLED = {"ratings", "titles", "profile_index", "recommendations", "similar_titles", "home_pages"}
+OF_FILMS = {
+    "ratings", "titles", "profile_index", "recommendations", "similar_titles", "home_pages"
+}  # fmt: skip
 
 
 def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_heal(
@@ -22,29 +26,58 @@ def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_heal(
 ) -> None:
     reference, seconds = undisturbed
     expected = reference.content(spark)
-    assert {name for name, rows in expected.items() if rows} >= FILLED, sorted(expected)
+    assert {name for name, rows in expected.items() if rows} >= OF_FILMS, sorted(expected)
     assert len(expected["quarantine"]) == 4
-    chance = random.Random(SEED)
-    kills, lakes = 0, 0
-    while kills < KILLS:
-        lakes += 1
-        service = Service(tmp_path / f"lake-{lakes}")
+
+    def another(n: int) -> Service:
+        service = Service(tmp_path / f"lake-{n}")
         service.copy_landing(reference)
-        for _ in range(min(IN_A_ROW, KILLS - kills)):
+        return service
+
+    heal(spark, another, ["run"], expected, seconds, kills=KILLS // 2)
+
+
+def test_a_killed_run_of_all_areas_leaves_nothing_that_a_rerun_does_not_heal(
+    spark: SparkSession, simulated_days: tuple[Service, float], tmp_path: Path
+) -> None:
+    reference, seconds = simulated_days
+    expected = reference.content(spark)
+    assert {name for name, rows in expected.items() if rows} >= OF_ALL_AREAS, sorted(expected)
+
+    def another(n: int) -> Service:
+        return Service(tmp_path / f"lake-{n}", reference.settings)
+
+    heal(spark, another, of_days(FIRST), expected, seconds, kills=KILLS - KILLS // 2)
+
+
+def heal(
+    spark: SparkSession,
+    another: Callable[[int], Service],
+    words: list[str],
+    expected: dict[str, list[str]],
+    seconds: float,
+    *,
+    kills: int,
+) -> None:
+    """Kill the command on one lake after the other, and let each then come to its end."""
+    chance = random.Random(SEED)
+    done, lakes = 0, 0
+    while done < kills:
+        lakes += 1
+        service = another(lakes)
+        for _ in range(min(IN_A_ROW, kills - done)):
             # The first seconds only start Java; most kills fall where tables are written.
             moment = chance.uniform(0.1, 0.5) * seconds
-            if not service.killed_after(moment, "run"):
+            if not service.killed_after(moment, *words):
                 # It came to its end before, and only a kill counts.
                 break
-            kills += 1
-            print(f"kill {kills} after {moment:.1f} s", flush=True)
-        assert service.run("run")["status"] == "succeeded"
+            done += 1
+            print(f"kill {done} after {moment:.1f} s", flush=True)
+        assert service.run(*words)["status"] == "succeeded"
         found = service.content(spark)
-        differing = [name for name in expected if found.get(name) != expected[name]]
-        print(f"lake {lakes}: {differing or 'equal'}", flush=True)
-        assert not differing, {
-            name: (len(expected[name]), len(found.get(name, []))) for name in differing
+        apart = differing(expected, found)
+        assert not apart, {
+            name: (len(expected.get(name, [])), len(found.get(name, []))) for name in apart
         }
-        again = service.run("run")
-        at_rest = {"up to date", "nothing landed"}
-        assert {job["status"] for job in again["jobs"].values()} == at_rest, again
+        again = service.run(*words)
+        assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
