@@ -82,6 +82,14 @@ class ObjectStore:
         """Where credentials come from, and nowhere else."""
         return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
 
+    def objects(self, folder: str) -> list[str]:
+        """The objects under a folder, which begins with the bucket."""
+        selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
+        found = self.files.get_file_info(selector)
+        return sorted(
+            i.path.removeprefix(f"{folder}/") for i in found if i.type == fs.FileType.File
+        )
+
     def service(self, name: str, beside: Path) -> StoredService:
         """A lake in the bucket, with MLflow's files in the folder `beside`."""
         s3a = "spark.conf.spark.hadoop.fs.s3a"
@@ -125,10 +133,7 @@ class StoredService(Service):
     def paths(self, folder: str = "") -> list[str]:
         """The objects under a folder of the lake."""
         assert self.store is not None
-        base = f"{self.place}/{folder}".rstrip("/")
-        selector = fs.FileSelector(base, recursive=True, allow_not_found=True)
-        found = self.store.files.get_file_info(selector)
-        return sorted(i.path.removeprefix(f"{base}/") for i in found if i.type == fs.FileType.File)
+        return self.store.objects(f"{self.place}/{folder}".rstrip("/"))
 
 
 @contextmanager

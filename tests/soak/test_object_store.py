@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from soak.conftest import SOME_JOBS, Service, differing
-from soak.object_store import ObjectStore, object_store
+from soak.conftest import AT_REST, SOME_JOBS, Service, differing
+from soak.object_store import BUCKET, ObjectStore, object_store
+from tracking_server import tracking_server
+
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.tables.recommend import RECOMMENDER
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,41 @@ def test_a_lake_on_s3_has_the_tables_of_one_in_a_folder_and_tells_no_credentials
     secrets = [text.encode() for text in (store.key, store.secret)]
     telling = [p for p in looked_at if any(text in p.read_bytes() for text in secrets)]
     assert telling == []
+
+
+def test_all_jobs_and_upkeep_work_on_s3_with_models_tables_there(
+    spark: SparkSession,
+    store: ObjectStore,
+    undisturbed: tuple[Service, float],
+    tmp_path: Path,
+) -> None:
+    reference, _ = undisturbed
+    (tmp_path / "server").mkdir()
+    with tracking_server(tmp_path / "server") as server:
+        server.start()
+        service = store.service("whole", tmp_path)
+        service.land(reference)
+        mlflow = {
+            "mlflow.tracking_uri": server.uri,
+            "mlflow.artifact_root": f"s3a://{BUCKET}/mlflow",
+        }
+        words = ["run", "then", "maintain", "then", "fsck"]
+        process = service.command(*words, **mlflow)
+        out, err = process.communicate(timeout=1800)
+        assert process.returncode == 0, f"{out[-1500:]}\n{err[-3000:]}"
+        told = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        assert [summary["status"] for summary in told] == ["succeeded", "succeeded"]
+        assert "all whole" in out
+        service.fetch()
+        assert not differing(reference.content(spark), service.content(spark))
+        # What the server has no client for went there by Spark's hands, and the rest is with the server.
+        frames = store.objects(f"{BUCKET}/mlflow")
+        assert frames
+        assert all(path.startswith("frames/m-") for path in frames), frames
+        champion = Tracking(server.uri).at_alias(RECOMMENDER, "champion")
+        assert champion is not None
+        again = service.run("run", **mlflow)
+        assert {job["status"] for job in again["jobs"].values()} <= AT_REST
 
 
 def test_two_drivers_at_once_end_in_the_rows_of_one(
