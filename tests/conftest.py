@@ -1,6 +1,7 @@
 """What every test may use: one Spark session for the whole run, and settings for it.
 
-`make test` has two test processes. All tests that need the session run in one of them, all others in the other.
+`make test` has two test processes. All tests of jobs and transforms share the session of one of them. The other has
+the tests that need none and those of tests/pipeline, whose runs on lakes of their own take as long as all the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pyspark.sql import SparkSession
 from cinelake.runtime.pipeline import JobReport
 from cinelake.runtime.session import spark_session
 from cinelake.runtime.settings import Settings
+
+PIPELINES = Path(__file__).parent / "pipeline"
 
 # A busy machine is no reason for a test to fail.
 hypothesis.settings.register_profile("cinelake", deadline=None)
@@ -64,9 +67,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that need Spark together: what they have in common costs more than they do."""
     for item in items:
-        needs_spark = "spark" in getattr(item, "fixturenames", ())
-        if needs_spark and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group("spark"))
+        if "spark" in getattr(item, "fixturenames", ()):
+            group = "pipeline" if PIPELINES in item.path.parents else "spark"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

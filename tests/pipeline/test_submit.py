@@ -25,9 +25,6 @@ from cinelake.tables.behaviour import TITLE_GENRES, TITLES
 DAY = date(2020, 5, 2)
 
 
-# It is a cluster of its own that does the work; the session here only lays the table and looks at the result. So it
-# waits beside the tests that share a session, not in their row.
-@pytest.mark.xdist_group("submit")
 @pytest.mark.timeout(420)
 def test_a_job_runs_by_spark_submit_on_a_cluster_of_processes(
     spark: SparkSession, tmp_path: Path
