@@ -21,7 +21,7 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-# One process for the tests of jobs and transforms, one for all others; each has one Spark session (tests/conftest.py).
+# One process for the tests of jobs and transforms, one for all others (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup
 READY := $(VENV)/.ready
 # Airflow brings a pyspark of its own, without Spark: never into the same environment.

@@ -1,7 +1,7 @@
 """What every test may use: one Spark session for the whole run, and settings for it.
 
-`make test` has two test processes. All tests of jobs and transforms share the session of one of them. The other has
-the tests that need none and those of tests/pipeline, whose runs on lakes of their own take as long as all the others.
+`make test` has two test processes, each with one session at most. Tests of jobs and transforms run in one of them. The
+other has the rest: those that need no session, and those of tests/pipeline, whose runs take as long as all the others.
 """
 
 from __future__ import annotations
@@ -65,10 +65,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that need Spark together: what they have in common costs more than they do."""
+    """Keep the tests that need Spark together: what they have in common costs more than they do.
+
+    Tests of pipelines share a lake at most by file; which process has a file is for the scheduler to say.
+    """
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
-            group = "pipeline" if PIPELINES in item.path.parents else "spark"
+            group = item.path.stem if PIPELINES in item.path.parents else "spark"
             item.add_marker(pytest.mark.xdist_group(group))
 
 

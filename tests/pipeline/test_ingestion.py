@@ -120,6 +120,7 @@ def test_what_taking_in_cost_and_made_is_in_mlflow(ratings: Service) -> None:
     assert tracked.data.metrics["rows_out"] == 2
 
 
+@pytest.mark.thorough
 def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Service) -> None:
     wrong = datetime(2031, 1, 1)
     rejected = {"reasons": ["torn"], "file": "ratings.csv", "line": 1, "text": "1,"}

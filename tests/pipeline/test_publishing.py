@@ -38,6 +38,7 @@ def quarantined(service: Service) -> list[tuple[str, list[str]]]:
     return sorted((row["raw"], row["reasons"]) for row in rows.select("raw", "reasons").collect())
 
 
+@pytest.mark.thorough
 def test_rows_that_break_the_contract_go_to_quarantine_with_all_reasons(service: Service) -> None:
     service.note(("2026-01-01", "tea", 1), ("2026-01-01", "gold", 5000))
     (report, _) = service.run().reports

@@ -40,6 +40,7 @@ def test_a_first_run_computes_every_day_in_one_call_a_job(service: Service) -> N
     ]
 
 
+@pytest.mark.thorough
 def test_other_code_is_told_and_makes_nothing_stale(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,25 +73,30 @@ def lines_of(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of the project, as in a fresh clone."""
-    project = tmp_path_factory.getbasetemp() / "contributed"
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project."""
+    project = tmp_path_factory.mktemp("contributed")
     skipped = shutil.ignore_patterns("__pycache__")
     for folder in ("lib/cinelake", "jobs", "conf", "tests"):
         shutil.copytree(ROOT / folder, project / folder, ignore=skipped)
     shutil.copy(ROOT / "pyproject.toml", project)
-    return files_of(project)
+    return project
 
 
 @pytest.fixture(scope="module")
-def project(before: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the steps have been followed."""
-    project = tmp_path_factory.getbasetemp() / "contributed"
+def before(clone: Path) -> dict[str, bytes]:
+    """The files of the project, as in a fresh clone."""
+    return files_of(clone)
+
+
+@pytest.fixture(scope="module")
+def project(before: dict[str, bytes], clone: Path) -> Path:  # noqa: ARG001 - before anything is added
+    """The copy, in which the steps have been followed."""
     for name, code in BLOCK.findall(CONTRIBUTING):
-        path = project / name
+        path = clone / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code, encoding="utf-8")
-    return project
+    return clone
 
 
 @pytest.fixture(scope="module")
