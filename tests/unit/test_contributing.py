@@ -90,7 +90,7 @@ def before(clone: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def project(before: dict[str, bytes], clone: Path) -> Path:  # noqa: ARG001 - before anything is added
+def project(before: dict[str, bytes], clone: Path) -> Path:
     """The copy, in which the steps have been followed."""
     for name, code in BLOCK.findall(CONTRIBUTING):
         path = clone / name
