@@ -80,4 +80,7 @@ def heal(
             name: (len(expected.get(name, [])), len(found.get(name, []))) for name in apart
         }
         again = service.run(*words)
-        assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
+        assert not [name for name, job in again["jobs"].items() if job["changed"]], again
+        # Days that are asked for are computed in any case.
+        if "--start" not in words:
+            assert {job["status"] for job in again["jobs"].values()} == AT_REST, again
