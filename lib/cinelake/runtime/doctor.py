@@ -279,8 +279,7 @@ def _session(settings: Settings) -> SparkSession | None:
 
 def check_catalog(settings: Settings) -> Finding | None:
     """Whether the catalog that tables are to be named in outlives the session; none where they are found by path."""
-    spark = _session(settings)
-    if settings.lake.catalog is None or spark is None:
+    if settings.lake.catalog is None or (spark := _session(settings)) is None:
         return None
     try:
         require_catalog(spark, settings.lake.catalog)
@@ -291,8 +290,7 @@ def check_catalog(settings: Settings) -> Finding | None:
 
 def check_store(settings: Settings) -> Finding | None:
     """Whether an object store takes what we write, and lets one of many drivers have a turn; none for a folder."""
-    spark = _session(settings)
-    if settings.lake_is_local or spark is None:
+    if settings.lake_is_local or (spark := _session(settings)) is None:
         return None
     storage, root = Storage(spark), settings.lake.root
     try:
@@ -307,8 +305,7 @@ def check_store(settings: Settings) -> Finding | None:
 
 def check_far_landing(settings: Settings) -> Finding | None:
     """Whether records land where they are said to, when that is no folder of this machine."""
-    spark = _session(settings)
-    if is_local(settings.landing) or spark is None:
+    if is_local(settings.landing) or (spark := _session(settings)) is None:
         return None
     try:
         there = Storage(spark).exists(settings.landing)
