@@ -201,7 +201,7 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
         training = Training(
             RECOMMENDER, through, data_of(signals), run.input_versions, setting.flat
         )
-        card = tracker.log_card(model_card(training, comparison, params.tolerances, decision))
+        tracker.log_card(model_card(training, comparison, params.tolerances, decision))
         proposal = proposed(passed=decision.passed, reason=decision.reason) | {
             HEALTH: json.dumps(health, default=str)
         }
@@ -220,7 +220,7 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
                 RECOMMENDER,
                 trained_through=through,
                 fingerprint=run.inputs_fingerprint,
-                tags=proposal | card | tags | {"recipe.from": origin},
+                tags=proposal | tags | {"recipe.from": origin},
                 **registrable(
                     fitted,
                     known,

@@ -37,6 +37,8 @@ MAY_TOUCH_TABLES = {
 # What runtime/ may know of the rest: the machinery, and no area.
 MACHINERY = {"runtime", "tables", "checks", "sources", "spelling"}
 TABLE_MACHINERY = {"contract", "catalog", "system", "ddl", "ingest"}
+# The look of pages, and not the report with its areas.
+PAGES = "cinelake.report.page."
 
 JOBS_MAY_IMPORT = ("cinelake.runtime.job.", "cinelake.runtime.tracking.versions.")
 
@@ -274,10 +276,19 @@ def the_runtime_knows_no_area(source: Source) -> Iterator[Offence]:
         parts = name.split(".")
         if parts[0] != "cinelake" or len(parts) < 2 or parts[1].startswith("__"):
             continue
-        area = parts[1] not in MACHINERY
+        area = parts[1] not in MACHINERY and not f"{name}.".startswith(PAGES)
         table = parts[1] == "tables" and len(parts) > 2 and parts[2] not in TABLE_MACHINERY
         if area or table:
             yield Offence(line, f"{name}: runtime/ knows no area by name; areas are discovered")
+
+
+def a_model_says_what_it_is_not_for(source: Source) -> Iterator[Offence]:
+    if not source.path.startswith("lib/cinelake/tables/"):
+        return
+    for call in calls(source):
+        if name_of(call) == "Model":
+            for missing in {"not_for", "weak"} - {keyword.arg for keyword in call.keywords}:
+                yield Offence(call.lineno, f"{missing}: the cards of its versions have to say so")
 
 
 def names_that_say_something(source: Source) -> Iterator[Offence]:
@@ -349,6 +360,7 @@ RULES: tuple[Rule, ...] = (
     tables_only_through_the_lake,
     the_core_does_not_know_the_runtime,
     the_runtime_knows_no_area,
+    a_model_says_what_it_is_not_for,
     names_that_say_something,
     no_columns_added_in_a_loop,
     a_job_is_named_after_its_file,
@@ -392,6 +404,7 @@ def test_the_lists_of_exceptions_name_files_that_exist() -> None:
 CORE = "lib/cinelake/recommend/ranking.py"
 JOB = "jobs/recommend/rank_titles.py"
 RUNTIME = "lib/cinelake/runtime/pipeline.py"
+TABLES = "lib/cinelake/tables/ranking.py"
 END = "if __name__ == '__main__':\n    rank_titles.main()"
 
 OFFENCES: list[tuple[Rule, str, str]] = [
@@ -430,6 +443,8 @@ OFFENCES: list[tuple[Rule, str, str]] = [
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.recommend.ranking import top"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.tables.recommend import X"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake import recommend"),
+    (the_runtime_knows_no_area, RUNTIME, "from cinelake.report.report import sections"),
+    (a_model_says_what_it_is_not_for, TABLES, "M = Model('m', 'area', 'Doubles.', weak=('Often.',))"),
     (names_that_say_something, "lib/cinelake/recommend/utils.py", "x = 1"),
     (names_that_say_something, "jobs/common/do_it.py", "x = 1"),
     (no_columns_added_in_a_loop, CORE, "for c in cs:\n    df = df.withColumn(c, F.lit(1))"),
@@ -456,6 +471,8 @@ INNOCENT: list[tuple[Rule, str, str]] = [
     (the_core_does_not_know_the_runtime, "lib/cinelake/recommend/commands.py", "import cinelake.runtime.cli"),
     (the_core_does_not_know_the_runtime, JOB, "from cinelake.runtime.job import Run, job"),
     (the_runtime_knows_no_area, RUNTIME, "import cinelake\nfrom cinelake.tables.contract import T"),
+    (the_runtime_knows_no_area, RUNTIME, "from cinelake.report.page import Cards"),
+    (a_model_says_what_it_is_not_for, TABLES, "M = Model('m', 'area', 'D.', not_for=('a',), weak=('b',))"),
     (names_that_say_something, "lib/cinelake/recommend/common_titles.py", "x = 1"),
     (no_columns_added_in_a_loop, CORE, "df = df.withColumn('a', F.lit(1))\nfor c in cs:\n    print(c)"),
     (a_job_is_named_after_its_file, JOB, "@job()\ndef rank_titles(run): ...\n" + END),

@@ -29,22 +29,6 @@ from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Secti
 from cinelake.tables.contract import Model
 
 CALLED = {CHALLENGER: "this version", CHAMPION: "the champion's recipe", POPULAR: "popularity"}
-NOT_FOR = (
-    "It predicts which titles a profile would like to see next, and nothing else of a person. It is not for decisions "
-    "about people: prices, credit, age, health, or whom to employ.",
-    "It keeps to the ages and licences that were known when it was trained, and where there are such it has no titles "
-    "for a request without an age or a market. Whoever makes lists of its factors leaves out what a profile may not "
-    "see by now, as the job that makes the daily lists does.",
-    "Scores order the titles of one list. They are no probabilities, and those of two profiles cannot be compared.",
-    "It is not for finding people of one taste: factors say what profiles do, which may tell more than they would.",
-)
-ALWAYS_WEAK = (
-    "People play what they are shown, and are shown what others played: what was never shown counts as not wanted, "
-    "both in training and in the measures here.",
-    "Measures are of the past. What lists are worth is told by what profiles do with them, in an experiment or in "
-    "the table recommender_health.",
-    "Intervals are over profiles. Another season, or other random factors to begin with, may move figures further.",
-)
 
 
 @dataclass(frozen=True)
@@ -110,7 +94,7 @@ def model_card(
     sections = [_what_it_is(training), _decision(decision, tolerances)]
     if comparison.measures:
         sections += [_measures(comparison), _groups(comparison, tolerances)]
-    sections.append(_limits(comparison, tolerances))
+    sections.append(_limits(training.model, comparison, tolerances))
     title = f"Model card: {training.model.area} / {training.model.name}"
     return as_html(title, training.model.description, sections)
 
@@ -244,14 +228,14 @@ def _groups(comparison: Comparison, tolerances: Tolerances) -> Section:
     )
 
 
-def _limits(comparison: Comparison, tolerances: Tolerances) -> Section:
+def _limits(model: Model, comparison: Comparison, tolerances: Tolerances) -> Section:
     return Section(
         "Limits",
         "What it is not for, and where it is weak.",
         [
-            Points(NOT_FOR),
+            Points(model.not_for),
             Points(
-                [*_cold(comparison), *_small(comparison, tolerances.group_profiles), *ALWAYS_WEAK]
+                [*_cold(comparison), *_small(comparison, tolerances.group_profiles), *model.weak]
             ),
         ],
     )

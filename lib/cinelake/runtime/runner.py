@@ -26,7 +26,7 @@ from cinelake.runtime.job import Job, JobError, JobParams, Listener, Run, hash_o
 from cinelake.runtime.publish import Published, Publisher
 from cinelake.runtime.staleness import read_of
 from cinelake.runtime.tracking.tracker import Tracker
-from cinelake.runtime.tracking.versions import ModelVersion
+from cinelake.runtime.tracking.versions import INPUT, ModelVersion
 from cinelake.runtime.upkeep import notice_others
 from cinelake.runtime.usage import Usage, tagged, usage_of
 from cinelake.runtime.windows import Window
@@ -131,7 +131,7 @@ def _compute(
         window,
         run_id,
         # From the start, for a run that fails is the one to look into.
-        {"code_version": code_version()} | {f"input.{name}": str(v) for name, v in pinned.items()},
+        {"code_version": code_version()} | {INPUT + name: str(v) for name, v in pinned.items()},
         description=job.description,
     )
     spark = context.lake.spark
@@ -158,7 +158,7 @@ def _compute(
         entry = _entry(context, run, usage, round(time.monotonic() - this.started, 3))
         context.enter(entry)
     tracker.set_tags(
-        {f"input.{name}": str(v) for name, v in entry.input_versions.items()}
+        {INPUT + name: str(v) for name, v in entry.input_versions.items()}
         | {f"output.{name}": str(v) for name, v in entry.output_versions.items()}
         | ({"warnings": "\n".join(entry.warnings)} if entry.warnings else {})
     )

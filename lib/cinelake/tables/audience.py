@@ -173,4 +173,13 @@ TASTE_CLUSTERS = Model(
     description="Clusters of profiles with similar tastes, adults and kids apart: what vectors are made of, how they "
     "are reduced, and where clusters lie. Predicts the shares of a vector in the clusters of its population; the "
     "factors of titles by which profiles are told stand beside it as Parquet.",
+    not_for=(
+        "Clusters describe what groups of profiles watch. They are not for decisions about one person, nor for "
+        "guessing age, sex, faith, health or origin from taste.",
+        "Adults and kids are clustered apart, and clusters of kids are not for advertising.",
+    ),
+    weak=(
+        "Where one cluster ends and the next begins is a choice: many profiles lie between two, as their shares say.",
+        "Profiles that have watched little lie where most people do, and move as more is known of them.",
+    ),
 )

@@ -406,11 +406,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Model:
-    """A registered model that jobs pass to one another; `description` becomes its page in the registry."""
+    """A registered model that jobs pass to one another; `description` becomes its page in the registry.
+
+    Its versions' cards say in sentences what it is `not_for`, and where it is `weak` whatever was measured.
+    """
 
     name: str
     area: str
     description: str
+    not_for: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name) or not IDENTIFIER.fullmatch(self.area):

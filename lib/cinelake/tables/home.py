@@ -262,6 +262,15 @@ RESUME = Model(
     area="recommend",
     description="How likely a profile goes on with a film or series that it has begun, when it opens its home page. "
     "A logistic regression; what its features are, `cinelake.recommend.home.resume` says.",
+    not_for=(
+        "It orders what a profile has begun on its own home page. It says nothing of titles that were never begun, and "
+        "is not for ranking people by how much they watch.",
+        "That a title is unlikely to be gone on with does not say that it is bad: people stop for many reasons.",
+    ),
+    weak=(
+        "People go on with what stands first. Chances are of a page on which the row was there, and in its order.",
+        "A title that is unfinished under two profiles of one household is two titles to it.",
+    ),
 )
 
 HOME_RANKER = Model(
@@ -270,4 +279,13 @@ HOME_RANKER = Model(
     description="How likely a tile of a home page is chosen if it is looked at, by taste, fame, newness and "
     "circumstances. A logistic regression, free of the bias of places; what its features are, "
     "`cinelake.recommend.home.worth` says.",
+    not_for=(
+        "It weighs tiles for a page. Which titles a profile may see at all is decided elsewhere, and before.",
+        "Its odds are of a tile that is looked at; they cannot be compared with those of players or of e-mails.",
+    ),
+    weak=(
+        "How places are looked at is known from tiles that were drawn by lot alone. Where few were, or the layout of "
+        "pages has changed since, the correction lags behind.",
+        "Months and holidays that its days do not hold have no weights: it knows no Christmas that it has not seen.",
+    ),
 )

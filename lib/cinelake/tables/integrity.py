@@ -584,10 +584,29 @@ INTEGRITY_OUTLIERS = Model(
     "integrity_outliers",
     "integrity",
     "How odd a party of an account is among all parties: an isolation forest, which knows no verdicts.",
+    not_for=(
+        "Odd is not guilty. It stands beside the signals of a case for a person to look at, opens none by itself, and "
+        "is not for refusing anybody anything.",
+    ),
+    weak=(
+        "What is rare is odd to it: households with many devices, people who travel, those who share a network with "
+        "many. There is no truth that it was judged by.",
+        "A kind of misuse that is common by now is usual to it.",
+    ),
 )
 
 INTEGRITY_WEIGHTS = Model(
     "integrity_weights",
     "integrity",
     "What features of a party speak for sharing and for takeover: the weights that are shipped, moved by verdicts.",
+    not_for=(
+        "It orders cases for people who decide. A score is no verdict: nobody is to be charged, locked out or told off "
+        "by it alone.",
+        "It says nothing of a person but how an account is used: not of income, family or where somebody belongs.",
+    ),
+    weak=(
+        "Verdicts exist only of accounts that raised a case. What never did teaches nothing, however guilty.",
+        "It learns the habits of those who judge, mistaken ones too; appeals that were granted correct it only once "
+        "they are entered.",
+    ),
 )

@@ -273,4 +273,20 @@ RECOMMENDER = Model(
     description="Factors of implicit-feedback ALS, and of classes of taste, on binary strengths. Predicts the best "
     "titles for a history of title ids, known profile or not; the factors of titles, and what terms of the catalogue "
     "add to them, stand beside it as Parquet.",
+    not_for=(
+        "It predicts which titles a profile would like to see next, and nothing else of a person. It is not for "
+        "decisions about people: prices, credit, age, health, or whom to employ.",
+        "It keeps to the ages and licences that were known when it was trained, and where there are such it has no "
+        "titles for a request without an age or a market. Whoever makes lists of its factors leaves out what a profile "
+        "may not see by now, as the job that makes the daily lists does.",
+        "Scores order the titles of one list. They are no probabilities, and those of two profiles cannot be compared.",
+        "It is not for finding people of one taste: factors say what profiles do, which may tell more than they would.",
+    ),
+    weak=(
+        "People play what they are shown, and are shown what others played: what was never shown counts as not wanted, "
+        "both in training and in the measures here.",
+        "Measures are of the past. What lists are worth is told by what profiles do with them, in an experiment or in "
+        "the table recommender_health.",
+        "Intervals are over profiles. Another season, or other random factors to begin with, may move figures further.",
+    ),
 )

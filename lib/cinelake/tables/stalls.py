@@ -10,6 +10,14 @@ STALLS = Model(
     "stalls",
     "qoe",
     "How likely a session that plays stalls in the next minute, from what its heartbeats tell and how its cell fares.",
+    not_for=(
+        "It warns of stalls to come; where the fault lies is for the search of causes, and what would help for advice.",
+        "A chance is of a minute of one session. It is not for judging a provider, or a device, by its mean.",
+    ),
+    weak=(
+        "Stalls that come without warning, as of an outage, are not foreseen: no heartbeat tells of them before.",
+        "Players that send heartbeats seldom, or not of their buffer, are hardly known to it.",
+    ),
 )
 
 QOE_STALL_RISKS = Table(

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from cinelake.runtime.tracking import frames as artefacts
 from cinelake.runtime.tracking import registration
 from cinelake.runtime.tracking.buffer import Kept
+from cinelake.runtime.tracking.card import Told, card
 from cinelake.runtime.tracking.registry import Registry
 from cinelake.runtime.tracking.store import TrackingDown, all_pages, now_ms, shortened
 from cinelake.runtime.tracking.versions import (
@@ -68,14 +69,19 @@ class Tracker:
         self._metrics: list[tuple[str, float, int, int]] = []
         self._tags: dict[str, str] = {}
         self._inputs: dict[str, tuple[str, int]] = {}
+        # What goes onto the card of a model, for what was sent is known to MLflow only.
+        self._told = Told(kept.tags if kept else {})
+        self._card = ""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self._params |= shortened(params)
+        self._told.settings |= shortened(params)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         # Milliseconds of logging are MLflow's own axis; no table ever reads them.
         now = now_ms()
         self._metrics += [(key, float(value), now, step or 0) for key, value in metrics.items()]
+        self._told.metrics |= metrics
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         self._tags |= shortened(tags)
@@ -87,6 +93,7 @@ class Tracker:
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a matplotlib figure; `name` ends in .png or .svg and may hold folders."""
         client, run_id = self.tracking, self.mlflow_run_id
+        self._told.figures[name] = figure
         if not self._sent(lambda: client.client.log_figure(run_id, figure, name)):
             content = io.BytesIO()
             figure.savefig(content, format=Path(name).suffix.removeprefix(".") or "png")
@@ -100,10 +107,10 @@ class Tracker:
             assert self._kept is not None
             self._kept.texts[name] = text
 
-    def log_card(self, html: str) -> dict[str, str]:
-        """Log the page about a model that is to be registered; returns the tag that leads to it from the version."""
+    def log_card(self, html: str) -> None:
+        """Log the page about a model that is to be registered, in place of the one that is made of what was logged."""
         self.log_text(html, MODEL_CARD)
-        return {CARD: f"runs:/{self.mlflow_run_id}/{MODEL_CARD}"}
+        self._card = f"runs:/{self.mlflow_run_id}/{MODEL_CARD}"
 
     def flush(self) -> None:
         """Send what is buffered: one call, or a few where MLflow's limits force it."""
@@ -259,11 +266,18 @@ class Tracker:
         `python_model` is the path of a models-from-code file or a PythonModel; `artifacts` are
         the contents of small files for it, by name; `frames` are written by Spark and read again
         with `Registry.read_frame`. `tags` become the version's, beside those every version has.
+        Its card is the one that was logged, or else made of what this run has logged so far.
         """
         found = self.resume(model, fingerprint)
         if found is not None:
             return found
-        own = {FINGERPRINT: fingerprint, TRAINED_THROUGH: trained_through.isoformat()}
+        if not self._card:
+            self.log_card(card(model, trained_through, self._told, tags or {}))
+        own = {
+            FINGERPRINT: fingerprint,
+            TRAINED_THROUGH: trained_through.isoformat(),
+            CARD: self._card,
+        }
         with self.tracking.explained():
             client = self.tracking.client
             logged = client.create_logged_model(

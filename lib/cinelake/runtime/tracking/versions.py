@@ -20,6 +20,8 @@ GATE = "gate"
 GATE_REASON = "gate.reason"
 # A page about a version among the artefacts of the run that trained it: its name, and the tag that says where it is.
 MODEL_CARD, CARD = "model_card.html", "model_card"
+# What stands before the name of a table in the tags of a run that read it.
+INPUT = "input."
 PASSED = "passed"
 FAILED = "failed"
 # What a gate has decided before its version is registered, and why.

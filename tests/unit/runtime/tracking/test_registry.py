@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from uuid import uuid4
@@ -10,13 +11,14 @@ import mlflow
 import pandas as pd
 import pytest
 from chispa import assert_df_equality
+from matplotlib.figure import Figure
 from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.store import TrackingError
 from cinelake.runtime.tracking.tracker import Tracker
-from cinelake.runtime.tracking.versions import CHAMPION, ModelVersion, registered_name
+from cinelake.runtime.tracking.versions import CHAMPION, ModelVersion, proposed, registered_name
 from cinelake.tables.contract import Model
 
 EXAMPLE = pd.DataFrame({"x": [1.0]})
@@ -194,7 +196,7 @@ def test_a_refused_version_keeps_its_reason_and_is_never_used(
     assert tracking.newest_approved(model, date(2030, 1, 1)) is None
     assert tracking.find(model, "f1").reason == "worse than popularity"
     shown = tracking.client.get_model_version(version.name, "1").description
-    assert shown == "Failed: worse than popularity"
+    assert shown.startswith("Failed: worse than popularity\n\n[Model card](#/experiments/")
     with pytest.raises(TrackingError, match="has not passed its gate"):
         tracking.promote(model, refused)
 
@@ -202,8 +204,8 @@ def test_a_refused_version_keeps_its_reason_and_is_never_used(
 def test_a_version_leads_to_its_card(
     tracking: Tracking, tracker: Tracker, model: Model, doubling: Path
 ) -> None:
-    tags = tracker.log_card("<p>Doubles.</p>")
-    version = _register(tracker, model, doubling, tags=tags)
+    tracker.log_card("<p>Doubles.</p>")
+    version = _register(tracker, model, doubling)
 
     tracking.judge(version, passed=True, reason="good")
 
@@ -213,6 +215,52 @@ def test_a_version_leads_to_its_card(
     assert shown == f"Passed: good\n\n[Model card]({page})"
     assert version.tags["model_card"] == f"runs:/{run.run_id}/model_card.html"
     assert [file.path for file in tracking.client.list_artifacts(run.run_id)] == ["model_card.html"]
+
+
+def test_a_model_without_a_card_gets_one_of_what_its_training_logged(
+    tracking: Tracking, doubling: Path
+) -> None:
+    model = Model(
+        f"m{uuid4().hex}", "recommend", "Doubles a number.",
+        not_for=("It is not for halving.",), weak=("Large numbers overflow.",),
+    )  # fmt: skip
+    tracker = tracking.start(
+        "recommend", "train", None, "run-2", {"code_version": "1.0+abc", "input.numbers": "7"}
+    )
+    figure = Figure()
+    figure.subplots().plot([1, 2], [2, 4])
+    tracker.log_params({"factor": 2})
+    tracker.log_metrics({"error": 0.5}, step=0)
+    tracker.log_metrics({"error": 0.25}, step=1)
+    tracker.log_figure(figure, "how_it_doubles.png")
+    # What has been sent is told all the same.
+    tracker.flush()
+    gate = proposed(passed=False, reason="no better than adding; not enough numbers")
+
+    version = _register(tracker, model, doubling, tags=gate)
+    tracker.finish()
+
+    page = mlflow.artifacts.load_text(version.tags["model_card"])
+    texts = re.sub(
+        r"\s*\n\s*",
+        "\n",
+        re.sub(r"<svg.*?</svg>|<style>.*?</style>|<[^>]+>", "\n", page, flags=re.S),
+    )
+    assert texts.strip().split("\n") == [
+        f"Model card: recommend / {model.name}", f"Model card: recommend / {model.name}", "Doubles a number.",
+        "What it is", "The gate", "How good it is", "Limits",
+        "What it is", "How it was made, so that it can be made again.",
+        "2026-03-02", "is the newest day that it may have seen",
+        "made of", "code", "1.0+abc", "table numbers", "version 7",
+        "setting", "value", "factor", "2",
+        "The gate", "Whether it may be used, and what was decided by.",
+        "gate", "why", "not passed", "no better than adding", "not enough numbers",
+        "How good it is", "What the training measured, on days or rows that what was measured had not seen.",
+        "how it doubles", "metric", "value", "error", "0.25",
+        "Limits", "What it is not for, and where it is weak.",
+        "It is not for halving.", "Large numbers overflow.",
+    ]  # fmt: skip
+    assert page.count("<svg") == 1
 
 
 def test_a_window_gets_the_newest_approved_version_that_did_not_see_it(
