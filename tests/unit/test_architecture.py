@@ -28,7 +28,7 @@ MAY_TOUCH_TABLES = {
     "lib/cinelake/runtime/publish.py": "it stages and publishes rows for lake.py",
     "lib/cinelake/runtime/tracking/frames.py": "it keeps frames as artifacts of MLflow, which are no tables",
     "lib/cinelake/runtime/class_rehearsal.py": "it writes a throw-away table, for the classes that this loads",
-    "lib/cinelake/runtime/doctor.py": "it proves that Delta works, on a throw-away table",
+    "lib/cinelake/runtime/doctor/on_spark.py": "it proves that Delta works, on a throw-away table",
     "lib/cinelake/runtime/preflight.py": "it looks whether executors find what the driver wrote, which is no table",
     "lib/cinelake/runtime/footprints.py": "it reads Delta's log, artefacts and log files as lines of text",
     "lib/cinelake/runtime/topics.py": "it reads topics of a broker, which are no tables",

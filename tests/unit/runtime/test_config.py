@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from cinelake.runtime.config import find_conf_dir, load_settings
-from cinelake.runtime.doctor import check_mlflow
+from cinelake.runtime.doctor.mlflow_store import check_mlflow
 from cinelake.runtime.settings import ConfigError, Origin, Settings
 from cinelake.runtime.tracking.runs import Tracking
 

@@ -6,13 +6,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
 from cinelake.runtime import doctor, machine
-from cinelake.runtime.doctor import GIB, Finding, Status
+from cinelake.runtime.doctor import before_spark, on_spark
+from cinelake.runtime.doctor.before_spark import GIB
+from cinelake.runtime.doctor.finding import Finding, Status
+from cinelake.runtime.doctor.mlflow_store import check_mlflow
 from cinelake.runtime.jars import Jar, Lock
 from cinelake.runtime.machine import SessionError
 from cinelake.runtime.settings import Settings
@@ -43,14 +47,16 @@ def test_this_machine_is_fit_and_nothing_is_left_behind(
 def test_a_secret_that_is_missing_or_short_is_said_and_none_is_made(
     settings: Settings, tmp_path: Path
 ) -> None:
-    missing = doctor.check_secret(settings)
+    missing = before_spark.check_secret(settings)
     assert missing.status is Status.FAIL
     assert "CINELAKE_SECRETS__PSEUDONYM_KEY" in missing.remedy
-    short = doctor.check_secret(with_(settings, secrets={"pseudonym_key": "short"}))
+    short = before_spark.check_secret(with_(settings, secrets={"pseudonym_key": "short"}))
     assert (short.status, "short" in short.found) == (Status.FAIL, False)
-    given = doctor.check_secret(with_(settings, secrets={"pseudonym_key": "known to all " * 4}))
+    given = before_spark.check_secret(
+        with_(settings, secrets={"pseudonym_key": "known to all " * 4})
+    )
     assert (given.status, given.found) == (Status.OK, "secrets.pseudonym_key")
-    trying = doctor.check_secret(with_(settings, lake={"development_key": True}))
+    trying = before_spark.check_secret(with_(settings, lake={"development_key": True}))
     assert trying.status is Status.OK
     assert trying.found == f"{tmp_path / 'lake.key'}, for development (not made yet)"
     assert list(tmp_path.iterdir()) == []
@@ -59,24 +65,24 @@ def test_a_secret_that_is_missing_or_short_is_said_and_none_is_made(
 def test_a_landing_area_that_is_not_there_is_said_where_one_was_named(
     settings: Settings, tmp_path: Path
 ) -> None:
-    assert doctor.check_landing(settings).status is Status.OK
+    assert before_spark.check_landing(settings).status is Status.OK
     named = with_(settings, lake={"landing": str(tmp_path / "landnig")})
-    assert doctor.check_landing(named) == Finding(
+    assert before_spark.check_landing(named) == Finding(
         "Landing",
         Status.WARN,
         f"{tmp_path / 'landnig'} is not there",
         "let records land in it, or correct lake.landing",
     )
     (tmp_path / "landnig").mkdir()
-    assert doctor.check_landing(named).status is Status.OK
+    assert before_spark.check_landing(named).status is Status.OK
 
 
 def test_a_landing_area_that_may_not_be_read_is_said(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Root, as whom tests may run, may read whatever its mode is.
-    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
-    finding = doctor.check_landing(with_(settings, lake={"landing": str(tmp_path)}))
+    monkeypatch.setattr(before_spark.os, "access", lambda *_: False)
+    finding = before_spark.check_landing(with_(settings, lake={"landing": str(tmp_path)}))
     assert (finding.status, finding.found) == (Status.FAIL, f"{tmp_path} cannot be read")
 
 
@@ -88,8 +94,8 @@ def test_without_java_no_session_is_tried(
     findings = {finding.name: finding for finding in doctor.diagnose(settings)}
     assert findings["Java"].status is Status.FAIL
     assert "has no bin/java" in findings["Java"].remedy
-    assert findings["Delta"] == Finding(
-        "Delta", Status.FAIL, "not tried", "first put in order: Java"
+    assert findings["Spark"] == Finding(
+        "Spark", Status.FAIL, "not tried", "first put in order: Java"
     )
 
 
@@ -100,14 +106,14 @@ def test_only_the_tested_java_is_ok(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, status: Status
 ) -> None:
     monkeypatch.setattr(machine, "java_version", lambda path: version)
-    finding = doctor.check_java(settings)
+    finding = before_spark.check_java(settings)
     assert finding.status is status
     assert f"Java {version}" in finding.found
 
 
 def test_another_python_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.sys, "version_info", (3, 12, 1))
-    finding = doctor.check_python(settings)
+    monkeypatch.setattr(before_spark.sys, "version_info", (3, 12, 1))
+    finding = before_spark.check_python(settings)
     assert (finding.status, finding.remedy) == (
         Status.FAIL,
         "install Python 3.11 and run `make setup` with it",
@@ -117,7 +123,7 @@ def test_another_python_is_named(settings: Settings, monkeypatch: pytest.MonkeyP
 def test_wrong_missing_and_intruding_packages_are_named() -> None:
     versions = {"pandas": "3.0.0", "mlflow": "3.17.2", "pyspark-client": "4.2.0"}
     wanted = ["pandas<3", "mlflow==3.17.2", "pyspark==4.2.0", "pytest>=8; extra == 'dev'"]
-    finding = doctor._compared([Requirement(line) for line in wanted], versions.get)
+    finding = before_spark._compared([Requirement(line) for line in wanted], versions.get)
     assert finding.status is Status.FAIL
     assert finding.found == (
         "pandas is 3.0.0, not <3; pyspark is missing; pyspark-client is installed and overwrites pyspark"
@@ -128,11 +134,11 @@ def test_damaged_jars_are_named(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = Lock("Somebody", (Jar("g", "a", "1", "0" * 64),))
-    monkeypatch.setattr(doctor, "needed_jars", lambda _: {lock: "a.Class"})
+    monkeypatch.setattr(before_spark, "needed_jars", lambda _: {lock: "a.Class"})
     monkeypatch.setenv("CINELAKE_HOME", str(tmp_path))
-    assert doctor.check_jars(settings).found == f"Somebody's are not yet in {lock.directory}"
+    assert before_spark.check_jars(settings).found == f"Somebody's are not yet in {lock.directory}"
     lock.directory.mkdir(parents=True)
-    assert doctor.check_jars(settings).found == "a-1.jar is missing"
+    assert before_spark.check_jars(settings).found == "a-1.jar is missing"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,7 @@ def test_damaged_jars_are_named(
     [(5 * GIB, Status.OK), (7 * GIB, Status.WARN), (8 * GIB, Status.FAIL)],
 )
 def test_the_heap_must_leave_room(heap: int, status: Status) -> None:
-    finding = doctor._judged_memory(heap, 8 * GIB, "set spark.driver_memory to at most")
+    finding = before_spark._judged_memory(heap, 8 * GIB, "set spark.driver_memory to at most")
     assert finding.status is status
     assert (status is Status.OK) or finding.remedy.startswith(
         "set spark.driver_memory to at most 6g"
@@ -151,27 +157,29 @@ def test_where_java_runs_already_its_own_memory_is_judged_and_no_setting(
     spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = with_(settings, spark={"driver_memory": "5120m"})
-    monkeypatch.setattr(doctor, "machine_memory", lambda: 8 * GIB)
+    monkeypatch.setattr(before_spark, "machine_memory", lambda: 8 * GIB)
     has = spark._jvm.java.lang.Runtime.getRuntime().maxMemory()  # type: ignore[union-attr]
-    assert doctor.check_memory(settings).found == (
+    assert before_spark.check_memory(settings).found == (
         f"8.0 GiB, of which the driver's Java takes {has / GIB:.1f}"
     )
-    monkeypatch.setattr(doctor, "machine_memory", lambda: has)
-    submitted = doctor.check_memory(settings)
+    monkeypatch.setattr(before_spark, "machine_memory", lambda: has)
+    submitted = before_spark.check_memory(settings)
     assert (submitted.status, submitted.remedy[:40]) == (
         Status.FAIL,
         "give spark-submit --driver-memory of at ",
     )
-    monkeypatch.setattr(doctor, "machine_memory", lambda: 8 * GIB)
-    monkeypatch.setattr(doctor, "_running_heap", lambda: None)
-    assert doctor.check_memory(settings).found == "8.0 GiB, of which the driver's Java takes 5.0"
+    monkeypatch.setattr(before_spark, "machine_memory", lambda: 8 * GIB)
+    monkeypatch.setattr(before_spark, "_running_heap", lambda: None)
+    assert (
+        before_spark.check_memory(settings).found == "8.0 GiB, of which the driver's Java takes 5.0"
+    )
 
 
 def test_a_catalog_that_ends_with_the_session_is_named(
     spark: SparkSession, settings: Settings
 ) -> None:
-    assert doctor.check_catalog(settings) is None
-    finding = doctor.check_catalog(with_(settings, lake={"catalog": "unity.films"}))
+    assert on_spark.check_catalog(spark, settings) is None
+    finding = on_spark.check_catalog(spark, with_(settings, lake={"catalog": "unity.films"}))
     assert finding is not None
     assert (finding.name, finding.status) == ("Catalog", Status.FAIL)
     assert "is in a catalog that this session does not know" in finding.found
@@ -205,19 +213,22 @@ class Store:
 def test_a_store_is_asked_for_turns_and_for_what_has_landed(
     spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (doctor.check_store(settings), doctor.check_far_landing(settings)) == (None, None)
+    assert (on_spark.check_store(spark, settings), on_spark.check_far_landing(spark, settings)) == (
+        None,
+        None,
+    )
     far = with_(settings, lake={"root": "s3a://films/lake", "landing": "s3a://films/landing"})
 
-    monkeypatch.setattr(doctor, "Storage", lambda _: Store())
-    assert doctor.check_store(far) == Finding(
+    monkeypatch.setattr(on_spark, "Storage", lambda _: Store())
+    assert on_spark.check_store(spark, far) == Finding(
         "Store", Status.OK, "s3a://films/lake takes files, and drivers may take turns"
     )
-    assert doctor.check_far_landing(far) == Finding(
+    assert on_spark.check_far_landing(spark, far) == Finding(
         "Records", Status.OK, "s3a://films/landing is there"
     )
 
-    monkeypatch.setattr(doctor, "Storage", lambda _: Store(lax=True, landed=False))
-    store, records = doctor.check_store(far), doctor.check_far_landing(far)
+    monkeypatch.setattr(on_spark, "Storage", lambda _: Store(lax=True, landed=False))
+    store, records = on_spark.check_store(spark, far), on_spark.check_far_landing(spark, far)
     assert store is not None
     assert store.status is Status.FAIL
     assert "does not keep to conditional writes" in store.found
@@ -233,7 +244,7 @@ def test_a_store_is_asked_for_turns_and_for_what_has_landed(
     ("free", "status"), [(50, Status.OK), (2, Status.WARN), (0.1, Status.FAIL)]
 )
 def test_a_full_disk_is_noticed_before_a_run_is(free: float, status: Status) -> None:
-    assert doctor._judged_disk(int(free * GIB), Path("/data")).status is status
+    assert before_spark._judged_disk(int(free * GIB), Path("/data")).status is status
 
 
 def test_a_cluster_without_executors_is_named_and_nothing_waits_for_them(
@@ -243,24 +254,29 @@ def test_a_cluster_without_executors_is_named_and_nothing_waits_for_them(
         raise SessionError("no executor came within 10m")
 
     cluster = SimpleNamespace(sparkContext=SimpleNamespace(master="spark://host:7077"))
-    monkeypatch.setattr(doctor, "spark_session", lambda _: cluster)
-    monkeypatch.setattr(doctor, "require_executors", refuse)
-    finding = doctor.check_executors(settings)
-    assert finding is not None
-    assert (finding.status, finding.found) == (Status.FAIL, "no executor came within 10m")
+    monkeypatch.setattr(on_spark, "require_executors", refuse)
+    (finding,) = on_spark.findings_on(cast(SparkSession, cluster), settings)
+    assert (finding.name, finding.status) == ("Executors", Status.FAIL)
+    assert finding.found == "no executor came within 10m"
     cluster.sparkContext.master = "local[2]"
-    assert doctor.check_executors(settings) is None
+    assert on_spark.check_executors(cast(SparkSession, cluster), settings) is None
 
 
-def test_a_session_that_does_not_start_is_no_matter_of_executors(
+def test_a_session_that_does_not_start_is_tried_once_and_says_why(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: Settings) -> None:
-        raise SessionError("Spark did not start")
+    tried = []
+
+    def refuse(given: Settings) -> None:
+        tried.append(given)
+        raise SessionError("the master is not there; start it")
 
     monkeypatch.setattr(doctor, "spark_session", refuse)
-    assert doctor.check_executors(settings) is None
-    assert doctor.check_delta(settings).found == "Spark did not start"
+    # Whatever there is to be looked at, all of it needs the same session.
+    far = with_(settings, lake={"catalog": "unity.films", "development_key": True})
+    finding = doctor.diagnose(far)[-1]
+    assert (finding.name, finding.status) == ("Spark", Status.FAIL)
+    assert (finding.found, tried) == ("the master is not there; start it", [far])
 
 
 def test_a_lake_that_cannot_be_written_is_named(
@@ -270,22 +286,22 @@ def test_a_lake_that_cannot_be_written_is_named(
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
-    finding = doctor.check_lake(settings)
+    monkeypatch.setattr(before_spark.tempfile, "TemporaryFile", refuse)
+    finding = before_spark.check_lake(settings)
     assert finding.status is Status.FAIL
     assert finding.found.endswith("Permission denied")
 
 
 def test_a_file_that_is_no_mlflow_store_is_named(settings: Settings, tmp_path: Path) -> None:
-    assert doctor.check_mlflow(settings).found.endswith("(not made yet)")
+    assert check_mlflow(settings).found.endswith("(not made yet)")
     store = tmp_path / "mlflow.db"
     located = with_(settings, mlflow={"tracking_uri": f"sqlite:///{store}"})
     store.write_text("something else")
-    assert "is not an MLflow store" in doctor.check_mlflow(located).found
+    assert "is not an MLflow store" in check_mlflow(located).found
     store.unlink()
     with sqlite3.connect(store) as connection:
         connection.execute("CREATE TABLE experiments (id INTEGER)")
-    assert doctor.check_mlflow(located).status is Status.OK
+    assert check_mlflow(located).status is Status.OK
 
 
 @pytest.fixture
@@ -311,20 +327,20 @@ def server() -> Iterator[tuple[str, list[int]]]:
 def test_an_mlflow_server_is_asked(settings: Settings, server: tuple[str, list[int]]) -> None:
     uri, status = server
     located = with_(settings, mlflow={"tracking_uri": uri})
-    assert doctor.check_mlflow(located).status is Status.OK
+    assert check_mlflow(located).status is Status.OK
     status[0] = 403
-    assert doctor.check_mlflow(located).status is Status.WARN
+    assert check_mlflow(located).status is Status.WARN
     gone = with_(settings, mlflow={"tracking_uri": "http://127.0.0.1:1"})
-    finding = doctor.check_mlflow(gone)
+    finding = check_mlflow(gone)
     assert finding.status is Status.FAIL
     assert "does not answer" in finding.found
     no_port = with_(settings, mlflow={"tracking_uri": "http://127.0.0.1:port"})
     said = "http://127.0.0.1:port does not answer: nonnumeric port: 'port'"
-    assert doctor.check_mlflow(no_port).found == said
+    assert check_mlflow(no_port).found == said
 
 
 def test_a_lake_in_an_object_store_needs_a_server(settings: Settings) -> None:
     stored = with_(settings, lake={"root": "s3a://bucket/lake"})
-    finding = doctor.check_mlflow(stored)
+    finding = check_mlflow(stored)
     assert finding.status is Status.FAIL
     assert "set mlflow.tracking_uri" in finding.remedy
