@@ -31,12 +31,23 @@ SHOWN = 15
 
 @dataclass(frozen=True)
 class JobCost:
-    """All runs of a job in one lake: core-seconds, of them the driver's alone, and the largest task and its memory."""
+    """All runs of a job in one lake: core-seconds, of them the driver's alone, the longest task, the most memory that
+    a task held, and what was spilled.
+    """
 
     cores: float
     driver: float
     longest_task: float
     task_bytes: int
+    spilled_bytes: int = 0
+
+    @property
+    def told(self) -> str:
+        """Where it went."""
+        return (
+            f"{self.cores - self.driver:,.1f} s of tasks, the longest {self.longest_task:,.1f} s, "
+            f"{size(self.spilled_bytes) or 'nothing'} spilled, {self.driver:,.1f} s of the driver alone"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,10 +76,14 @@ def main() -> None:
         for times in sorted(set(options.times))
     ]  # fmt: skip
     found = [measured(lake) for lake in lakes]
-    text = page(found, options.days, date.today())  # noqa: DTZ011 - the day on which people read it
+    times = " ".join(map(str, sorted(set(options.times))))
+    how = f"--accounts {options.accounts} --times {times} --days {options.days}"
+    text = page(found, options.days, date.today(), how)  # noqa: DTZ011 - the day on which people read it
     options.page.parent.mkdir(parents=True, exist_ok=True)
     options.page.write_text(text, encoding="utf-8")
     print(text)
+    if too_steep := steep(growths(found)):
+        raise SystemExit(f"to be mended, for they grow faster than n^{STEEP}: {_listed(too_steep)}")
 
 
 def computed(home: Path, accounts: int, days: int) -> Path:
@@ -103,12 +118,13 @@ def measured(home: Path) -> Measured:
         if entry.kind not in KINDS or entry.status != "succeeded" or used is None:
             continue
         alone = max(0.0, entry.seconds - used.busy_seconds)
-        before = costs.get(entry.job, JobCost(0, 0, 0, 0))
+        before = costs.get(entry.job, JobCost(0, 0, 0, 0, 0))
         costs[entry.job] = JobCost(
             before.cores + used.task_seconds + alone,
             before.driver + alone,
             max(before.longest_task, used.longest_task_seconds or 0.0),
             max(before.task_bytes, used.peak_task_bytes),
+            before.spilled_bytes + used.bytes_spilled,
         )
     return Measured(
         lake.read(PROFILES).select("profile_id").distinct().count(),
@@ -121,17 +137,28 @@ def measured(home: Path) -> Measured:
 # ---- the page
 
 
-def page(found: Sequence[Measured], days: int, on: date) -> str:
-    """What was measured and what follows, in Markdown."""
+def growths(found: Sequence[Measured]) -> dict[str, Growth]:
+    """How the core-seconds of each job grow that ran at every size."""
     sizes = [lake.profiles for lake in found]
     names = sorted(set.intersection(*(set(lake.jobs) for lake in found)))
-    cores = {n: fitted(sizes, [lake.jobs[n].cores for lake in found]) for n in names}
-    drivers = {n: fitted(sizes, [lake.jobs[n].driver for lake in found]) for n in names}
+    return {name: fitted(sizes, [lake.jobs[name].cores for lake in found]) for name in names}
+
+
+def steep(growths: Mapping[str, Growth]) -> list[str]:
+    """The jobs that are to be mended, each with its power."""
+    return [f"`{n}` ({_power(g)})" for n, g in growths.items() if (g.power or 0) > STEEP]
+
+
+def page(found: Sequence[Measured], days: int, on: date, how: str) -> str:
+    """What was measured, by which arguments, and what follows, in Markdown."""
+    sizes = [lake.profiles for lake in found]
+    cores = growths(found)
+    drivers = {n: fitted(sizes, [lake.jobs[n].driver for lake in found]) for n in cores}
     return "\n\n".join(
         [
             "# What Cinelake costs, and how it grows",
-            f"Measured on {on} by `make scale`: all jobs, from scratch, over {days} days of simulated services of "
-            f"{_listed([f'{n:,}' for n in sizes])} profiles, one job at a time on two cores. A cost is "
+            f"Measured on {on} by `make scale ARGS=\"{how}\"`: all jobs, from scratch, over {days} days of simulated "
+            f"services of {_listed([f'{n:,}' for n in sizes])} profiles, one job at a time on two cores. A cost is "
             "`fixed + slope · n^power` core-seconds, fitted to these sizes; larger services are extrapolated by it, "
             "with a power of 1 at least; one in brackets is assumed, where most of the cost is still fixed at these "
             "sizes and no power can be told. That is orders of magnitude beyond what was measured: read it for the "
@@ -185,24 +212,25 @@ def _by_job(found: Sequence[Measured], sizes: Sequence[int], cores: Mapping[str,
 def _breaks(
     found: Sequence[Measured], cores: Mapping[str, Growth], drivers: Mapping[str, Growth]
 ) -> str:
-    def steep(growths: Mapping[str, Growth]) -> list[str]:
-        return [f"`{n}` ({_power(g)})" for n, g in growths.items() if (g.power or 0) > STEEP]
-
-    growing = [
-        f"`{n}`" + (f" ({_power(g)})" if g.is_told else "")
+    growing = {
+        n: f"`{n}`" + (f" ({_power(g)})" if g.is_told else "")
         for n, g in drivers.items()
         if g.power is not None
-    ]
+    }
     largest = found[-1].jobs
     held = sorted(largest, key=lambda name: (-largest[name].task_bytes, name))[:3]
+    named = {n for n, g in cores.items() if (g.power or 0) > STEEP} | set(growing)
+    why = [f"  - `{name}`: {largest[name].told}." for name in sorted(named)]
     return "\n".join(
         [
             f"- Jobs that grow faster than n^{STEEP}: {_listed(steep(cores)) or 'none'}.",
-            f"- Jobs in which the driver alone takes longer the more profiles there are: {_listed(growing) or 'none'}. "
+            "- Jobs in which the driver alone takes longer the more profiles there are: "
+            f"{_listed(list(growing.values())) or 'none'}. "
             "A cluster of any size waits for them.",
             "- Most memory held by one task, at the largest size: "
             + _listed([f"`{name}` {size(largest[name].task_bytes)}" for name in held])
             + ".",
+            *(["- Where it goes, at the largest size:", *why] if why else []),
         ]
     )
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from growth import Growth, fitted
-from scale import JobCost, Measured, page
+from scale import JobCost, Measured, growths, page, steep
 
 SIZES = (150, 450, 1500)
 
@@ -60,7 +60,7 @@ def test_the_page_names_what_grows_too_fast_and_what_the_driver_does_alone() -> 
             n,
             {
                 "even": JobCost(2 + 0.1 * n, 2.0, 1.0, 10),
-                "pairs": JobCost(0.0001 * n**2, 1.0, 1.0, 5_000_000),
+                "pairs": JobCost(0.0001 * n**2, 1.0, 1.0, 5_000_000, 3_000_000),
                 "collects": JobCost(3 + 0.1 * n, 3 + 0.05 * n, 1.0, 10),
             },
             {"plays": 4_000 * n},
@@ -68,11 +68,19 @@ def test_the_page_names_what_grows_too_fast_and_what_the_driver_does_alone() -> 
         )
         for n in SIZES
     ]
-    lines = page(found, 14, date(2026, 5, 1)).splitlines()
-    [first, second, third] = [line for line in lines if line.startswith("- ")]
+    lines = page(found, 14, date(2026, 5, 1), "--accounts 50").splitlines()
+    assert lines[2].startswith(
+        'Measured on 2026-05-01 by `make scale ARGS="--accounts 50"`: all jobs'
+    )
+    [first, second, third, fourth] = [line for line in lines if line.startswith("- ")]
     assert first == "- Jobs that grow faster than n^1.15: `pairs` (2.00)."
     assert "takes longer the more profiles there are: `collects` (1.00). A cluster" in second
     assert third.endswith("`pairs` 5.0 MB, `collects` 10 B and `even` 10 B.")
+    assert lines[lines.index(fourth) + 1 :] == [
+        "  - `collects`: 75.0 s of tasks, the longest 1.0 s, nothing spilled, 78.0 s of the driver alone.",
+        "  - `pairs`: 224.0 s of tasks, the longest 1.0 s, 3.0 MB spilled, 1.0 s of the driver alone.",
+    ]
+    assert steep(growths(found)) == ["`pairs` (2.00)"]
     [million] = [line for line in lines if line.startswith("| 1 million ")]
     assert million.endswith("| 4.0 GB | 9.0 GB |")
     jobs = [line.split(" ")[1] for line in lines if line.startswith("| `")]
