@@ -80,6 +80,8 @@ class Airflow:
             "spark_conf": '"conf/spark/local.conf"',
             "set": json.dumps(list(settings)),
             "start": self.start.isoformat(),
+            # Who unpauses it in Airflow's pages means the days to come, and not each since those of a trial.
+            "catchup": "false",
             # Attempts one after the other, for somebody watches.
             "first_delay_minutes": "0.05",
         }

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from cinelake.runtime import bad_files
 from cinelake.runtime.graph import discover
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.landed_files import LandedFiles
 from cinelake.runtime.ledger import Ledger
 from cinelake.runtime.pipeline import Summary
 from cinelake.runtime.progress import LiveProgress, PlainProgress, closing
@@ -152,7 +152,7 @@ def test_what_is_no_damage_of_a_file_fails_the_run_and_turns_nothing_away(
 @pytest.mark.thorough
 def test_good_files_are_read_once(ratings: Service) -> None:
     land(ratings, "one.jsonl.gz", packed("a", "b"))
-    with patch.object(Lake, "read_files", side_effect=AssertionError("read again")):
+    with patch.object(LandedFiles, "lines", side_effect=AssertionError("read again")):
         assert ratings.run().succeeded
 
 

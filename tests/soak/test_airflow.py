@@ -164,7 +164,7 @@ def test_the_dag_has_the_edges_of_the_plan_and_an_asset_a_table(
     assert found["pools"]["build_titles"] == "cinelake"
     assert found["rules"].pop("all_landed") == "all_done"
     assert set(found["rules"].values()) == {"none_failed"}
-    assert (found["retries"], found["catchup"], found["cinelake"]) == ([4], True, False)
+    assert (found["retries"], found["catchup"], found["cinelake"]) == ([4], False, False)
 
 
 def test_a_killed_task_is_tried_again_and_days_in_any_order_make_the_same_tables(

@@ -30,6 +30,7 @@ MAY_TOUCH_TABLES = {
     "lib/cinelake/runtime/class_rehearsal.py": "it writes a throw-away table, for the classes that this loads",
     "lib/cinelake/runtime/doctor/on_spark.py": "it proves that Delta works, on a throw-away table",
     "lib/cinelake/runtime/preflight.py": "it looks whether executors find what the driver wrote, which is no table",
+    "lib/cinelake/runtime/landed_files.py": "it reads what landed as lines of text, which are no tables",
     "lib/cinelake/runtime/footprints.py": "it reads Delta's log, artefacts and log files as lines of text",
     "lib/cinelake/runtime/topics.py": "it reads topics of a broker, which are no tables",
     "lib/cinelake/runtime/deliveries.py": "it writes landing files and the truth of a simulation, which are no tables",

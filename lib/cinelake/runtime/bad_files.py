@@ -62,7 +62,7 @@ def batch_files(lake: Lake, checkpoint: str, number: int) -> list[str]:
     """The files of a micro-batch, from the query's own log; a stream of something else has none."""
     last, before = _log_offset(lake, checkpoint, number), _log_offset(lake, checkpoint, number - 1)
     return [
-        lake.landed_name(entry["path"])
+        lake.landed.name(entry["path"])
         for offset in range(before + 1, last + 1)
         for entry in _log_entries(lake, f"{checkpoint}/sources/0", offset)
     ]
@@ -70,7 +70,7 @@ def batch_files(lake: Lake, checkpoint: str, number: int) -> list[str]:
 
 def empty_files(lake: Lake, files: Sequence[str]) -> list[BadFile]:
     """Compressed files of no length: whoever wrote them got no further."""
-    by_path = {lake.landed_path(file): file for file in files if file.endswith(".gz")}
+    by_path = {lake.landed.path(file): file for file in files if file.endswith(".gz")}
     empty = lake.storage.empty(list(by_path))
     return [BadFile(by_path[path], UNREADABLE, "the file is empty") for path in empty]
 
@@ -106,7 +106,7 @@ def misplaced_files(
     }
     if not suspects:
         return []
-    lines = lake.read_files(list(suspects)).where(holds_record())
+    lines = lake.landed.lines(list(suspects)).where(holds_record())
     counts = lines.groupBy("file").count().toArrow().to_pylist()
     found = []
     for file, count in sorted((row["file"], row["count"]) for row in counts):
@@ -127,7 +127,7 @@ def _unreadable(lake: Lake, files: Sequence[str]) -> Iterator[BadFile]:
     if not files:
         return
     try:
-        lake.read_files(files).count()
+        lake.landed.lines(files).count()
     except (Py4JJavaError, PySparkException) as error:
         if not is_damage(error):
             raise

@@ -183,7 +183,7 @@ class _Batches:
             away = [*away, *more]
             gone = {bad.file for bad in away}
             rest = [file for file in files if file not in gone]
-            lines = lake.read_files(rest) if rest else frame.limit(0)
+            lines = lake.landed.lines(rest) if rest else frame.limit(0)
 
     def _publish(self, lines: DataFrame, number: int, taken: Batch, away: list[BadFile]) -> None:
         started = time.monotonic()

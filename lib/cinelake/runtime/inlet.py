@@ -104,7 +104,7 @@ class Folder(Inlet):
 
     def lines(self) -> DataFrame:
         self.lake.storage.make(self.path)
-        return self.lake.read_lines(self.path, {"maxFilesPerTrigger": self.at_most})
+        return self.lake.landed.stream(self.path, {"maxFilesPerTrigger": self.at_most})
 
     def batch(self, number: int) -> Batch:
         files = batch_files(self.lake, self.checkpoint, number)

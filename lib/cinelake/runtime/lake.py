@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from threading import RLock
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from delta.exceptions import (
     ConcurrentAppendException,
@@ -25,18 +25,18 @@ from delta.exceptions import (
     ConcurrentWriteException,
 )
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
-from pyspark.sql.window import WindowSpec
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cinelake.runtime.commits import Commit, CommitLog, Note
 from cinelake.runtime.drift import Layout, drift
+from cinelake.runtime.landed_files import LandedFiles
+from cinelake.runtime.shared_conf import SharedConf
 from cinelake.runtime.storage import Storage
 from cinelake.runtime.turns import turn
-from cinelake.sources.bronze import landed_by
 from cinelake.tables.contract import Table
 from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column
 from cinelake.tables.system import QUARANTINE
@@ -47,8 +47,6 @@ CHECKPOINTS_OF_SPARK = "checkpoints"
 # What is staged below this name is for more than one run, and whoever staged it takes it away.
 KEPT = "kept"
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-# What Hadoop takes for a pattern in a path.
-PATTERN = re.compile(r"([\[\]{}*?\\])")
 
 
 CONFLICTS = (
@@ -114,7 +112,9 @@ class Lake:
         self._patience = patience
         # The tables at which it is this driver's turn: what is done to one in steps is one turn.
         self._held: set[str] = set()
-        self._session_turn = RLock()
+        # What landed, as text, and the session's settings, which are everybody's.
+        self._conf = SharedConf(spark)
+        self.landed = LandedFiles(self.landing, self._conf)
 
     # ---- where tables are
 
@@ -166,7 +166,7 @@ class Lake:
         else:
             # A log without commits, which Delta takes for a table that is made.
             self.storage.remove(f"{self._path(table)}/_delta_log")
-        with self._session_turn:
+        with self._conf.untouched():
             self.spark.sql(ddl(table, self.identifier(table)))
 
     def drop(self, table: Table) -> None:
@@ -249,21 +249,6 @@ class Lake:
             frame = frame.where(condition)
         return frame.drop(MONTH_COLUMN)
 
-    def read_lines(self, folder: str, trigger: dict[str, Any]) -> DataFrame:
-        """A stream of the text lines under `folder`: `value, file, line, landed_by`, the file as its path in the
-        landing area.
-
-        Nobody has counted the lines, so `line` is null.
-
-        `trigger` holds reader options such as `maxFilesPerTrigger`.
-        """
-        lines = (
-            self.spark.readStream.format("text")
-            .options(recursiveFileLookup=True, **trigger)
-            .load(folder)
-        )
-        return self._landed(lines)
-
     def follow(self, table: Table, trigger: dict[str, Any] | None = None) -> DataFrame:
         """A stream of the rows of a table: those that are there, then those that are appended.
 
@@ -309,44 +294,6 @@ class Lake:
         for query in self.spark.streams.active:
             query.stop()
         self.spark.sparkContext.cancelAllJobs()
-
-    def read_files(self, files: Sequence[str]) -> DataFrame:
-        """The lines of some files of the landing area, as `read_lines` gives those of all."""
-        return self._landed(self._texts(files))
-
-    def read_lines_numbered(self, files: Sequence[str]) -> DataFrame:
-        """The lines of files of the landing area, with `file` and `line`, the 1-based number in it."""
-        # A file in one piece keeps its lines in order, and only then can they be numbered.
-        with self._conf("spark.sql.files.maxPartitionBytes", str(2**40)):
-            order = F.monotonically_increasing_id().alias("_order")
-            lines = self._texts(files).select("value", self._landed_file(), order)
-            numbered = lines.localCheckpoint()
-        order = F.row_number().over(_per_file())
-        return numbered.select("value", "file", order.cast("bigint").alias("line"))
-
-    def landed_path(self, file: str) -> str:
-        """The path of a file of the landing area, which lines and quarantine name as a URI does."""
-        return f"{self.landing}/{unquote(file)}"
-
-    def landed_name(self, uri: str) -> str:
-        """How lines and quarantine name the file at `uri`."""
-        return uri.rpartition(self._landing_folder)[2]
-
-    def _texts(self, files: Sequence[str]) -> DataFrame:
-        paths = [PATTERN.sub(r"\\\1", self.landed_path(file)) for file in files]
-        return self.spark.read.text(paths)
-
-    @property
-    def _landing_folder(self) -> str:
-        # Spark gives paths as URIs; the folder's last name, written as one, stands before what is wanted.
-        return f"/{quote(self.landing.rpartition('/')[2])}/"
-
-    def _landed(self, texts: DataFrame) -> DataFrame:
-        lines = texts.select("value", self._landed_file(), _no_line())
-        return lines.select("*", landed_by(F.col("file")).alias("landed_by"))
-
-    def _landed_file(self) -> Column:
-        return F.substring_index("_metadata.file_path", self._landing_folder, -1).alias("file")
 
     # ---- writing
 
@@ -453,7 +400,7 @@ class Lake:
         # ours lasts days, and people's records may not stay as long as that.
         with (
             self._turn(table),
-            self._conf("spark.databricks.delta.retentionDurationCheck.enabled", "false"),
+            self._conf.with_("spark.databricks.delta.retentionDurationCheck.enabled", "false"),
         ):
             self._delta(table).vacuum(24 * days)
 
@@ -585,21 +532,8 @@ class Lake:
         return DeltaTable.forPath(self.spark, self.location(table))
 
     def _with_user_metadata(self, note: Note, run: Any) -> None:
-        with self._conf(USER_METADATA, note.to_json()):
+        with self._conf.with_(USER_METADATA, note.to_json()):
             run()
-
-    @contextmanager
-    def _conf(self, key: str, value: str) -> Iterator[None]:
-        with self._session_turn:
-            before = self.spark.conf.get(key, None)
-            self.spark.conf.set(key, value)
-            try:
-                yield
-            finally:
-                if before is None:
-                    self.spark.conf.unset(key)
-                else:
-                    self.spark.conf.set(key, before)
 
     def _path(self, table: Table) -> str:
         return f"{self.root}/tables/{table.layer}/{table.name}"
@@ -642,14 +576,6 @@ class Lake:
         found = drift(table, stored, self._layout(table), self.identifier(table))
         if found is not None:
             raise DriftError(found)
-
-
-def _no_line() -> Column:
-    return F.lit(None).cast("bigint").alias("line")
-
-
-def _per_file() -> WindowSpec:
-    return Window.partitionBy("file").orderBy("_order")
 
 
 def _range_conditions(table: Table, start: date | None, end: date | None) -> Iterator[Any]:

@@ -73,7 +73,7 @@ def with_line_numbers(lake: Lake, rows: DataFrame) -> DataFrame:
     ]
     if not files:
         return rows
-    lines = lake.read_lines_numbered(files).select(
+    lines = lake.landed.numbered(files).select(
         F.col("file").alias("_file"),
         F.col("value").alias("_value"),
         F.col("line").alias("_line"),
