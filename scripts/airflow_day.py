@@ -136,7 +136,8 @@ class Airflow:
             "AIRFLOW_CINELAKE": str(self.home / "schedule.toml"),
             "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[2]"}),
             "PYSPARK_PYTHON": str(self.jobs_bin / "python"),
-            "PATH": f"{self.jobs_bin}{os.pathsep}{os.environ['PATH']}",
+            # Airflow starts its own parts by name.
+            "PATH": os.pathsep.join([str(self.jobs_bin), str(AIRFLOW.parent), os.environ["PATH"]]),
         }
 
 
