@@ -15,25 +15,31 @@ from cinelake.qoe.localisation.cube import Cube
 from cinelake.qoe.localisation.evidence import GRAIN, LIFTS, Counts, evidence
 from cinelake.qoe.localisation.settings import Scan
 
-DIMENSIONS = ["a", "b", "c"]
+DIMENSIONS = ["a", "b", "c", "d"]
 ATTRIBUTE = st.sampled_from(["x", "y", "z", None])
-LEAF = st.tuples(ATTRIBUTE, ATTRIBUTE, ATTRIBUTE, st.integers(0, 9))
+LEAF = st.tuples(ATTRIBUTE, ATTRIBUTE, ATTRIBUTE, ATTRIBUTE, st.integers(0, 9))
 
 
+@pytest.mark.parametrize("many", [2**15, 0], ids=["from leaves", "from sums"])
 @pytest.mark.parametrize("table", [2**24, 0], ids=["table", "sorted"])
 @settings(deadline=None, max_examples=100)
-@given(rows=st.lists(LEAF, min_size=1, max_size=30))
+@given(rows=st.lists(LEAF, min_size=1, max_size=30), copies=st.sampled_from([1, 20]))
 def test_elements_and_sums_are_those_of_groupings(
-    table: int, rows: list[tuple[str | None, str | None, str | None, int]]
+    many: int,
+    table: int,
+    rows: list[tuple[str | None, str | None, str | None, str | None, int]],
+    copies: int,
 ) -> None:
-    frame = pd.DataFrame(rows, columns=[*DIMENSIONS, "value"])
+    frame = pd.DataFrame(rows * copies, columns=[*DIMENSIONS, "value"])
     cube = Cube.of(frame, DIMENSIONS)
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cubes, "TABLE", table)
-        for cuboid in cube.cuboids(3):
-            sums = cuboid.sums(frame[["value"]].to_numpy(float))[:, 0]
-            for attributes, total in zip(cuboid.attributes, sums, strict=True):
+        patch.setattr(cubes, "MANY", many)
+        for cuboid in cube.cuboids(frame[["value"]].to_numpy(float), cube.choices(3)):
+            in_order = [tuple(each) for each in cuboid.attributes.tolist()]
+            assert in_order == sorted(set(in_order))
+            for attributes, total in zip(cuboid.attributes, cuboid.sums[:, 0], strict=True):
                 named = cube.named(cuboid.dimensions, attributes)
                 found[tuple(named.items())] = total
     expected = {}
@@ -42,8 +48,31 @@ def test_elements_and_sums_are_those_of_groupings(
         for chosen in combinations(telling, size):
             grouped = frame.dropna(subset=list(chosen)).groupby(list(chosen))["value"].sum()
             for key, total in grouped.items():
-                expected[tuple(zip(chosen, key, strict=True))] = total
+                # A grouping by one column tells its keys bare.
+                expected[tuple(zip(chosen, key if size > 1 else (*key,), strict=True))] = total
     assert found == expected
+
+
+def test_many_leaves_are_read_seldom() -> None:
+    """Of four attributes in each of five dimensions, 25 sums are wanted: all leaves need not be read for each."""
+    random = np.random.default_rng(5)
+    dimensions = list("abcde")
+    frame = pd.DataFrame({name: random.integers(0, 4, 100_000) for name in dimensions})
+    cube = Cube.of(frame, dimensions)
+    read = []
+    with pytest.MonkeyPatch.context() as patch:
+        added_up = Cube._added_up
+        patch.setattr(
+            Cube,
+            "_added_up",
+            lambda self, rows, chosen: (
+                read.append(len(rows.values)) or added_up(self, rows, chosen)
+            ),
+        )
+        found = list(cube.cuboids(np.ones((len(frame), 1)), cube.choices(3)))
+    assert len(found) == 25
+    assert all(cuboid.sums.sum() == len(frame) for cuboid in found)
+    assert read.count(len(frame)) == 1
 
 
 def test_numbers_and_their_text_are_one_attribute() -> None:

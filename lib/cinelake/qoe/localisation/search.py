@@ -33,7 +33,7 @@ give what is bad.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,7 +41,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cinelake.qoe.localisation.cube import Cube
+from cinelake.qoe.localisation.cube import Chosen, Cube
 from cinelake.qoe.localisation.evidence import GRAIN, LIFTS, Counts, Matrix, evidence
 from cinelake.qoe.localisation.history import BY_CHANCE
 from cinelake.qoe.localisation.settings import Scan
@@ -142,30 +142,33 @@ class _Search:
         self.expected = np.round(counts.expected(settings)[0] / GRAIN) * GRAIN
         self.told = evidence(counts, settings)
         self.of_all: Matrix = self.told.sum(axis=0)
-        self.best, self.elements = self._scanned()
+        self.choices = cube.choices(settings.depth)
+        found = self._scanned(self.choices)
+        self.best = self._in_order(found)
+        self.elements = sum(elements for elements, _ in found.values())
 
-    def _scanned(self) -> tuple[list[list[_Element]], int]:
-        """Of each cuboid the best, best first, for no other can be a cause or be ranked; and how many there are."""
-        most, elements = max(self.settings.ranked, self.settings.causes), 0
-        best = []
-        for cuboid in self.cube.cuboids(self.settings.depth):
-            sums = cuboid.sums(self.told)
-            toll = math.log(len(sums))
-            elements += len(sums)
+    def _scanned(self, choices: Sequence[Chosen]) -> dict[Chosen, tuple[int, list[_Element]]]:
+        """By cuboid how many elements there are, and the best, best first: no other can be a cause, or ranked."""
+        most = max(self.settings.ranked, self.settings.causes)
+        found = {}
+        for cuboid in self.cube.cuboids(self.told, choices):
+            toll = math.log(len(cuboid.sums))
             # Of equals the first by the order of their attributes.
-            order = np.argsort(-sums.max(axis=1), kind="stable")[:most]
-            best.append(
-                [
-                    _Element(
-                        cuboid.dimensions,
-                        tuple(int(code) for code in cuboid.attributes[row]),
-                        sums[row],
-                        toll,
-                    )
-                    for row in order
-                ]
-            )
-        return best, elements
+            order = np.argsort(-cuboid.sums.max(axis=1), kind="stable")[:most]
+            best = [
+                _Element(
+                    cuboid.dimensions,
+                    tuple(int(code) for code in cuboid.attributes[row]),
+                    cuboid.sums[row],
+                    toll,
+                )
+                for row in order
+            ]
+            found[cuboid.dimensions] = len(cuboid.sums), best
+        return found
+
+    def _in_order(self, found: Mapping[Chosen, tuple[int, list[_Element]]]) -> list[list[_Element]]:
+        return [found[chosen][1] for chosen in self.choices if chosen in found]
 
     def localisation(self) -> Localisation:
         whole = self._candidate(
@@ -213,10 +216,16 @@ class _Search:
             return []
         inside = self._any_has(answer)
         self.told[inside] = 0
-        score, more = self._best_set(self._scanned()[0], most, price)
         named = {dimension for each in answer for dimension in each.dimensions}
-        is_of_answer = any(named & set(each.dimensions) for each in more)
-        if is_of_answer or score < price + least:
+        beside = [chosen for chosen in self.choices if named.isdisjoint(chosen)]
+        found = self._scanned(beside)
+        score, more = self._best_set(self._in_order(found), most, price)
+        if score < price + least:
+            return []
+        # What the answer has a dimension in common with is of interest only if there is something else.
+        found |= self._scanned([chosen for chosen in self.choices if chosen not in set(beside)])
+        score, more = self._best_set(self._in_order(found), most, price)
+        if any(named & set(each.dimensions) for each in more):
             return []
         has_more = self._any_has(more)
         left, sums = self.told.sum(axis=0), np.sum([each.sums for each in more], axis=0)
