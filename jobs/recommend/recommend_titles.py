@@ -46,7 +46,7 @@ class RecommendTitlesParams(JobParams):
     writes=[RECOMMENDATIONS],
     params=RecommendTitlesParams,
     catchup=False,
-    version=3,
+    version=4,
 )
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))

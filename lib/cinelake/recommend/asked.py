@@ -75,6 +75,8 @@ def newest_list(
             "model_version",
             F.col("because")["title_id"].alias("because"),
             "shared",
+            F.col("because")["contribution"].alias("contributions"),
+            *("score", "by_others", "for_everybody"),
         )
     )
 

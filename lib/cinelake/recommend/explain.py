@@ -1,8 +1,10 @@
 """Why a title is recommended: what each title of the history adds to its score.
 
 A profile's factors follow from its history (fold_in.py), and so does what each title of it adds to a score, as the
-model tells (`Folding.contributions`). A title may take away, too. Beside each stands what the catalogue says of both
-alike: of genres, moods and themes those that fewest titles have, for they tell most.
+model tells (`Folding.contributions`). A title may take away, too. So that a reader can add it up, what the titles that
+are not named add stands beside those that are, and what is left of the score: what everybody is offered alike, which
+with factors of ALS is nothing. Beside each title stands what the catalogue says of both alike: of genres, moods and
+themes those that fewest titles have, for they tell most.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DoubleType, StringType, StructField, StructType
 
 from cinelake.recommend import content
 from cinelake.recommend.fold_in import FoldedIn, Folding, known, markets
@@ -27,6 +29,8 @@ Batches = Iterator[pa.RecordBatch]
 # What two titles share is told in these facets, and so many terms of it.
 FACETS, SHARED = ("genre", "mood", "theme"), 3
 SHARED_TYPE = ArrayType(ArrayType(StringType()))
+# Places of what is added beside the reasons: what is nothing but for how numbers are rounded is nothing.
+PLACES = 12
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,12 @@ def with_reasons(
     lists: DataFrame, histories: DataFrame, model: FoldedIn, n: int, said: DataFrame
 ) -> DataFrame:
     """Lists (`profile_id, rank, title_id, …`) with `because`: the `n` titles of the history that add most, most first;
-    and `shared`, of each of these what is said of it and of the title recommended.
+    `shared`, of each of these what is said of it and of the title recommended; `by_others`, what the other titles of
+    the history add; and `for_everybody`, what is left of the score.
 
     `histories` holds `profile_id, liked array<int>`, and `market` where it is known; `said` is what the catalogue says
-    of titles (content.py). Titles that the model does not know add nothing.
+    of titles (content.py). Titles that the model does not know add nothing. The contributions of `because` and the last
+    two sum to the score.
     """
     held = model.catalogue()
     shared = lists.sparkSession.sparkContext.broadcast(
@@ -106,7 +112,12 @@ def _schema(gathered: DataFrame) -> StructType:
     listed = gathered.schema["listed"].dataType
     assert isinstance(listed, ArrayType)
     assert isinstance(listed.elementType, StructType)
-    told = [StructField("because", ArrayType(REASONS)), StructField("shared", SHARED_TYPE)]
+    told = [
+        StructField("because", ArrayType(REASONS)),
+        StructField("shared", SHARED_TYPE),
+        StructField("by_others", DoubleType()),
+        StructField("for_everybody", DoubleType()),
+    ]
     row = StructType([*listed.elementType.fields, *told])
     return StructType([gathered.schema["profile_id"], StructField("explained", ArrayType(row))])
 
@@ -129,7 +140,8 @@ def _explained(batches: Batches, held: Catalogue, folding: Folding, said: Said, 
             order = np.argsort(-added, axis=1, kind="stable")[:, :n]
             rows.append(
                 [
-                    row | _reasons(ids, said, places[at], history, added[at], order[at])
+                    row
+                    | _reasons(ids, said, places[at], history, added[at], order[at], row["score"])
                     for at, row in enumerate(listed)
                 ]
             )
@@ -138,7 +150,13 @@ def _explained(batches: Batches, held: Catalogue, folding: Folding, said: Said, 
 
 
 def _reasons(
-    ids: list[Any], said: Said, title: int, history: Matrix, added: Matrix, order: Matrix
+    ids: list[Any],
+    said: Said,
+    title: int,
+    history: Matrix,
+    added: Matrix,
+    order: Matrix,
+    score: float,
 ) -> dict[str, Any]:
     """Of those that add anything."""
     adding = [at for at in order.tolist() if added[at] > 0]
@@ -147,6 +165,8 @@ def _reasons(
             {"title_id": str(ids[history[at]]), "contribution": float(added[at])} for at in adding
         ],
         "shared": [said.shared(int(title), int(history[at])) for at in adding],
+        "by_others": round(float(added.sum() - added[adding].sum()), PLACES),
+        "for_everybody": round(float(score - added.sum()), PLACES),
     }
 
 
@@ -154,5 +174,10 @@ def _row_type(batch: pa.RecordBatch) -> pa.DataType:
     """The type of the rows of a list with their reasons."""
     listed = batch.schema.field("listed").type.value_type
     reason = pa.struct([("title_id", pa.string()), ("contribution", pa.float64())])
-    told = [("because", pa.list_(reason)), ("shared", pa.list_(pa.list_(pa.string())))]
+    told = [
+        ("because", pa.list_(reason)),
+        ("shared", pa.list_(pa.list_(pa.string()))),
+        ("by_others", pa.float64()),
+        ("for_everybody", pa.float64()),
+    ]
     return pa.list_(pa.struct([*listed, *(pa.field(*each) for each in told)]))

@@ -74,16 +74,17 @@ def lists_for_everyone(
     taste: Taste,
     tell: TellIndex | None = None,
 ) -> DataFrame:
-    """`profile_id, rank, title_id, score, propensity, source, is_cold, because, shared`: the lists of all viewers.
+    """`profile_id, rank, title_id, score, propensity, source, is_cold, because, shared, by_others, for_everybody`.
 
-    `interactions` are strengths.
+    The lists of all viewers; `interactions` are strengths.
 
     Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
     `source` is `history` where the model knows a title that the profile liked, `picks` where it only knows some that
     were picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at
-    most, that add most to a score, and `shared` what is said of each of them and of the title alike; where it is
-    popular, both are null. `propensity` is that of places drawn at random (rerank.py).
+    most, that add most to a score, `shared` what is said of each of them and of the title alike, and the last two what
+    is added beside (explain.py); where it is popular, all are null. `propensity` is that of places drawn at random
+    (rerank.py).
     Titles that a profile has seen, liked or not, are on no list of its own, nor are those that it may not be shown.
     `tell` is given the index where titles are too many to score them all (top_n.py).
     """
@@ -197,6 +198,7 @@ def _unexplained(lists: DataFrame) -> DataFrame:
         F.lit(None).cast("boolean").alias("is_cold"),
         none.alias("because"),
         F.lit(None).cast(SHARED_TYPE).alias("shared"),
+        *(F.lit(None).cast("double").alias(name) for name in ("by_others", "for_everybody")),
     )
 
 

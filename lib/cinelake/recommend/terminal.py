@@ -66,11 +66,21 @@ def side_by_side(
 
 
 def _because(row: Mapping[str, Any]) -> str:
-    """The reasons, each with what it shares with the title; lists of old do not tell of that."""
+    """The reasons, each with what it adds and what it shares with the title, and what they add up to.
+
+    Lists of old do not tell of what is shared, nor of what else is added.
+    """
     names = row["because"] or ()
     shared = row["shared"] or [()] * len(names)
-    told = zip(names, shared, strict=True)
-    return "; ".join(f"{name} ({', '.join(both)})" if both else name for name, both in told)
+    told = [
+        f"{name} {added:.2f}" + (f" ({', '.join(both)})" if both else "")
+        for name, added, both in zip(names, row["contributions"] or (), shared, strict=True)
+    ]
+    if row["for_everybody"] is None:
+        return "; ".join(told)
+    beside = {"others": row["by_others"], "everybody": row["for_everybody"]}
+    told += [f"{name} {added:.2f}" for name, added in beside.items() if added]
+    return f"{'; '.join(told)}; = {row['score']:.2f}"
 
 
 def _name(row: Mapping[str, Any]) -> str:

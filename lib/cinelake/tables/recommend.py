@@ -197,6 +197,17 @@ RECOMMENDATIONS = Table(
             "for each title in because, what the catalogue says of it and of the title recommended alike, as "
             "`facet value` of genre, mood or theme, the rarest first; at most three; null for popular",
         ),
+        Column(
+            "by_others",
+            DoubleType(),
+            "what the other titles of the history add to the score, or take away; null for popular",
+        ),
+        Column(
+            "for_everybody",
+            DoubleType(),
+            "what is added whatever the history: with it and by_others the contributions of because sum to the score; "
+            "null for popular",
+        ),
     ),
     key=("as_of", "profile_id", "rank"),
     window="as_of",

@@ -54,7 +54,8 @@ GERMAN: Mapping[Table, Sequence[dict[str, Any]]] = {
 }
 LISTS = (
     "as_of date, profile_id string, rank int, title_id string, source string, model_version int, "
-    "because array<struct<title_id: string, contribution: double>>, shared array<array<string>>"
+    "because array<struct<title_id: string, contribution: double>>, shared array<array<string>>, "
+    "score double, by_others double, for_everybody double"
 )
 
 
@@ -85,6 +86,10 @@ def _listed(place: int, name: str | None, source: str = "history") -> dict[str, 
         "shared": [["genre Crime", "theme heist"], []]
         if source == "history" and place == 1
         else None,
+        "contributions": [0.5, 0.25] if source == "history" else None,
+        "score": 0.8,
+        "by_others": -0.15 if source == "history" and place == 1 else None,
+        "for_everybody": 0.2 if source == "history" and place == 1 else None,
     }
 
 
@@ -100,15 +105,20 @@ def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -
         for day, name in [(1, "Older"), (2, "[REC]")]
     ]
 
-    lines = _text(side_by_side("42", recent, [_listed(1, "Heat"), _listed(2, None)])).splitlines()
+    page = _text(side_by_side("42", recent, [_listed(1, "Heat"), _listed(2, None)]))
+    lines = page.splitlines()
 
     rows = [line for line in lines if "│" in line]
     assert "[REC]" in rows[0]
     assert "Heat (1995)" in rows[0]
-    assert "Ronin (genre Crime, theme heist); Up" in rows[0]
-    assert "Older" in rows[1]
-    assert "title 2" in rows[1]
-    assert "Ronin; Up" in rows[1]
+    # What is added up stands beside it, as far as the list tells of it.
+    told = " ".join(row.split("│")[-2].strip() for row in rows)
+    assert told == (
+        "Ronin 0.50 (genre Crime, theme heist); Up 0.25; others -0.15; everybody 0.20; = 0.80 "
+        "Ronin 0.50; Up 0.25"
+    )
+    assert "Older" in page
+    assert "title 2" in page
     assert lines[-1] == "From version 3, as of 2026-03-02."
 
 
@@ -123,7 +133,7 @@ def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> Non
 def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
         [
-            (date(2026, 3, 1), "42", 1, "old", "history", 1, [], []),
+            (date(2026, 3, 1), "42", 1, "old", "history", 1, [], [], 1.0, 0.0, 0.0),
             (
                 TODAY,
                 "42",
@@ -133,16 +143,25 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
                 2,
                 [("ronin", 0.5), ("up", 0.25)],
                 [["genre Crime"], []],
+                0.9,
+                -0.1,
+                0.25,
             ),
-            (TODAY, "42", 2, "up", "history", 2, [], []),
-            (TODAY, "43", 1, "jaws", "history", 2, [], []),
+            (TODAY, "42", 2, "up", "history", 2, [], [], 1.0, 0.0, 0.0),
+            (TODAY, "43", 1, "jaws", "history", 2, [], [], 1.0, 0.0, 0.0),
         ],
         LISTS,
     )
     expected = spark.createDataFrame(
-        [(1, "heat", "history", TODAY, 2, ["ronin", "up"], [["genre Crime"], []])],
+        [
+            (
+                *(1, "heat", "history", TODAY, 2, ["ronin", "up"], [["genre Crime"], []]),
+                *([0.5, 0.25], 0.9, -0.1, 0.25),
+            ),
+        ],
         "place int, title_id string, note string, as_of date, model_version int, because array<string>, "
-        "shared array<array<string>>",
+        "shared array<array<string>>, contributions array<double>, score double, by_others double, "
+        "for_everybody double",
     )
 
     listed = newest_list(recommendations, "42", 1, _service(spark), None)
@@ -153,7 +172,7 @@ def test_only_the_newest_list_is_shown(spark: SparkSession) -> None:
 def test_what_may_no_longer_be_shown_is_on_no_list(spark: SparkSession) -> None:
     recommendations = spark.createDataFrame(
         [
-            (TODAY, "42", rank, title, "history", 2, [], [])
+            (TODAY, "42", rank, title, "history", 2, [], [], 1.0, 0.0, 0.0)
             for rank, title in enumerate(("heat", "up"), 1)
         ],
         LISTS,
@@ -195,7 +214,10 @@ def test_an_offer_that_has_ended_since_the_list_was_made_is_not_shown(
     spark: SparkSession, now: date | None, expected: list[str]
 ) -> None:
     recommendations = spark.createDataFrame(
-        [(TODAY, ANN, n, title, "history", 2, [], []) for n, title in enumerate(("heat", "up"), 1)],
+        [
+            (TODAY, ANN, n, title, "history", 2, [], [], 1.0, 0.0, 0.0)
+            for n, title in enumerate(("heat", "up"), 1)
+        ],
         LISTS,
     )
 

@@ -10,8 +10,10 @@ from unit.tables.rows import rows
 from cinelake.recommend.content import SAID
 from cinelake.recommend.explain import Said, with_reasons
 from cinelake.recommend.fold_in import FoldedIn, Ridge
+from cinelake.recommend.hybrid_fold import HybridFold
 from cinelake.recommend.lists import histories
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.taste_fold import TasteFold
 from cinelake.tables.behaviour import TITLES
 
 RECIPE = AlsRecipe(rank=4, alpha=2.0, reg_param=0.1, iterations=3, blocks=2)
@@ -58,16 +60,22 @@ def test_reasons_add_up_to_the_score_and_the_most_comes_first(interactions: Data
         given = [reason.contribution for reason in row.because]
         assert given == sorted(given, reverse=True)
         assert {(row.profile_id, reason.title_id) for reason in row.because} <= liked
-        # What takes away is no reason, so they may sum to more; where nothing does, to the score.
-        assert sum(given) >= row.score - 1e-9
+        # What takes away is no reason, but is told beside them; factors of ALS give nothing to everybody.
+        assert sum(given) + row.by_others == pytest.approx(row.score, abs=1e-9)
+        assert row.by_others <= 0
+        assert row.for_everybody == pytest.approx(0, abs=1e-9)
         if len(given) == 6:
-            assert sum(given) == pytest.approx(row.score, abs=1e-9)
+            assert row.by_others == 0
     assert sum(len(row.because) == 6 for row in everything) > 10
     kept = {(r.profile_id, r.rank, r.title_id): r.score for r in everything}
     assert kept == {(r.profile_id, r.rank, r.title_id): r.score for r in lists.collect()}
     few = with_reasons(lists, history, model, 2, said).where("rank = 1").collect()
     first = {row.profile_id: row.because for row in everything if row.rank == 1}
     assert all(row.because == first[row.profile_id][:2] for row in few)
+    for row in few:
+        assert len(row.because) == 2
+        shown = sum(reason.contribution for reason in row.because)
+        assert shown + row.by_others + row.for_everybody == pytest.approx(row.score, abs=1e-9)
 
 
 def test_beside_a_reason_stands_what_is_said_of_both_the_rarest_first(spark: SparkSession) -> None:
@@ -122,3 +130,36 @@ def test_who_likes_nothing_that_the_model_knows_is_left_out(interactions: DataFr
     found = {row.profile_id: row.factors for row in model.profiles(history).collect()}
     assert found.keys() == {"new", "mixed"}
     assert found["new"] == found["mixed"]
+
+
+def test_what_tastes_offer_to_everybody_is_told_beside_the_reasons(spark: SparkSession) -> None:
+    """With tastes a score has a part that no history gave; the rest is by the titles liked, those not named, too."""
+    random = np.random.default_rng(4)
+    tastes = TasteFold(random.normal(size=(3, 2)), np.log([0.5, 0.3, 0.2]), np.zeros((1, 3)), ())
+    of_titles = random.normal(size=(9, 5))
+    titles = spark.createDataFrame(
+        [(f"t{n}", n, factors) for n, factors in enumerate(of_titles.tolist())],
+        "title_id string, title_idx int, factors array<double>",
+    )
+    model = FoldedIn(titles, HybridFold(RIDGE, tastes, 0.5))
+    history = spark.createDataFrame(
+        [("ann", [0, 1, 2], [0, 1, 2])], "profile_id string, seen array<int>, liked array<int>"
+    )
+    said = rows(spark, TITLES).select("title_id", *SAID)
+
+    found = with_reasons(model.lists(history, 6), history, model, 1, said).collect()
+
+    held = np.array(spark_factors(titles))
+    folding = HybridFold(RIDGE, tastes, 0.5).among(held)
+    by_title = folding.contributions(held, held[:3], None)
+    assert len(found) == 6
+    assert any(abs(row.for_everybody) > 0.01 for row in found)
+    for row in found:
+        of_history = by_title[int(row.title_id[1:])]
+        shown = sum(reason.contribution for reason in row.because)
+        assert shown + row.by_others == pytest.approx(of_history.sum(), abs=1e-6)
+        assert shown + row.by_others + row.for_everybody == pytest.approx(row.score, abs=1e-9)
+
+
+def spark_factors(titles: DataFrame) -> list[list[float]]:
+    return [row.factors for row in titles.orderBy("title_id").collect()]
