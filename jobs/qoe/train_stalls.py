@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from cinelake.labels import OneSided
 from cinelake.persisted import persisted
 from cinelake.qoe.stalls.judging import RECALL, by_cell, judged, reliability, scored_bins
+from cinelake.qoe.stalls.learning_curve import learning_curve, losses
 from cinelake.qoe.stalls.moments import AFTER, BEFORE, NEEDED, moments
 from cinelake.qoe.stalls.registration import THRESHOLD, registrable
 from cinelake.qoe.stalls.trees import Recipe, learned, with_chance
@@ -63,8 +64,9 @@ def _trained(run: Run[TrainStallsParams]) -> ModelVersion:
         spark = examples.sparkSession
         judges = last - quarter
         judged_on = examples.where(day >= F.lit(judges))
+        fitted_to = examples.where(day < F.lit(judges - quarter))
         shown = learned(
-            examples.where(day < F.lit(judges - quarter)),
+            fitted_to,
             examples.where((day >= F.lit(judges - quarter)) & (day < F.lit(judges))),
             recipe,
         )
@@ -76,6 +78,11 @@ def _trained(run: Run[TrainStallsParams]) -> ModelVersion:
         tracker.log_params(recipe.model_dump() | {"recall": RECALL})
         tracker.log_metrics(found.metrics())
         tracker.log_figure(reliability(bins), "reliability.png")
+        curve = {"fitted": losses(fitted_to, shown), "unseen": losses(judged_on, shown)}
+        for name, values in curve.items():
+            for trees, loss in enumerate(values, start=1):
+                tracker.log_metrics({f"loss.{name}": loss}, step=trees)
+        tracker.log_figure(learning_curve(curve), "learning_curve.png")
         cells = by_cell(scored, found.model.threshold).toArrow().to_pandas()
         tracker.log_text(cells.to_csv(index=False), "by_cell.csv")
         tracker.flush()

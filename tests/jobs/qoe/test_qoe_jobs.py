@@ -283,7 +283,7 @@ def test_stalls_are_learned_registered_and_told_of_by_cell(
     assert version.approved
     assert "precision at recall 0.30" in version.reason
     files = {file.path for file in tracking.client.list_artifacts(version.run_id)}
-    assert {"reliability.png", "by_cell.csv"} <= files
+    assert {"reliability.png", "learning_curve.png", "by_cell.csv", "model_card.html"} <= files
     metrics = tracking.report(version).metrics
     assert metrics["model.precision_at_recall_30"] > 0.5 > metrics["base_rate"] > 0
 

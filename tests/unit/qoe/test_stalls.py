@@ -16,6 +16,7 @@ from unit.qoe.traces import DAY, Traces
 from cinelake.labels import OneSided
 from cinelake.qoe.stalls import serving
 from cinelake.qoe.stalls.judging import at_recall, calibration_error, judged
+from cinelake.qoe.stalls.learning_curve import losses
 from cinelake.qoe.stalls.moments import FEATURES, NEEDED, UNTOLD, moments
 from cinelake.qoe.stalls.risks import risks
 from cinelake.qoe.stalls.trees import LEAF, Boosted, Recipe, learned, with_chance
@@ -114,6 +115,28 @@ def test_chances_go_by_the_nodes_here_and_where_the_model_is_served(
     assert found["chance"].to_numpy() == pytest.approx(expected)
 
 
+def test_the_loss_is_told_after_each_tree(spark: SparkSession) -> None:
+    """The second of two trees adds the same to all."""
+    second = len(TREES.value)
+    both = Boosted(
+        [0, second],
+        [*TREES.feature, LEAF],
+        [*TREES.threshold, 0.0],
+        [*TREES.left, second],
+        [*TREES.right, second],
+        [*TREES.value, 0.25],
+    )
+    told = [moment("p", 10.0, True), moment("q", 10.5, False), moment("r", 9.0, False)]
+    rows = spark.createDataFrame(told, SHAPE)
+
+    def loss(added: float) -> float:
+        # The first tree says 1 of buffers up to 10 s, and −2 of others.
+        told = [(1.0, 1), (-2.0, -1), (1.0, -1)]
+        return float(np.mean([np.log1p(np.exp(-2 * y * (m + added))) for m, y in told]))
+
+    assert losses(rows, both) == pytest.approx([loss(0.0), loss(0.25)])
+
+
 def moment(play: str, buffer: float, stalls: bool) -> tuple[Any, ...]:
     values = [buffer if name == "buffer_s" else 0.0 for name in FEATURES]
     return play, TODAY, 3, 1000, "aurora", "aurora-1", "Lindenglas", "Bavaria", *values, stalls
@@ -193,6 +216,9 @@ def test_trees_learn_what_comes_before_a_stall_and_are_calibrated(spark: SparkSe
     assert full["chance"].mean() == pytest.approx(full["stalls"].mean(), abs=0.004)
     assert empty["chance"].mean() > 10 * full["chance"].mean()
     assert learned(before, after, recipe) == trees
+    curve = losses(after, trees)
+    assert len(curve) == 10
+    assert curve[-1] < curve[0]
     with pytest.raises(OneSided, match="both kinds are needed"):
         learned(before.where("NOT stalls"), after, recipe)
     with pytest.raises(OneSided, match="days that calibrate"):

@@ -67,6 +67,13 @@ class Boosted:
 
     def margin(self, rows: Floats) -> Floats:
         """One a row of `FEATURES`, in that order."""
+        total = np.zeros(len(rows))
+        for margin in self.margins(rows):
+            total = margin
+        return total
+
+    def margins(self, rows: Floats) -> Iterator[Floats]:
+        """As `margin`, of the first tree, of the first two, and so on to that of all."""
         feature, threshold = np.array(self.feature), np.array(self.threshold)
         left, right, value = np.array(self.left), np.array(self.right), np.array(self.value)
         total = np.zeros(len(rows))
@@ -76,8 +83,8 @@ class Boosted:
                 here = at[inner]
                 goes_left = rows[inner, feature[here]] <= threshold[here]
                 at[inner] = np.where(goes_left, left[here], right[here])
-            total += value[at]
-        return total
+            total = total + value[at]
+            yield total
 
     def chance(self, rows: Floats) -> Floats:
         """From 0 to 1."""
