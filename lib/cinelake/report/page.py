@@ -40,7 +40,7 @@ section { padding: 1.8rem 0 .6rem; border-bottom: 1px solid var(--line); }
 .card { flex: 1 1 9rem; background: var(--soft); border-radius: 8px; padding: .7rem 1rem; }
 .card b { display: block; font-size: 1.5rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .card span { color: var(--dim); font-size: .87rem; }
-figure { margin: 0 0 1.4rem; } figure svg { width: 100%; height: auto; display: block; }
+figure { margin: 0 0 1.4rem; } figure svg { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--dim); font-size: .9rem; margin-top: .3rem; max-width: 52rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }

@@ -76,7 +76,8 @@ def _how_good(told: Told) -> list[Section]:
         for name, figure in told.figures.items()
     ]
     if told.metrics:
-        parts.append(Grid(("metric", "value"), sorted(told.metrics.items())))
+        rows = [(name, _number(value)) for name, value in sorted(told.metrics.items())]
+        parts.append(Grid(("metric", "value"), rows))
     lead = "What the training measured, on days or rows that what was measured had not seen."
     return [Section("How good it is", lead, parts)] if parts else []
 
@@ -87,3 +88,8 @@ def _limits(model: Model) -> list[Section]:
     parts = [Points(points) for points in (model.not_for, model.weak) if points]
     lead = "What it is not for, and where it is weak."
     return [Section("Limits", lead, parts)] if parts else []
+
+
+def _number(value: float) -> str:
+    # Four digits: a difference of a thousandth may be what a gate has decided by.
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

@@ -240,6 +240,7 @@ def test_a_model_without_a_card_gets_one_of_what_its_training_logged(
     version = _register(tracker, model, doubling, tags=gate)
     tracker.finish()
 
+    mlflow.set_tracking_uri(tracking.uri)
     page = mlflow.artifacts.load_text(version.tags["model_card"])
     texts = re.sub(
         r"\s*\n\s*",
