@@ -1,12 +1,15 @@
 """Find groups of profiles with similar tastes in everything before the day, adults and kids apart.
 
 Kind and number of clusters are chosen on the days before the last week, by how compact, stable and useful they are;
-then clusters are fitted to all days, registered and judged. A rerun takes up where the last one broke off.
+then clusters are fitted to all days, registered and judged. The newest approved clustering of the days before is one
+start of the fit, so that clusters stay where they are while tastes do. A rerun takes up where the last one broke off.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 
 from pydantic import Field
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.audience import cells, gate, pictures
@@ -15,7 +18,7 @@ from cinelake.audience.choice import Candidate, Choice, ClusterRecipe
 from cinelake.audience.factors import Behind, behind, fitted_before
 from cinelake.audience.features import FeatureRecipe
 from cinelake.audience.registration import registrable
-from cinelake.audience.training import Day, NobodyWatched, choose, fit
+from cinelake.audience.training import Day, Kept, NobodyWatched, choose, fit
 from cinelake.persisted import persisted
 from cinelake.recommend.search import UnknownSetting
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
@@ -33,6 +36,12 @@ class TrainClustersParams(JobParams):
         ge=0,
         le=1,
         description="mean adjusted Rand index with resamples from which on a clustering may replace another",
+    )
+    first_stability: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="the same of a first clustering; what is less stable is chance, and its population one cluster",
     )
     most_in_one: float = Field(
         0.8,
@@ -54,7 +63,7 @@ class TrainClustersParams(JobParams):
     params=TrainClustersParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=3,
+    version=4,
 )
 def train_clusters(run: Run[TrainClustersParams]) -> None:
     run.tracker.settled(
@@ -65,13 +74,17 @@ def train_clusters(run: Run[TrainClustersParams]) -> None:
 def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
     params, tracker, until = run.params, run.tracker, run.end - timedelta(days=1)
     told, model = Told(*map(run.read, TOLD)), _behind(run)
-    champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until)
+    # Of another day: what an earlier run made of this one is no part of it.
+    champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until - timedelta(days=1))
     choices = _chosen(run, told, model, champion)
+    if champion is None:
+        choices = gate.no_chance(choices, params.first_stability, params.most_in_one)
     day = Day.at(told, until, params.features, model)
     rank = model.rank if day.factors is not None and model else 0
     with persisted(day.cells) as kept:
         known = Day(kept, day.people, day.factors)
-        populations = fit(known, choices, params.features, params.clusters, rank)
+        held = _held(run, told, until, champion)
+        populations = fit(known, choices, params.features, params.clusters, rank, held)
     decision = gate.decide(
         choices,
         params.least_stability,
@@ -129,6 +142,9 @@ def _chosen(
         cut,
     )
     before = Day.at(told, cut, params.features, earlier)
+    # What it has seen it foretells too well.
+    is_blind = champion is not None and champion.trained_through <= cut
+    held = _held(run, told, cut, champion) if is_blind else None
     # No title fades within the few days that judge.
     lately = told.title_signals.where(F.col("signal_date") >= F.lit(cut))
     after = cells.of_titles(lately, told.before(until).titles, until)
@@ -136,8 +152,19 @@ def _chosen(
     with persisted(before.cells) as past, persisted(after) as future:
         return choose(
             Day(past, before.people, before.factors), future, params.features, params.clusters,
-            _candidates(champion), rank,
+            _candidates(champion), rank, held,
         )  # fmt: skip
+
+
+def _held(
+    run: Run[TrainClustersParams], told: Told, until: date, champion: ModelVersion | None
+) -> DataFrame | None:
+    """Where the champion puts profiles by the days before; None without one."""
+    if champion is None:
+        return None
+    kept = Kept.of(dict(champion.tags), partial(run.tracker.tracking.read_frame, champion))
+    placed = kept.placed(kept.day(told, until))
+    return placed.select("profile_id", "population", "component").localCheckpoint()
 
 
 def _behind(run: Run[TrainClustersParams]) -> Behind | None:

@@ -7,13 +7,16 @@ Each *candidate*, a kind of model and a number of clusters, is fitted to the day
 - its *gain*: how much better the genres of the days after the cut are foretold by it (usefulness.py).
 
 Each measure is taken relative to the best of the candidates, and the greatest geometric mean of the three is chosen:
-a candidate has to be good at all. What the champion has is left only for one that is better by a margin, lest clusters
-come and go with the noise of measures. Silhouettes and stabilities are of the data that was fitted to; they describe.
+a candidate has to be good at all. Silhouettes and stabilities are of the data that was fitted to; they describe.
+
+What the champion has is left only for what is better by a margin and beyond noise, lest clusters come and go with the
+noise of measures: it must not foretell worse, profile by profile, and has to foretell better, or to be more stable in
+every sample than the champion's in any (of three each, that comes by chance once in twenty).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -58,6 +61,13 @@ class ClusterRecipe(BaseModel):
         description="by which a choice has to beat what the champion has (share); of two days without a play between "
         "them measures differ by as much",
     )
+    other_start: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="by which the cost of another start has to be below that of the champion's clusters (share); "
+        "starts that find the same clusters differ by as much from one sample to the next",
+    )
     seed: int = 7
 
     def numbers_for(self, profiles: int, champion: Candidate | None) -> list[int]:
@@ -81,22 +91,29 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Measures:
-    """How a candidate fares; `jaccards` of each cluster; `found` clusters came of it, of which the largest holds the
-    share `largest` of all profiles.
+    """How a candidate fares; `agreements` with the clusterings of samples, `jaccards` of each cluster; `found` clusters
+    came of it, of which the largest holds the share `largest` of all profiles.
     """
 
     candidate: Candidate
     found: int
     silhouette: float
-    stability: float
+    agreements: tuple[float, ...]
     jaccards: tuple[float, ...]
     gain: Gain
     largest: float
 
+    @property
+    def stability(self) -> float:
+        """The mean agreement."""
+        return fmean(self.agreements)
+
 
 @dataclass(frozen=True)
 class Choice:
-    """All candidates, which of them is taken, and how far it gains more than the champion's, where that is another."""
+    """All candidates, which of them is taken, and how far it gains more than the champion itself, where that can be
+    told.
+    """
 
     measured: tuple[Measures, ...]
     taken: Measures
@@ -110,10 +127,12 @@ def chosen(
     after: DataFrame,
     recipe: ClusterRecipe,
     champion: Candidate | None = None,
+    held: DataFrame | None = None,
 ) -> Choice:
     """The choice for `profile_id, reduced array<double>`, which the caller has materialised in a fixed order.
 
-    `before` and `after` are cells on either side of the cut.
+    `before` and `after` are cells on either side of the cut; `held (profile_id, component)` is where the champion
+    itself puts profiles by what was known before the cut, if it has seen nothing of what came after.
     """
     profiles = points.count()
     numbers = recipe.numbers_for(profiles, champion)
@@ -137,16 +156,30 @@ def chosen(
         if others:
             more, also = _measured(rows, before, after, others, recipe, len(first))
             measured, gained = [*measured, *more], gained.unionByName(also)
-        taken = _taken(measured, champion, recipe.margin)
         places = {one.candidate: place for place, one in enumerate(measured)}
+
+        def leads(one: Candidate, other: Candidate) -> Gain:
+            return usefulness.lead(gained, places[one], places[other])
+
+        taken = _taken(measured, champion, recipe.margin, leads)
         lead = None
-        if champion in places and champion != taken.candidate:
-            lead = usefulness.lead(gained, places[taken.candidate], places[champion])
-        return Choice(tuple(measured), taken, champion if champion in places else None, lead)
+        if held is not None:
+            own = held.select("profile_id", F.array("component").alias("labels"))
+            theirs = usefulness.gains(own, before, after, [0])
+            both = gained.unionByName(theirs.withColumn("candidate", F.lit(ITSELF)))
+            lead = usefulness.lead(both, places[taken.candidate], ITSELF)
+        return Choice(
+            tuple(measured),
+            taken,
+            champion if champion in places else None,
+            lead if lead is not None and lead.profiles else None,
+        )
 
 
+# The place of the champion itself among candidates.
+ITSELF = -1
 # Of too few, or of profiles that are all the same, there is nothing to choose.
-ONE = Measures(Candidate("k_means", 1), 1, 0.0, 1.0, (1.0,), NO_GAIN, 1.0)
+ONE = Measures(Candidate("k_means", 1), 1, 0.0, (1.0,), (1.0,), NO_GAIN, 1.0)
 
 
 def utilities(measured: Sequence[Measures]) -> list[float]:
@@ -180,12 +213,27 @@ def _best(measured: Sequence[Measures]) -> Measures:
     return measured[place]
 
 
-def _taken(measured: Sequence[Measures], champion: Candidate | None, margin: float) -> Measures:
+def _taken(
+    measured: Sequence[Measures],
+    champion: Candidate | None,
+    margin: float,
+    leads: Callable[[Candidate, Candidate], Gain],
+) -> Measures:
     best = _best(measured)
     useful = dict(zip([one.candidate for one in measured], utilities(measured), strict=True))
-    if champion in useful and useful[best.candidate] <= useful[champion] * (1 + margin):
-        return next(one for one in measured if one.candidate == champion)
-    return best
+    own = next((one for one in measured if one.candidate == champion), None)
+    if own is None or own is best:
+        return best
+    if useful[best.candidate] <= useful[own.candidate] * (1 + margin):
+        return own
+    return best if _surely(best, own, leads(best.candidate, own.candidate)) else own
+
+
+def _surely(best: Measures, own: Measures, lead: Gain) -> bool:
+    """Whether it is better beyond noise."""
+    noise = 1.96 * lead.error
+    is_stabler = min(best.agreements) > max(own.agreements)
+    return lead.mean > noise or (lead.mean + noise >= 0 and is_stabler)
 
 
 def _measured(
@@ -229,7 +277,7 @@ def _measured(
                 one,
                 k,
                 silhouettes[n],
-                fmean(adjusted_rand(table) for table in own),
+                tuple(adjusted_rand(table) for table in own),
                 tuple(fmean(each) for each in zip(*dissolved, strict=True)),
                 means.get(whole, NO_GAIN),
                 float(own[0].sum(axis=1).max() / max(own[0].sum(), 1)),

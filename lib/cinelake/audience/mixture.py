@@ -7,6 +7,9 @@ Someone halfway between two centres belongs to both; the cluster with the greate
 
 Fitted by Spark MLlib: k-means with the start of k-means|| (Bahmani et al. 2012), bisecting k-means (Steinbach,
 Karypis and Kumar 2000), Gaussian mixtures by expectation maximisation.
+
+Where clusters are in force already, the means of their members are one more start, and go before the others: of two
+places to end at that are nearly as good, the one that everybody knows is to be had again (`Along`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 from pyspark.ml.clustering import BisectingKMeans, GaussianMixture, KMeans
+from pyspark.mllib.clustering import KMeans as KMeansFrom
+from pyspark.mllib.clustering import KMeansModel
 from pyspark.sql import DataFrame
 
 from cinelake.audience.features import Matrix
@@ -84,10 +89,21 @@ def round_ones(centres: Matrix, spread: float) -> Mixture:
     return _in_order(Mixture(np.full(k, 1 / k), centres, whitening))
 
 
-def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
+@dataclass(frozen=True)
+class Along:
+    """The clusters in force among the points: `means (k, d)` of their members, kept unless the cost of another start
+    is lower by the share `margin`.
+    """
+
+    means: Matrix
+    margin: float
+
+
+def fitted(points: DataFrame, kind: Kind, k: int, seed: int, along: Along | None = None) -> Mixture:
     """Fit to `features vector`, which the caller has materialised in a fixed order.
 
-    Where there are fewer different points than clusters, MLlib finds fewer, and so does this.
+    Where there are fewer different points than clusters, MLlib finds fewer, and so does this. Gaussian mixtures begin
+    anew whatever is in force.
     """
     if kind == "gaussian":
         return _gaussian(points, k, seed)
@@ -103,7 +119,24 @@ def fitted(points: DataFrame, kind: Kind, k: int, seed: int) -> Mixture:
     centres = np.unique(np.array(made.clusterCenters(), float), axis=0)
     cost = float(made.summary.trainingCost)
     rows = int(sum(made.summary.clusterSizes))
+    if along is not None and len(along.means) == k:
+        # What was cut in two again and again is not mended by k-means, which would make another kind of it.
+        own, its_cost = _from(along.means, points, 30 if kind == "k_means" else 0)
+        if its_cost <= cost * (1 + along.margin):
+            centres, cost = own, its_cost
     return round_ones(centres, cost / max(rows * centres.shape[1], 1))
+
+
+def _from(means: Matrix, points: DataFrame, iterations: int) -> tuple[Matrix, float]:
+    """Centres and cost of k-means that begins there, which MLlib does on RDDs alone."""
+    rows = points.rdd.map(lambda row: row["features"].toArray()).cache()
+    try:
+        start = KMeansModel(list(means))
+        made = KMeansFrom.train(rows, len(means), iterations, initialModel=start)
+        centres = np.unique(np.vstack([np.asarray(c, float) for c in made.clusterCenters]), axis=0)
+        return centres, float(made.computeCost(rows))
+    finally:
+        rows.unpersist()
 
 
 def _gaussian(points: DataFrame, k: int, seed: int) -> Mixture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,8 +15,15 @@ from cinelake.audience import cells as told_cells
 from cinelake.audience import reduction
 from cinelake.audience.cells import POPULATIONS, Told
 from cinelake.audience.choice import ONE, Candidate, Choice, ClusterRecipe, chosen
-from cinelake.audience.clustering import Population, Reduce, Vectors, axes_of
-from cinelake.audience.factors import Behind
+from cinelake.audience.clustering import (
+    Population,
+    Reduce,
+    Vectors,
+    axes_of,
+    of_frames,
+    scored,
+)
+from cinelake.audience.factors import Behind, brought_along
 from cinelake.audience.features import (
     FeatureRecipe,
     Matrix,
@@ -26,7 +33,7 @@ from cinelake.audience.features import (
     told_of,
     vocabulary,
 )
-from cinelake.audience.mixture import Mixture, fitted, one
+from cinelake.audience.mixture import Along, Mixture, fitted, one
 from cinelake.persisted import persisted
 
 # Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
@@ -56,11 +63,41 @@ class Day:
         return cls(told_cells.cells(past, until, recipe.half_life_days), people, factors)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A registered clustering, and all that it takes to put profiles into it: its recipe, and the model that it
+    brought along.
+    """
+
+    populations: Mapping[str, Population]
+    recipe: FeatureRecipe
+    model: Behind | None
+
+    @classmethod
+    def of(cls, tags: Mapping[str, str], frame: Callable[[str], DataFrame]) -> Kept:
+        """From the tags and frames of its version."""
+        recipe = FeatureRecipe.model_validate_json(tags["features"])
+        populations = of_frames(frame("terms"), frame("numbers"))
+        return cls(populations, recipe, brought_along(tags, frame))
+
+    def day(self, told: Told, until: date) -> Day:
+        """What it takes of the days before `until`."""
+        return Day.at(told, until, self.recipe, self.model)
+
+    def placed(self, day: Day) -> DataFrame:
+        """The profiles of the day as `scored` tells them."""
+        return scored(told_of(day.cells, day.people, day.factors), self.populations)
+
+
 def choose(
     before: Day, after: DataFrame, recipe: FeatureRecipe, clusters: ClusterRecipe,
-    champions: Mapping[str, Candidate], rank: int,
+    champions: Mapping[str, Candidate], rank: int, held: DataFrame | None = None,
 ) -> dict[str, Choice]:  # fmt: skip
-    """By population, where anybody was there before the cut; `after` are cells of the days behind it."""
+    """By population, where anybody was there before the cut; `after` are cells of the days behind it.
+
+    `held (profile_id, population, component)` is where the champion puts the profiles of `before`, if it has seen
+    nothing of what came after.
+    """
     found = {}
     for population in POPULATIONS:
         with persisted(_of(before, population)) as told:
@@ -75,7 +112,8 @@ def choose(
                     continue
                 with persisted(_points(told, known, reduced, recipe)) as points:
                     champion = champions.get(population)
-                    found[population] = chosen(points, cells, after, clusters, champion)
+                    theirs = None if held is None else held.where(f"population = '{population}'")
+                    found[population] = chosen(points, cells, after, clusters, champion, theirs)
     return found
 
 
@@ -85,10 +123,12 @@ def fit(
     recipe: FeatureRecipe,
     clusters: ClusterRecipe,
     rank: int,
+    held: DataFrame | None = None,
 ) -> dict[str, Population]:
     """The clusters of all days. Raises NobodyWatched where there is nobody.
 
-    A population that is there now and was not before the cut is one cluster.
+    A population that is there now and was not before the cut is one cluster. `held (profile_id, population, component)`
+    is where the champion puts the profiles of the day: where it has as many clusters, the fit begins from them.
     """
     found = {}
     for population in POPULATIONS:
@@ -99,7 +139,8 @@ def fit(
             known = _known(own, recipe, rank)
             reduced = _reduction(told, known, recipe)
             taken = choices[population].taken.candidate if population in choices else None
-            mixture = _mixture(told, known, reduced, recipe, taken, clusters.seed)
+            theirs = None if held is None else held.where(f"population = '{population}'")
+            mixture = _mixture(told, known, reduced, recipe, taken, clusters, theirs)
             found[population] = Population(known, reduced, mixture, axes_of(mixture), recipe.prior)
     if not found:
         raise NobodyWatched(
@@ -110,7 +151,7 @@ def fit(
 
 def _mixture(
     told: DataFrame, known: Vocabulary, reduced: reduction.Reduction, recipe: FeatureRecipe,
-    taken: Candidate | None, seed: int,
+    taken: Candidate | None, clusters: ClusterRecipe, held: DataFrame | None,
 ) -> Mixture:  # fmt: skip
     everybody: Matrix = np.zeros(len(reduced.explained))
     if taken is None or taken.k == 1 or reduced.is_empty:
@@ -118,7 +159,24 @@ def _mixture(
     with persisted(_points(told, known, reduced, recipe)) as points:
         rows = points.select(array_to_vector(F.col("reduced")).alias("features"))
         with persisted(rows) as kept:
-            return fitted(kept, taken.kind, taken.k, seed)
+            along = None
+            if held is not None:
+                along = Along(_means(points, held, len(everybody)), clusters.other_start)
+            return fitted(kept, taken.kind, taken.k, clusters.seed, along)
+
+
+def _means(points: DataFrame, held: DataFrame, size: int) -> Matrix:
+    """`(k, size)`: the means of the points that the champion puts into each of its clusters, of those that have any."""
+    own = points.join(held.select("profile_id", "component"), on="profile_id", how="inner")
+    summed = own.groupBy("component").agg(
+        F.count(F.lit(1)).alias("members"),
+        # Decimals: the same sum in any order.
+        *(F.sum(F.col("reduced")[n].cast("decimal(26,12)")).cast("double") for n in range(size)),
+    )
+    rows = summed.toArrow().sort_by("component")
+    sums = [column.to_numpy() for column in rows.columns[2:]]
+    found: Matrix = np.column_stack(sums) / rows.column("members").to_numpy()[:, None]
+    return found
 
 
 def _of(day: Day, population: str) -> DataFrame:
