@@ -15,10 +15,8 @@ from cinelake.audience import assigning, portraits
 from cinelake.audience.asked import with_names
 from cinelake.audience.assigning import Identity, Yesterday
 from cinelake.audience.cells import TOLD, Told, watched
-from cinelake.audience.clustering import of_frames, scored
-from cinelake.audience.factors import brought_along
-from cinelake.audience.features import FeatureRecipe, told_of
-from cinelake.audience.training import Day
+from cinelake.audience.export import Export
+from cinelake.audience.training import Day, Kept
 from cinelake.runtime.job import JobParams, Reading, Run, history, job, previous
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.tables.audience import (
@@ -41,6 +39,10 @@ class AssignClustersParams(JobParams):
     marks: int = Field(10, ge=1, le=100, description="terms of an aspect in a portrait")
     telling_titles: int = Field(20, ge=1, le=500, description="titles in a portrait")
     popular_titles: int = Field(200, ge=1, le=2000, description="popular titles of a cluster")
+    # No row depends on it, so that another one makes no day stale.
+    export: Export = Field(
+        Export(), exclude=True, description="what `cinelake clusters export` may tell"
+    )
 
 
 @job(
@@ -55,6 +57,7 @@ class AssignClustersParams(JobParams):
     # What becomes of a cluster is told from the day before.
     catchup=False,
     sequential=True,
+    version=2,
 )
 def assign_clusters(run: Run[AssignClustersParams]) -> None:
     version = run.approved_or_none(TASTE_CLUSTERS)
@@ -65,14 +68,12 @@ def assign_clusters(run: Run[AssignClustersParams]) -> None:
             run.write(table, states.sparkSession.createDataFrame([], table.schema))
         return
     told = Told(*map(run.read, TOLD)).before(run.end)
-    frame = partial(run.tracker.tracking.read_frame, version)
-    recipe = FeatureRecipe.model_validate_json(version.tags["features"])
-    populations = of_frames(frame("terms"), frame("numbers"))
-    day = Day.at(told, run.end, recipe, brought_along(dict(version.tags), frame))
+    clustering = Kept.of(dict(version.tags), partial(run.tracker.tracking.read_frame, version))
+    day = clustering.day(told, run.end)
     # Kept for as long as the plans of what is written: Spark lets go of them when these are gone.
     cells = day.cells.localCheckpoint()
-    placed = scored(told_of(cells, day.people, day.factors), populations).localCheckpoint()
-    _write(run, version, told, populations, cells, placed)
+    placed = clustering.placed(Day(cells, day.people, day.factors)).localCheckpoint()
+    _write(run, version, told, clustering.populations, cells, placed)
 
 
 def _write(
@@ -101,9 +102,11 @@ def _write(
         portraits.told(cells, seen, members), members, params.marks, params.telling_titles
     )
     marks = marked.localCheckpoint()
-    names = assigning.new_names(found, with_names(marks, told.titles), yesterday)
+    called = with_names(marks, told.titles)
+    names = assigning.new_names(found, called, yesterday)
+    readings = assigning.names_now(found, called, yesterday)
     states = assigning.states(
-        found, counts, names, yesterday, params.identity, day=run.start, version=version.version
+        found, counts, names, readings, yesterday, params.identity, day=run.start, version=version.version
     )  # fmt: skip
     near = assigning.neighbours(found, populations, counts)
     schema = marks.select(*CLUSTER_PORTRAITS.names[1:]).schema

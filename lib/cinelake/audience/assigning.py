@@ -161,13 +161,14 @@ def states(
     found: Mapping[str, Sequence[Fate]],
     counts: Mapping[str, Row],
     names: Mapping[str, str],
+    readings: Mapping[str, str],
     yesterday: Yesterday,
     identity: Identity,
     *,
     day: date,
     version: int,
 ) -> list[Row]:
-    """The rows of `cluster_states` of a day."""
+    """The rows of `cluster_states` of a day; `names` are of clusters that are new, `readings` of the others."""
     before = {row["cluster_id"]: row for row in yesterday.states}
     made = []
     for population, fated in found.items():
@@ -184,13 +185,16 @@ def states(
                     *({one["term"]: one["share"] for one in each} for each in (genres, founding))
                 )
             drifted = fate.event == "kept" and drift is not None and drift >= identity.drifts_from
+            name = old["name"] if old else names[fate.cluster_id]
+            reads_as = readings.get(fate.cluster_id) if drifted else None
             made.append(
                 {
                     "as_of": day,
                     "cluster_id": fate.cluster_id,
                     "population": population,
-                    "name": old["name"] if old else names[fate.cluster_id],
+                    "name": name,
                     "event": "drifted" if drifted else fate.event,
+                    "reads_as": None if reads_as == name else reads_as,
                     "related": list(fate.related),
                     "born_on": old["born_on"] if old else day,
                     "members": own["members"],
@@ -221,20 +225,41 @@ def new_names(
     found: Mapping[str, Sequence[Fate]], portraits: Sequence[Row], yesterday: Yesterday
 ) -> dict[str, str]:
     """Names of the clusters that are new, by their portraits; `name` of a title is what it is called."""
-    known = {row["cluster_id"] for row in yesterday.states}
+    known = {row["cluster_id"]: row["name"] for row in yesterday.states}
+    marks, prefixes, alone = _marks(found, portraits)
+    new = {cluster: own for cluster, own in marks.items() if cluster not in known}
+    return naming.named(new, list(known.values()), prefixes, alone)
+
+
+def names_now(
+    found: Mapping[str, Sequence[Fate]], portraits: Sequence[Row], yesterday: Yesterday
+) -> dict[str, str]:
+    """What each of the clusters that were there before would be called now, if it had no name."""
+    known = {row["cluster_id"]: row["name"] for row in yesterday.states}
+    marks, prefixes, alone = _marks(found, portraits)
+    readings: dict[str, str] = {}
+    for cluster in sorted(set(known) & set(marks)):
+        others = [name for other, name in known.items() if other != cluster]
+        readings |= naming.named({cluster: marks[cluster]}, others, prefixes, alone)
+    return readings
+
+
+def _marks(
+    found: Mapping[str, Sequence[Fate]], portraits: Sequence[Row]
+) -> tuple[dict[str, dict[str, list[Row]]], dict[str, str], list[str]]:
+    """Of the clusters that live: rows of their portraits by aspect, prefixes of names, and who is alone."""
     marks: dict[str, dict[str, list[Row]]] = {}
     prefixes, alone = {}, []
     for population, fated in found.items():
         live = [fate.cluster_id for fate in fated if _lives(fate)]
         for cluster in live:
-            if cluster not in known:
-                marks[cluster] = {}
-                prefixes[cluster] = PREFIXES.get(population, "")
+            marks[cluster] = {}
+            prefixes[cluster] = PREFIXES.get(population, "")
         alone += live if len(live) == 1 else []
     for row in sorted(portraits, key=lambda row: row["rank"]):
         if row["cluster_id"] in marks:
             marks[row["cluster_id"]].setdefault(row["aspect"], []).append(row)
-    return naming.named(marks, [row["name"] for row in yesterday.states], prefixes, alone)
+    return marks, prefixes, alone
 
 
 def neighbours(

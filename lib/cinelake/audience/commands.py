@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
 from cinelake.audience.asked import clusters, found, newest, portrait, with_names
-from cinelake.audience.export import exported
+from cinelake.audience.export import Export, exported
 from cinelake.audience.portraits import NEIGHBOUR
+from cinelake.runtime.settings import ConfigError
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES
 from cinelake.tables.behaviour import TITLES
 
 Row = dict[str, Any]
+# The job whose settings say what may leave the lake.
+JOB = "assign_clusters"
 NONE_YET = (
     "there are no clusters yet: run `cinelake run`; the first are found on the first Monday after somebody watched "
     "something"
@@ -72,11 +76,15 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     def export(
         file: Annotated[Path, typer.Argument(help="Where to, as JSON.", dir_okay=False)],
         least: Annotated[
-            int,
-            typer.Option(min=2, help="Households of which anything that is told has to be true."),
-        ] = 50,
+            int | None,
+            typer.Option(
+                help="Households of which anything that is told has to be true: as many as conf asks "
+                "([jobs.assign_clusters] export.least_households), or more."
+            ),
+        ] = None,
     ) -> None:
         """Write what of the groups may leave the lake: aggregates of many households, and nobody's id."""
+        least = asked_households(least, context().settings.jobs)
         rows, lake = there(), context().lake
         marks = with_names(newest(lake.read(CLUSTER_PORTRAITS)), lake.read(TITLES))
         told = exported(rows, marks, least)
@@ -86,6 +94,26 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             f"{number} clusters in {file}; {told['left_out']} are left out, being smaller than {least} households or "
             "to be told from one that is"
         )
+
+
+def asked_households(asked: int | None, jobs: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many households an export has to tell of, by the `jobs` of the configuration and a flag, which may ask for
+    more.
+
+    Raises BadParameter where it asks for fewer, ConfigError where the setting is none.
+    """
+    try:
+        set_to = Export.model_validate(jobs.get(JOB, {}).get("export", {})).least_households
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, ("export", *first["loc"])))
+        raise ConfigError(f"[jobs.{JOB}] {name} = {first['input']!r}: {first['msg']}") from error
+    if asked is not None and asked < set_to:
+        raise typer.BadParameter(
+            f"--least {asked} is below the {set_to} households of which whatever leaves the lake has to be true; give "
+            f"{set_to} or more, or set export.least_households in [jobs.{JOB}] of conf/"
+        )
+    return set_to if asked is None else asked
 
 
 def listed(rows: Sequence[Row]) -> RenderableType:
@@ -111,6 +139,8 @@ def listed(rows: Sequence[Row]) -> RenderableType:
 def _event(row: Row, rows: Sequence[Row]) -> str:
     names = {each["cluster_id"]: each["name"] for each in rows}
     related = ", ".join(names.get(other, other) for other in row["related"])
+    if row.get("reads_as"):
+        return f"{row['event']}, now {row['reads_as']}"
     word = {"split": " from ", "merged": " into "}.get(row["event"], " ")
     return f"{row['event']}{word}{related}" if related else row["event"]
 

@@ -8,7 +8,8 @@ households, not of profiles or plays, for a household may be many of these. Two 
 - *Difference*: of one cluster that is left out, its size follows from a total; then the smallest other one of its
   population goes, too.
 
-Shares are rounded to whole percents, lifts to tenths. No profile, household or pseudonym is among what is told.
+Shares are rounded to whole percents, lifts to tenths, and households down to tens, lest the files of two days tell of
+the one who came between them. No profile, household or pseudonym is among what is told.
 """
 
 from __future__ import annotations
@@ -16,9 +17,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from cinelake.audience.portraits import NEIGHBOUR, TITLE
 
 Row = Mapping[str, Any]
+ROUNDED = 10
+
+
+class Export(BaseModel):
+    """What may leave the lake, as the configuration has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    least_households: int = Field(
+        50, ge=2, description="of which anything that leaves the lake has to be true, at least"
+    )
 
 
 def exported(states: Sequence[Row], portraits: Sequence[Row], least: int) -> dict[str, Any]:
@@ -37,7 +51,7 @@ def exported(states: Sequence[Row], portraits: Sequence[Row], least: int) -> dic
             "name": row["name"],
             "population": row["population"],
             "born_on": row["born_on"].isoformat(),
-            "households": row["households"],
+            "households": row["households"] // ROUNDED * ROUNDED,
             "marks": [
                 _mark(mark, names)
                 for mark in sorted(portraits, key=lambda m: (m["aspect"], m["rank"]))

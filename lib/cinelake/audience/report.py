@@ -8,7 +8,7 @@ from typing import Any
 from cinelake.audience.asked import clusters, newest, with_names
 from cinelake.audience.clustering import of_frames
 from cinelake.audience.pictures import cluster_map
-from cinelake.audience.portraits import TITLE
+from cinelake.audience.portraits import MARKET, NEIGHBOUR, TITLE
 from cinelake.report.page import Cell, Grid, Part, Picture, Section
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.audience import CLUSTER_PORTRAITS, CLUSTER_STATES, TASTE_CLUSTERS
@@ -44,6 +44,7 @@ def taste_clusters(
 ) -> Section:
     """Rows of `cluster_states` of one day, without what ended, and of its portraits, with names of titles."""
     parts: list[Part] = []
+    names = {row["cluster_id"]: row["name"] for row in rows}
     for population in dict.fromkeys(row["population"] for row in rows):
         own = [row for row in rows if row["population"] == population]
         if len(own) > 1:
@@ -56,9 +57,20 @@ def taste_clusters(
             )
     parts.append(
         Grid(
-            ("name", "members", "share", "since", "genres", "themes", "habits", "titles"),
+            (
+                "name",
+                "members",
+                "share",
+                "since",
+                "genres",
+                "themes",
+                "habits",
+                "markets",
+                "titles",
+                "neighbours",
+            ),
             [
-                _line(row, [m for m in marks if m["cluster_id"] == row["cluster_id"]])
+                _line(row, [m for m in marks if m["cluster_id"] == row["cluster_id"]], names)
                 for row in rows
             ],
             "What members have more of than others of their population, beyond chance; not what is most popular. "
@@ -72,7 +84,9 @@ def taste_clusters(
     )
 
 
-def _line(row: Row, marks: Sequence[Row]) -> tuple[str | int | float | Cell | None, ...]:
+def _line(
+    row: Row, marks: Sequence[Row], names: Mapping[str, str]
+) -> tuple[str | int | float | Cell | None, ...]:
     def first(*aspects: str) -> str:
         own = sorted(
             (m for m in marks if m["aspect"] in aspects and m["z"] >= 1),
@@ -84,12 +98,14 @@ def _line(row: Row, marks: Sequence[Row]) -> tuple[str | int | float | Cell | No
             (m["name"] or m["term"]) if m["aspect"] == TITLE else m["term"] for m in kept
         )
 
+    near = sorted((m for m in marks if m["aspect"] == NEIGHBOUR), key=lambda m: m["rank"])
+    now = f", now {row['reads_as']}" if row.get("reads_as") else ""
     name = (
         row["name"]
         if row["event"] in ("kept", "born")
-        else Cell(f"{row['name']} ({row['event']})", "warn")
+        else Cell(f"{row['name']} ({row['event']}{now})", "warn")
     )
     return (
         name, row["members"], f"{row['member_share']:.0%}", str(row["born_on"]), first("genre"), first("theme"),
-        first(*HABITS), first(TITLE),
+        first(*HABITS), first(MARKET), first(TITLE), "; ".join(names[m["term"]] for m in near if m["term"] in names),
     )  # fmt: skip

@@ -85,6 +85,7 @@ CLUSTER_STATES = Table(
             "was named for; merged: it ended in another; ended: its members went several ways",
             required=True,
         ),
+        Column("reads_as", StringType(), "What it would be called now, where it drifted and that is another name"),
         Column("related", ArrayType(StringType()), "Of what it was split, or in what it ended", required=True),
         Column("born_on", DateType(), "First day of it", required=True),
         Column("members", LongType(), "Profiles that belong to it most; 0 where it ended", required=True),

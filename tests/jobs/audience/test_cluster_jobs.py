@@ -161,6 +161,8 @@ def test_clusters_that_are_put_together_are_told_of(
     assert set(events) == {"drifted", "merged"}
     assert events["merged"]["related"] == [events["drifted"]["cluster_id"]]
     assert (events["merged"]["members"], events["drifted"]["members"]) == (0, 16)
+    # It keeps its name, and it is told that it would get another one now.
+    assert (events["merged"]["reads_as"], events["drifted"]["reads_as"]) == (None, "Everyone")
 
 
 def test_without_an_approved_clustering_there_are_no_rows(

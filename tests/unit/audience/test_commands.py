@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pytest
+import typer
 from rich.console import Console
 
 from cinelake.audience.asked import found
-from cinelake.audience.commands import listed, shown
+from cinelake.audience.commands import asked_households, listed, shown
 from cinelake.audience.report import taste_clusters
 from cinelake.report.page import Cell, Grid, Picture
+from cinelake.runtime.settings import ConfigError
 
 DAY = date(2026, 3, 16)
 
@@ -38,6 +41,7 @@ ROWS = [
 MARKS = [
     mark("aaa1", "genre", "Crime"), mark("aaa1", "title", "t1", name="Heat"), mark("aaa1", "device", "phone"),
     mark("aaa1", "neighbour", "aab2", lift=None, z=None), mark("aaa1", "theme", "Courts", z=0.2),
+    mark("aaa1", "market", "DE"), mark("aaa1", "market", "FR", rank=2, z=0.4),
 ]  # fmt: skip
 
 
@@ -84,9 +88,31 @@ def test_the_report_draws_a_map_and_says_what_marks_clusters() -> None:
         "Crime",
         "",
         "phone",
+        "DE",
         "Heat",
+        "Comedy",
     )
     assert grid.rows[1][0] == Cell("Comedy (split)", "warn")
+
+
+def test_what_drifted_is_told_with_what_it_would_be_called_now() -> None:
+    row = state("aaa1", "Crime", event="drifted", reads_as="Mystery")
+    assert "drifted, now Mystery" in text(listed([row]))
+    (grid,) = taste_clusters([row], MARKS, {}).parts
+    assert isinstance(grid, Grid)
+    assert grid.rows[0][0] == Cell("Crime (drifted, now Mystery)", "warn")
+
+
+def test_an_export_tells_of_as_many_households_as_is_set_or_more() -> None:
+    jobs = {"assign_clusters": {"export": {"least_households": 80}}}
+    assert [asked_households(asked, jobs) for asked in (None, 80, 200)] == [80, 80, 200]
+    assert asked_households(None, {}) == 50
+    with pytest.raises(typer.BadParameter, match="--least 79 is below the 80 households"):
+        asked_households(79, jobs)
+    with pytest.raises(
+        ConfigError, match=r"\[jobs.assign_clusters\] export.least_households = 1: "
+    ):
+        asked_households(None, {"assign_clusters": {"export": {"least_households": 1}}})
 
 
 def test_one_cluster_needs_no_map() -> None:

@@ -43,8 +43,8 @@ def test_small_clusters_and_what_ended_stay_in_the_lake() -> None:
     assert (told["left_out"], told["as_of"]) == (2, "2026-03-16")
 
 
-def test_of_a_cluster_households_are_counted_and_no_profiles() -> None:
-    assert exported([state("a", 100)], [], 50) == {
+def test_of_a_cluster_households_are_counted_in_tens_and_no_profiles() -> None:
+    assert exported([state("a", 109)], [], 50) == {
         "as_of": "2026-03-16",
         "least_households": 50,
         "left_out": 0,
