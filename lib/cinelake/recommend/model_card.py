@@ -222,8 +222,8 @@ def _groups(comparison: Comparison, tolerances: Tolerances) -> Section:
     return Section(
         "For whom",
         "The same lists, judged for each group of profiles by itself: by how many titles a profile liked before, by "
-        "market, by kind of profile and by kind of device. Who is new liked none, and is shown what is popular, "
-        "whichever model there is. A profile counts once in each holdout.",
+        "market, by kind of profile and by kind of device. Who is new liked none, and is shown what is popular "
+        "around, whichever model there is. A profile counts once in each holdout.",
         parts,
     )
 

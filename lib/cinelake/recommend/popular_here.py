@@ -61,10 +61,33 @@ def circles(title_audiences: DataFrame, as_of: date, half_life_days: float) -> D
     told = title_audiences.where(F.col("play_date") < F.lit(as_of)).select(
         *(there for there, _ in NARROWING), "title_id", faded.alias("starts")
     )
-    levels = [
-        F.array(*(there for there, _ in NARROWING[:depth]))
-        for depth in range(1, len(NARROWING) + 1)
-    ]
+    return _most_started(told, [there for there, _ in NARROWING])
+
+
+def circles_of_likes(liked: DataFrame, people: DataFrame) -> DataFrame:
+    """The same, with each title that a profile likes as a start: of `profile_id, title_id`, by what `people` tell.
+
+    These have `profile_id`, and as many of the columns of viewers as narrow a circle; who is of none is in the unknown.
+    """
+    told = []
+    for _, here in NARROWING:
+        if here not in people.columns:
+            break
+        told.append(here)
+    known = liked.join(people.select("profile_id", *told), on="profile_id", how="left").select(
+        *(F.coalesce(here, F.lit(UNKNOWN)).alias(here) for here in told),
+        "title_id",
+        F.lit(1).alias("starts"),
+    )
+    return _most_started(known, told)
+
+
+def _most_started(told: DataFrame, narrowing: Sequence[str]) -> DataFrame:
+    levels = [F.array(*narrowing[:depth]) for depth in range(1, len(narrowing) + 1)]
+    if not levels:
+        # Nobody tells where anyone is.
+        none = F.array().cast("array<string>")
+        levels, told = [none], told.where(F.lit(False))
     summed = (
         told.select(F.explode(F.array(*levels)).alias("circle"), "title_id", "starts")
         .groupBy("circle", "title_id")

@@ -27,7 +27,8 @@ from cinelake.recommend.holdout import NEW, cold, relevant, relevant_to_cold
 from cinelake.recommend.lists import histories
 from cinelake.recommend.measures import MEASURES, Traits
 from cinelake.recommend.model import Fits, Recipe, kinds
-from cinelake.recommend.models.popular import PopularRecipe
+from cinelake.recommend.models.popular import PopularRecipe, popular_titles
+from cinelake.recommend.popular_here import PopularHere, Popularity, circles_of_likes
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.rerank import Taste, rerank
 from cinelake.recommend.strengths import Weights, strengths
@@ -47,7 +48,7 @@ class Comparison:
 
     `measures` holds one row per model and measure, among them `lead`, how far the challenger's nDCG
     is ahead of the model's on the same profiles; `segments` the same at `k` by groups of profiles,
-    among them those that are `new`, to whom every model shows what is popular; `shown` coverage and Gini
+    among them those that are `new`, to whom every model shows what is popular around them; `shown` coverage and Gini
     index in the newest holdout, `cold` what could not be predicted from the past. Names of measures end in
     the length of the lists, `_at_10`; `k` is the length that counts.
     """
@@ -166,9 +167,10 @@ def compare(
 
     Splits are of rows of `title_signals` with the integers `profile_idx, title_idx`; `ks` are lengths besides `k` that
     are measured. `genres` holds `title_id, genres array<string>`, `groups` holds `profile_id` and texts to group
-    profiles by; how long their histories are is one by itself. There, who liked nothing before is `new`, and judged by
-    what is popular in the whole service: lists that are served lean on what is popular around a profile. A split that
-    leaves nobody who wanted anything to train on is passed over.
+    profiles by; how long their histories are is one by itself. There, who liked nothing before is `new`, and shown what
+    was liked most where the profile is, as far as `groups` tell of `market`, `kind` and `device_kind`, for so are lists
+    that are served (popular_here.py); the model `popular` stays that of the whole service. A split that leaves nobody
+    who wanted anything to train on is passed over.
 
     `weights` say what profiles wanted, the same for all models; a model named in `learned` is fitted to strengths by
     weights of its own. What is popular is told by what was wanted, whatever `learned` says.
@@ -298,7 +300,7 @@ def _fold(
     judged = evaluation.per_profile(lists, truths, traits, lengths, list(recipes))
 
     def newcomers() -> DataFrame:
-        """How the popular list fares with those who liked nothing before; they may have met titles, though."""
+        """How what is popular around them fares with who liked nothing before; they may have met titles, though."""
         asked = relevant_to_cold(train, days.test)
         nothing = F.array().cast("array<int>")
         met = asked.select("profile_id").distinct().join(history, on="profile_id", how="left")
@@ -306,7 +308,14 @@ def _fold(
             {"seen": F.coalesce("seen", nothing), "liked": F.coalesce("liked", nothing)}
         )
         truths = _truths(asked, told, numbers, F.lit(NEW))
-        shown = fits[id(train)].of(recipes[POPULAR]).lists(told, max(lengths))
+        people = told.select("profile_id") if days.groups is None else days.groups
+        around = circles_of_likes(
+            train.where("strength > 0").select("profile_id", "title_id"), people
+        )
+        likes = popular_titles(train).join(numbers, on="title_id", how="inner")
+        here = PopularHere(likes, around, Popularity().prior)
+        placed = told.drop("market").join(people, on="profile_id", how="left")
+        shown = here.lists(placed, max(lengths)).select("profile_id", "rank", "title_id")
         listed = shown.join(F.broadcast(numbers), on="title_id", how="inner").select(
             F.lit(POPULAR).alias("model"), "profile_id", "rank", "title_idx"
         )

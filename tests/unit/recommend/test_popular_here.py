@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from unit.tables.rows import rows, same
 
 from cinelake.recommend import popular_here as module
-from cinelake.recommend.popular_here import PopularHere, circles
+from cinelake.recommend.popular_here import PopularHere, circles, circles_of_likes
 from cinelake.tables.tastes import TITLE_AUDIENCES
 
 TODAY = date(2026, 3, 2)
@@ -133,3 +133,29 @@ def test_without_any_starts_likes_decide(spark: SparkSession) -> None:
     lists = PopularHere(titles, spark.createDataFrame([], CIRCLES), prior=4.0).lists(ann, 5)
 
     assert [(row.title_id, row.score) for row in lists.collect()] == [("heat", 0.75), ("up", 0.25)]
+
+
+def test_likes_make_circles_as_far_as_it_is_told_where_profiles_are(spark: SparkSession) -> None:
+    liked = spark.createDataFrame(
+        [("ann", "up"), ("ann", "heat"), ("bob", "up"), ("eve", "up")],
+        "profile_id string, title_id string",
+    )
+    people = spark.createDataFrame(
+        [("ann", "DE", "adult", "x"), ("bob", "DE", "kid", "x"), ("eve", None, "kid", "x")],
+        "profile_id string, market string, kind string, hobby string",
+    )
+    expected = spark.createDataFrame(
+        [
+            (["DE"], "up", 2.0, 3.0),
+            (["DE"], "heat", 1.0, 3.0),
+            (["DE", "adult"], "up", 1.0, 2.0),
+            (["DE", "adult"], "heat", 1.0, 2.0),
+            (["DE", "kid"], "up", 1.0, 1.0),
+            (["unknown"], "up", 1.0, 1.0),
+            (["unknown", "kid"], "up", 1.0, 1.0),
+        ],
+        CIRCLES,
+    )
+
+    same(circles_of_likes(liked, people), expected)
+    assert circles_of_likes(liked, people.select("profile_id", "hobby")).isEmpty()

@@ -160,6 +160,43 @@ def test_who_is_new_is_judged_by_what_is_popular_whichever_model_there_is(
     assert {one.mean for one in comparison.grouped("lead")["history", "new"].values()} == {0.0}
 
 
+def test_who_is_new_is_shown_what_is_liked_in_its_own_market(spark: SparkSession) -> None:
+    """Forty in Germany like other titles than the thirty in Japan, from where somebody new comes."""
+    told = [(n, title, 0) for n in range(70) for title in ((0, 1) if n < 40 else (2, 3))]
+    told += [(90, 2, 9), (91, 0, 9)]
+    signals = rows(
+        spark,
+        TITLE_SIGNALS,
+        *(
+            {
+                "profile_id": f"p{profile:02}",
+                "title_id": f"t{title}",
+                "rating": 5.0,
+                "rated_at": FIRST + timedelta(days=days),
+                "signal_date": (FIRST + timedelta(days=days)).date(),
+            }
+            for profile, title, days in told
+        ),
+    ).select(
+        "*",
+        F.substring("profile_id", 2, 2).cast("int").alias("profile_idx"),
+        F.substring("title_id", 2, 1).cast("int").alias("title_idx"),
+        F.lit("DE").alias("market"),
+    )
+    markets = [(f"p{n:02}", "JP" if 40 <= n <= 90 else "DE") for n, *_ in told]
+    people = spark.createDataFrame(sorted(set(markets)), "profile_id string, market string")
+    split = Split.at(signals, Holdout(date(2026, 3, 9), date(2026, 3, 13)))
+
+    def recall(groups: DataFrame | None) -> tuple[float, int]:
+        found = compare([split], {}, weights=Weights(), k=2, groups=groups)
+        new = found.grouped("recall")["history", "new"][POPULAR]
+        return new.mean, new.profiles
+
+    # By the whole service both are shown what Germany likes.
+    assert recall(None) == (0.5, 2)
+    assert recall(people) == (1.0, 2)
+
+
 @pytest.mark.thorough
 def test_what_calibration_costs_is_measured_and_drawn(comparison: Comparison) -> None:
     rows = comparison.trade_off
