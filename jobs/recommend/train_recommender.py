@@ -77,7 +77,7 @@ class TrainRecommenderParams(JobParams):
     searched: bool = Field(
         True, description="whether what the newest search chose goes before recipe and learned"
     )
-    limits: Limits = Field(Limits(), description="as the model is served by itself")
+    limits: Limits = Limits()
     popularity: Popularity = Field(Popularity(), description="as the model is served by itself")
     least_households: int = Field(
         50,

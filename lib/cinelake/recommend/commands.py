@@ -345,6 +345,5 @@ def day_reached(workspace: Workspace) -> date | None:
 
 
 def _limits(workspace: Workspace) -> Limits:
-    """Those that the day's lists are made with."""
-    settings = workspace.settings.jobs.get("recommend_titles", {})
-    return Limits.model_validate(settings.get("limits", {}))
+    """Those that lists and pages are made with."""
+    return Limits.model_validate(workspace.settings.shared.get(Limits.shared_as, {}))

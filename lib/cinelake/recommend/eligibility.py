@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,9 @@ FOR_NOBODY = 32_767
 
 
 class Limits(BaseModel):
-    """How titles are kept from profiles."""
+    """How titles are kept from profiles: the same for all that shows titles, and so set in one place for all jobs."""
 
+    shared_as: ClassVar[str] = "limits"
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kids_up_to: int = Field(

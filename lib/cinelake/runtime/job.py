@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pyspark.sql import Column, DataFrame
 
+from cinelake.runtime.shared import SECTION, MisplacedSetting, places, with_shared
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import ALL, Cadence, Reach, Window
@@ -62,6 +64,7 @@ class JobParams(BaseModel):
 
 
 P = TypeVar("P", bound=JobParams)
+NOTHING_SHARED: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 # Told how many of how many steps a run has done, and what is to be said of the last.
 Listener = Callable[[int, int, str], None]
@@ -360,12 +363,16 @@ class Job:
         contracts = {w.name: w.contract_hash for w in self.writes if isinstance(w, Table)}
         return hash_of_content([params.model_dump(mode="json"), self.version, contracts])
 
-    def configured(self, settings: Mapping[str, Mapping[str, Any]]) -> JobParams:
-        """The parameters from the `jobs` section of the configuration.
+    def configured(
+        self,
+        settings: Mapping[str, Mapping[str, Any]],
+        shared: Mapping[str, Mapping[str, Any]] = NOTHING_SHARED,
+    ) -> JobParams:
+        """The parameters from the `jobs` section of the configuration, and from the `shared` one (shared.py).
 
         Raises JobError naming the setting when one is unknown or of the wrong type.
         """
-        return _params(self, settings.get(self.name, {}))
+        return _params(self, settings.get(self.name, {}), shared)
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Run alone, from the command line: `--start … --end …`."""
@@ -435,9 +442,13 @@ class Maintenance:
     def inputs(self) -> tuple[str, ...]:
         return ()
 
-    def configured(self, settings: Mapping[str, Mapping[str, Any]]) -> JobParams:
+    def configured(
+        self,
+        settings: Mapping[str, Mapping[str, Any]],
+        shared: Mapping[str, Mapping[str, Any]] = NOTHING_SHARED,
+    ) -> JobParams:
         """As `Job.configured`."""
-        return _params(self, settings.get(self.name, {}))
+        return _params(self, settings.get(self.name, {}), shared)
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Run alone, from the command line."""
@@ -561,20 +572,30 @@ def _refuse_nonsense(declared: Job) -> None:
             )
 
 
-def _params(declared: Job | Maintenance, values: Mapping[str, Any]) -> JobParams:
+def _params(
+    declared: Job | Maintenance,
+    values: Mapping[str, Any],
+    shared: Mapping[str, Mapping[str, Any]],
+) -> JobParams:
     known = declared.params.model_fields
     for name in values:
         if name not in known:
             there = hint(name, known, "it has") if known else "it has no settings"
             raise JobError(f"[jobs.{declared.name}] has no setting {name!r}; {there}")
     try:
-        return declared.params.model_validate(dict(values))
+        told = with_shared(declared.params, values, shared)
+    except MisplacedSetting as misplaced:
+        raise JobError(f"[jobs.{declared.name}] {misplaced}") from None
+    try:
+        return declared.params.model_validate(told)
     except ValidationError as error:
         first = error.errors()[0]
-        setting = ".".join(str(part) for part in first["loc"])
-        raise JobError(
-            f"[jobs.{declared.name}] {setting} = {first.get('input')!r}: {first['msg']}"
-        ) from error
+        section, place = f"jobs.{declared.name}", first["loc"]
+        for path, name in places(declared.params):
+            if place[: len(path)] == path and name in shared:
+                section, place = f"{SECTION}.{name}", place[len(path) :]
+        setting = ".".join(str(part) for part in place)
+        raise JobError(f"[{section}] {setting} = {first.get('input')!r}: {first['msg']}") from error
 
 
 def hash_of_content(content: Any) -> str:

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from cinelake.runtime.durations import Duration, format_duration
+from cinelake.runtime.shared import SECTION, section_of
 
 MASK = "********"
 
@@ -254,6 +255,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     pipeline: PipelineSettings = PipelineSettings()
     jobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    shared: dict[str, dict[str, Any]] = Field(default_factory=dict)
     secrets: SecretSettings = SecretSettings()
 
     _environment: str = PrivateAttr("")
@@ -348,13 +350,19 @@ class Settings(BaseSettings):
     def origins(self, params: Mapping[str, BaseModel] | None = None) -> list[Origin]:
         """Every effective setting with where it came from; secrets are masked.
 
-        `params` are the parameters of jobs by their names; of any other job only what somebody set is known.
+        `params` are the parameters of jobs by their names; of any other job only what somebody set is known. What jobs
+        share is told once, under `shared`.
         """
         jobs: Mapping[str, Any] = {**self.jobs, **(params or {})}
-        return [
-            Origin(key, _shown(key, value), self._sources.get(key, "default"), meaning)
-            for key, value, meaning in (*_leaves(self), *_leaves(jobs, "jobs"))
-        ]
+        found = {}
+        for key, value, meaning in (
+            *_leaves(self),
+            *_leaves(self.shared, SECTION),
+            *_leaves(jobs, "jobs"),
+        ):
+            source = self._sources.get(key, "default")
+            found[key] = Origin(key, _shown(key, value), source, meaning)
+        return list(found.values())
 
 
 def is_local(location: str) -> bool:
@@ -378,11 +386,13 @@ def without_password(address: str) -> str:
 def _leaves(value: Any, key: str = "", meaning: str = "") -> Iterator[tuple[str, Any, str]]:
     """Key, value and meaning of all that is no section; what a table means, its values do."""
     if isinstance(value, Settings):
-        # Jobs come with their parameters.
+        # Jobs come with their parameters, and with what they share.
         for name in type(value).model_fields:
-            if name != "jobs":
+            if name not in ("jobs", SECTION):
                 yield from _leaves(getattr(value, name), name)
     elif isinstance(value, BaseModel):
+        section = section_of(value)
+        key = f"{SECTION}.{section}" if section else key
         for name, field in type(value).model_fields.items():
             yield from _leaves(getattr(value, name), f"{key}.{name}", field.description or meaning)
     elif isinstance(value, Mapping):

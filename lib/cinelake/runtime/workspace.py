@@ -31,6 +31,7 @@ from cinelake.runtime.preflight import (
 )
 from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
 from cinelake.runtime.settings import Settings, local_path
+from cinelake.runtime.shared import MisplacedSetting, require_known
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.spelling import hint
@@ -117,18 +118,25 @@ class Workspace:
         for name in self.settings.jobs:
             if name not in taking:
                 raise JobError(f"[jobs.{name}]: there is no such job; {hint(name, taking)}")
-        return {name: job.configured(self.settings.jobs) for name, job in taking.items()}
+        try:
+            require_known(self.settings.shared, [job.params for job in taking.values()])
+        except MisplacedSetting as misplaced:
+            raise JobError(str(misplaced)) from None
+        return {
+            name: job.configured(self.settings.jobs, self.settings.shared)
+            for name, job in taking.items()
+        }
 
     def context(self) -> Context:
         """The lake with its ledger as it stands now."""
-        configured = self.settings.jobs
+        configured, shared = self.settings.jobs, self.settings.shared
         self.tracking.buffer = self.waiting
         return Context(
             self.lake,
             self.ledger,
             self.ledger.books(),
             self.tracking,
-            lambda job: job.configured(configured),
+            lambda job: job.configured(configured, shared),
             lambda: self.keyring,
         )
 
