@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from chispa import assert_df_equality
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.qoe.planted import DIMENSIONS, leaves
 
 from cinelake.qoe.localisation.search import COUNTS, cause_of
-from cinelake.qoe.localisation.step import causes
+from cinelake.qoe.localisation.step import _largest, causes
 
 BRISK = (("cdn", "brisk"),)
 TV_EAST = (("isp", "east"), ("device", "tv"))
@@ -83,6 +86,26 @@ def test_of_too_many_leaves_the_largest_are_searched(spark: SparkSession) -> Non
     )
     assert row["total"] == largest["total"].sum()
     assert row["covered"] == largest["total"].sum() / frame["total"].sum()
+
+
+@given(
+    totals=st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    most=st.integers(1, 50),
+    size=st.integers(1, 9),
+)
+def test_the_largest_leaves_are_kept_however_they_come(
+    totals: list[int], most: int, size: int
+) -> None:
+    table = pa.table({"cdn": [f"c{n:02}" for n in range(len(totals))], "total": totals})
+    expected = sorted(
+        zip(totals, table["cdn"].to_pylist(), strict=True), key=lambda t: (-t[0], t[1])
+    )
+
+    found, covered = _largest(iter(table.to_batches(max_chunksize=size)), ["cdn"], most)
+
+    assert set(found["cdn"].to_pylist()) == {name for _, name in expected[:most]}
+    told = sum(total for total, _ in expected[:most])
+    assert covered == (told / sum(totals) if any(totals) else None)
 
 
 def test_what_nobody_tells_of_is_no_cause(spark: SparkSession) -> None:

@@ -8,10 +8,11 @@ so that the rows are the same however the leaves are partitioned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.qoe.localisation.search import COUNTS, Candidate, Localisation, cause_of
@@ -19,7 +20,6 @@ from cinelake.qoe.localisation.settings import Scan
 
 # A leaf of a million takes a few hundred bytes while it is searched.
 MOST_LEAVES = 2_000_000
-COVERED = "_covered"
 FOUND = pa.schema(
     [
         ("rank", pa.int32()),
@@ -65,42 +65,50 @@ def causes(
     attributes = [F.col(name).cast("string").alias(name) for name in dimensions]
     added = [F.coalesce(F.sum(name), F.lit(0)).cast("bigint").alias(name) for name in COUNTS]
     summed = leaves.groupBy("incident_id", *attributes).agg(*added)
-    whole = Window.partitionBy("incident_id").rowsBetween(
-        Window.unboundedPreceding, Window.unboundedFollowing
-    )
-    # The attributes of a leaf are its own, so that the order is total; their hash is there to compare fast.
-    largest = Window.partitionBy("incident_id").orderBy(
-        F.col("total").desc(), F.xxhash64(*dimensions), *dimensions
-    )
-    kept = (
-        summed.select("*", F.row_number().over(largest).alias("_place"))
-        .select(
-            "*",
-            (
-                F.sum(F.when(F.col("_place") <= most_leaves, F.col("total")).otherwise(0)).over(
-                    whole
-                )
-                / F.nullif(F.sum("total").over(whole), F.lit(0))
-            ).alias(COVERED),
-        )
-        .where(F.col("_place") <= most_leaves)
-        .drop("_place")
-    )
     incident = leaves.schema["incident_id"].dataType.simpleString()
     names = list(dimensions)
 
-    def search(table: pa.Table) -> pa.Table:
+    def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        table, covered = _largest(batches, names, most_leaves)
         # Texts are encoded before they become a million objects.
         coded = [table[name].combine_chunks().dictionary_encode() for name in names]
         counts = [table[name] for name in COUNTS]
         leaves = pa.table(dict(zip((*names, *COUNTS), (*coded, *counts), strict=True)))
         found = cause_of(leaves.to_pandas(), names, settings)
-        rows = pa.Table.from_pylist(_rows(found, table[COVERED][0].as_py()), FOUND)
+        rows = pa.Table.from_pylist(_rows(found, covered), FOUND)
         ids = pa.array([table["incident_id"][0].as_py()] * len(rows), table["incident_id"].type)
-        return rows.add_column(0, "incident_id", ids)
+        yield from rows.add_column(0, "incident_id", ids).to_batches()
 
     # Python, because a scan over combinations of columns in arrays of lifts has no built-in.
-    return kept.groupBy("incident_id").applyInArrow(search, f"incident_id {incident}, {DDL}")
+    return summed.groupBy("incident_id").applyInArrow(search, f"incident_id {incident}, {DDL}")
+
+
+def _largest(
+    batches: Iterator[pa.RecordBatch], names: Sequence[str], most: int
+) -> tuple[pa.Table, float | None]:
+    """Of one incident's leaves those with most viewers, and their share of all; None where there are none.
+
+    Here, for hardly any incident has too many, and to rank all leaves of each would take Spark longer than the search.
+    """
+    # The attributes of a leaf are its own, so that the order is total.
+    order = [("total", "descending"), *((name, "ascending") for name in names)]
+    waiting: list[pa.RecordBatch] = []
+    viewers = count = 0
+
+    def kept(most: int) -> pa.Table:
+        table = pa.Table.from_batches(waiting)
+        return table if len(table) <= most else table.sort_by(order).slice(0, most)
+
+    for batch in batches:
+        viewers += pc.sum(batch["total"]).as_py()
+        waiting.append(batch)
+        count += batch.num_rows
+        # Half as many again are held at the most, and sorted seldom.
+        if count > most + most // 2:
+            waiting, count = kept(most).to_batches(), most
+    table = kept(most)
+    told = pc.sum(table["total"]).as_py()
+    return table, told / viewers if viewers else None
 
 
 def _rows(found: Localisation, covered: float | None) -> list[dict[str, object]]:
