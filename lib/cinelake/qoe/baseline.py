@@ -9,7 +9,9 @@ a beta prior), in two steps:
 
 1. The cell's level: its rate of the last week towards that of its whole history (trend), that towards its parent's.
 2. Its rate at that hour of the day, on weekdays or on weekends and holidays, towards its level times its parent's
-   profile of the day.
+   profile of the day. Where `weekday_sessions` says so, that of the weekday alone, as of Fridays, towards it in turn:
+   of four weeks these are four hours, which tell little more than chance where sessions go bad together, so it is for
+   services whose weekdays do differ.
 
 A parent is the region, else the provider, else the whole service: evenings come by region. A young cell thus begins
 with what its parent knows, and on a service's first day with what all others do in the same hour.
@@ -19,7 +21,8 @@ beta-binomial, by moments, `E[(x − nr)²] = nr(1 − r)(1 + (n − 1)ρ)`, shr
 known well is added to it.
 
 All of it is told of the hours of one cell, which are sent over the network once (qoe/history.py): the whole service's
-first, then those of parents, beside what the service has there, then all others, beside what their parents have.
+first, then those of parents, by what the service has there, then all others, by what their parents have. What a few
+parents have is worked out while the frame is made, and held by every task.
 """
 
 from __future__ import annotations
@@ -29,10 +32,11 @@ from datetime import date, timedelta
 from functools import reduce
 
 import pyarrow as pa
+from pyspark.core.broadcast import Broadcast
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.qoe.history import EPOCH, above_children, rated, whole_cells
+from cinelake.qoe.history import EPOCH, Heads, above_children, nobody, rated, whole_cells
 from cinelake.qoe.rollups import ALL
 from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import HOUR, METRICS
@@ -58,7 +62,6 @@ _RATED = (
     "rate double, spread double, known double"
 )
 _ABOVE = "key bigint, at int, above binary"
-_KEPT = ("key", "at", "cell", "counts")
 
 
 def total_of(metric: str) -> Column:
@@ -89,13 +92,21 @@ def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
     of parents. `rate` is null where nothing is known at all.
     """
     judged = (first - EPOCH).days
+    context = rollups.sparkSession.sparkContext
 
-    def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for table in whole_cells(batches):
-            yield from rated(table, usual, judged)
+    def told(rows: DataFrame, heads: Broadcast[Heads]) -> DataFrame:
+        def each(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for table in whole_cells(batches):
+                yield from rated(table, heads.value, usual, judged)
 
-    def to_children(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return (above_children(table, usual) for table in whole_cells(batches))
+        # No built-in window sums days of several parts in one pass; what this costs tells bench_qoe.py.
+        return rows.mapInArrow(each, _RATED)
+
+    def to_children(rows: DataFrame, heads: Broadcast[Heads]) -> pa.Table:
+        def each(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            return (above_children(table, heads.value, usual) for table in whole_cells(batches))
+
+        return rows.mapInArrow(each, _ABOVE).toArrow()
 
     def in_order(holds: Column, deep: int) -> DataFrame:
         since = F.lit(first - timedelta(days=deep * usual.days))
@@ -103,25 +114,18 @@ def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
 
     subset = F.col("subset")
     is_whole, is_parent = subset == ALL, subset.isin(*PARENTS)
-    whole = in_order(is_whole, DEEPEST).select(*_KEPT, F.lit(None).cast("binary").alias("above"))
-    service = F.broadcast(
-        whole.mapInArrow(to_children, _ABOVE).select("at", F.col("above").alias("service"))
+    whole, above_whole = in_order(is_whole, DEEPEST), context.broadcast(nobody())
+    service = to_children(whole, above_whole)
+    # Parents are few. Beside each row of their children what they have would be most of what Spark moves.
+    parents, above_parents = in_order(is_parent, DEEPEST - 1), context.broadcast(Heads.of(service))
+    own = to_children(parents, above_parents)
+    rest, above_rest = in_order(~is_whole & ~is_parent, _DEEP), Heads.of(service, own)
+    of_all = (
+        (whole, above_whole),
+        (parents, above_parents),
+        (rest, context.broadcast(above_rest)),
     )
-    parents = (
-        in_order(is_parent, DEEPEST - 1)
-        .join(service, on="at", how="left")
-        .select(*_KEPT, F.col("service").alias("above"))
-    )
-    own = F.broadcast(parents.mapInArrow(to_children, _ABOVE).withColumnRenamed("key", "parent"))
-    rest = (
-        in_order(~is_whole & ~is_parent, _DEEP)
-        .join(own, on=["parent", "at"], how="left")
-        .join(service, on="at", how="left")
-        .select(*_KEPT, F.coalesce("above", "service").alias("above"))
-    )
-    # No built-in window sums days of several parts in one pass; tests/benchmarks/bench_qoe.py tells what this costs.
-    each = (frame.mapInArrow(told, _RATED) for frame in (whole, parents, rest))
-    return reduce(DataFrame.unionByName, each)
+    return reduce(DataFrame.unionByName, (told(rows, heads) for rows, heads in of_all))
 
 
 def _in_order(rollups: DataFrame, first: date) -> DataFrame:
@@ -145,5 +149,5 @@ def _in_order(rollups: DataFrame, first: date) -> DataFrame:
         counts.alias("counts"),
     )
     ordered = rows.repartition("key").sortWithinPartitions("key")
-    # Always so, but Spark cannot know it: below joins, which it says need no order, it leaves out sorts that it can.
+    # Always so, but Spark cannot know it: where it says that nothing needs an order, it leaves out sorts that it can.
     return ordered.where(F.spark_partition_id() >= 0)

@@ -7,9 +7,10 @@ together, in any order, all metrics of an hour in one row:
 
 - `key long`: the cell, as a number by which rows are sorted; `at int`: the hour (hours since 1970);
 - `counts array<long>`: by metric, how many sessions were bad in the upper half, of how many in the lower;
-- `above binary`: what the parent has in that hour, numbers of eight bytes: by metric `prior, profile, now`, NaN where
-  that is not known. Null where nobody is above. Only this module looks into it, and Spark moves it as a whole;
+- `parent long`: the cell above;
 - `cell string`: the name, of which only the hours that are judged have need.
+
+What is above cells does not come with their rows, which are far more than it is: `Heads` are held beside them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,56 @@ class Above:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """What cells above others have by hour: `told (heads, hours, metrics, 3)` of the hours from `first` on, prior,
+    profile and now, NaN where that is not known, and `is_there (heads, hours)`.
+
+    The last head is the whole service, which is above all whose own parent is not among `keys`, those of the heads
+    before it; and in hours of which a parent does not know, it is told instead.
+    """
+
+    keys: Numbers
+    first: int
+    told: Floats
+    is_there: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, service: pa.Table, parents: pa.Table | None = None) -> Heads:
+        """From rows of `above_children`: those of the whole service, and of other parents."""
+        rows = [service] if parents is None else [service, parents]
+        hours = np.concatenate([each["at"].to_numpy() for each in rows])
+        first, last = (int(hours.min()), int(hours.max())) if len(hours) else (0, -1)
+        own = np.zeros(0, np.int64) if parents is None else parents["key"].to_numpy()
+        keys, head = np.unique(own, return_inverse=True)
+        told = np.full((len(keys) + 1, last - first + 1, *_ABOVE), np.nan)
+        is_there = np.zeros(told.shape[:2], np.bool_)
+        at = service["at"].to_numpy() - first
+        # First everywhere what the whole service has; parents, where they know, know better.
+        told[:, at], is_there[:, at] = _numbers(service), True
+        if parents is not None:
+            at = parents["at"].to_numpy() - first
+            told[head, at], is_there[head, at] = _numbers(parents), True
+        return cls(keys, first, told, is_there)
+
+    def above(self, parent: Numbers, at: Numbers) -> tuple[NDArray[np.bool_], Numbers, Numbers]:
+        """By row whether anybody is above, and of those rows where that stands in `told`."""
+        head = np.searchsorted(self.keys, parent)
+        known = self.keys[np.minimum(head, len(self.keys) - 1)] if len(self.keys) else parent - 1
+        head = np.where(known == parent, head, len(self.keys))
+        hour = at.astype(np.int64) - self.first
+        is_inside = (hour >= 0) & (hour < self.is_there.shape[1])
+        has = np.zeros(len(at), np.bool_)
+        has[is_inside] = self.is_there[head[is_inside], hour[is_inside]]
+        return has, head[has], hour[has]
+
+
+def nobody() -> Heads:
+    """Above the whole service."""
+    columns = {"key": pa.int64(), "at": pa.int32(), "above": pa.binary()}
+    return Heads.of(pa.table({name: pa.array([], of) for name, of in columns.items()}))
+
+
+@dataclass(frozen=True)
 class Told:
     """What is usual of each hour of the days that are asked for, and in how many sessions that was seen."""
 
@@ -75,7 +126,7 @@ def whole_cells(batches: Iterator[pa.RecordBatch], at_once: int = AT_ONCE) -> It
 class Hours:
     """The hours of some cells, laid out by cell, day and hour of the day."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, heads: Heads) -> None:
         key, self._at = (table[name].to_numpy() for name in ("key", "at"))
         first, last = self._at.min() // HOURS, self._at.max() // HOURS
         self.days = np.arange(first, last + 1, dtype=np.int64)
@@ -84,9 +135,8 @@ class Hours:
         self._place = (cell * len(self.days) - first) * HOURS + self._at
         counts = table["counts"].combine_chunks().flatten().to_numpy()
         self._halves = counts.view(np.uint32).reshape(-1, len(METRICS), 2)
-        above = table["above"].combine_chunks()
-        self._has_above = above.is_valid().to_numpy(zero_copy_only=False)
-        self._above = _numbers(above).reshape(-1, *_ABOVE)
+        self._heads = heads
+        self._has_above, *self._above = heads.above(table["parent"].to_numpy(), self._at)
 
     def counted(self, metric: str) -> tuple[Floats, Floats]:
         """Bad sessions, and all; 0 in hours without any."""
@@ -95,7 +145,8 @@ class Hours:
 
     def above(self, metric: str) -> Above:
         """What the parent has; where nobody is above, no hour of the day is like another for all that is known."""
-        told = self._above[:, METRICS.index(metric)]
+        head, hour = self._above
+        told = self._heads.told[head, hour, METRICS.index(metric)]
         place = self._place[self._has_above]
         prior, profile, now = (
             self._laid_out(told[:, part], otherwise, place)
@@ -106,7 +157,8 @@ class Hours:
     def given(self) -> Floats:
         """By row, metric and part what the parent has, NaN where there is none."""
         found = np.full((len(self._place), *_ABOVE), np.nan)
-        found[self._has_above] = self._above
+        head, hour = self._above
+        found[self._has_above] = self._heads.told[head, hour]
         return found
 
     def since(self, first: int) -> Numbers:
@@ -153,6 +205,10 @@ def usual_hours(
     is_free = _are_free(days, usual)
     alike = history * (is_free[asked, None] == is_free)
     rate = _shrunk(alike @ capped, alike @ total, level * profile, usual.hour_sessions)
+    if usual.weekday_sessions is not None:
+        weekday = days % 7
+        alike *= weekday[asked, None] == weekday
+        rate = _shrunk(alike @ capped, alike @ total, rate, usual.weekday_sessions)
     # Sums are divided, and not quotients summed: an hour in which hardly anything is usual would outweigh all others.
     held = usual.spread_pairs * _first_known(level * (1 - level), np.ones_like(level))
     spread = (_on_days(history, over) + usual.spread * held) / (_on_days(history, pairs) + held)
@@ -162,9 +218,9 @@ def usual_hours(
     return Told(level, at_last, spread, np.broadcast_to(known, level.shape))
 
 
-def rated(table: pa.Table, usual: Usual, first: int) -> Iterator[pa.RecordBatch]:
+def rated(table: pa.Table, heads: Heads, usual: Usual, first: int) -> Iterator[pa.RecordBatch]:
     """`cell, metric, day, hour, bad, total, rate, spread, known` of the days from `first` on, where anybody was."""
-    hours = Hours(table)
+    hours = Hours(table, heads)
     asked = hours.since(first)
     if not len(asked):
         return
@@ -192,9 +248,12 @@ def rated(table: pa.Table, usual: Usual, first: int) -> Iterator[pa.RecordBatch]
         )
 
 
-def above_children(table: pa.Table, usual: Usual) -> pa.RecordBatch:
-    """`key, at, above` of each row, for the cells that it is the parent of; what it does not know is its parent's."""
-    hours = Hours(table)
+def above_children(table: pa.Table, heads: Heads, usual: Usual) -> pa.RecordBatch:
+    """`key, at, above` of each row, for the cells that it is the parent of; what it does not know is its parent's.
+
+    `above` are numbers of eight bytes, by metric `prior, profile, now`, which `Heads` are made of.
+    """
+    hours = Hours(table, heads)
     every, first = np.arange(table.num_rows), int(hours.days[0])
     found = hours.given()
     for place, metric in enumerate(METRICS):
@@ -211,13 +270,10 @@ def above_children(table: pa.Table, usual: Usual) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({"key": key, "at": at, "above": above})
 
 
-def _numbers(column: pa.BinaryArray) -> Floats:
-    """The numbers of which each value of a column holds as many; nulls hold none."""
-    ends = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
-    held = column.buffers()[2]
-    return (
-        np.frombuffer(held, np.float64, (ends[-1] - ends[0]) // 8, ends[0]) if held else np.empty(0)
-    )
+def _numbers(rows: pa.Table) -> Floats:
+    """By row, metric and part what `above` holds."""
+    held = b"".join(rows["above"].to_pylist())
+    return np.frombuffer(held, np.float64).reshape(-1, *_ABOVE)
 
 
 def _before(days: Numbers, most: int) -> Floats:

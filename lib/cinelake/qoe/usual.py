@@ -40,3 +40,9 @@ class Usual(BaseModel):
         description="pairs of sessions at which a cell's own correlation counts as much",
     )
     holidays: tuple[date, ...] = Field((), description="days that are like weekends")
+    weekday_sessions: float | None = Field(
+        None,
+        gt=0,
+        description="sessions at an hour of one weekday, as Fridays, at which that counts as much as such hours of "
+        "all weekdays, or of all free days; none: weekdays are alike",
+    )

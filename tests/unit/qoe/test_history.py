@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cinelake.qoe.history import above_children, rated, whole_cells
+from cinelake.qoe.history import Heads, above_children, nobody, rated, whole_cells
 from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import METRICS
 
@@ -48,31 +48,49 @@ def alone(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(prior=nan, profile=1.0, now=nan)
 
 
-def table(frame: pd.DataFrame, seed: int = 0, has_above: bool = True) -> pa.Table:
+# What the parents of a cell and of all others have.
+PARENTS = {"a": 11, "b": -3}
+
+
+def table(frame: pd.DataFrame, seed: int = 0) -> pa.Table:
     """A row an hour, as the module takes it: those of a cell together, in any order."""
     hours = frame[HOUR].drop_duplicates().sample(frac=1, random_state=seed)
     hours = hours.sort_values("cell", kind="stable").reset_index(drop=True)
     columns = {
         "key": hours.cell.map({"a": -5, "b": 7}),
+        "parent": hours.cell.map(PARENTS),
         "cell": hours.cell,
         "at": pa.array(hours.day * 24 + hours.hour, pa.int32()),
     }
     counts = np.zeros((len(hours), len(METRICS)), np.int64)
-    above = np.full((len(hours), len(METRICS), 3), nan)
     for place, metric in enumerate(METRICS):
         own = hours.merge(frame[frame.metric == metric], on=HOUR, how="left")
         bad, total = own[["bad", "total"]].fillna(0).to_numpy(np.int64).T
         counts[:, place] = bad << 32 | total
-        above[:, place] = own[ABOVE]
-    told = [each.tobytes() if has_above else None for each in above]
     columns["counts"] = pa.array(list(counts), pa.list_(pa.int64()))
-    columns["above"] = pa.array(told, pa.binary())
     return pa.table(columns)
 
 
-def frame_of(made: pa.Table, first: int = 0) -> pd.DataFrame:
+def heads(frame: pd.DataFrame) -> Heads:
+    """What is above the hours of a frame."""
+    hours = frame[HOUR].drop_duplicates().reset_index(drop=True)
+    above = np.full((len(hours), len(METRICS), 3), nan)
+    for place, metric in enumerate(METRICS):
+        own = hours.merge(frame[frame.metric == metric], on=HOUR, how="left")
+        above[:, place] = own[ABOVE]
+    rows = pa.table(
+        {
+            "key": hours.cell.map(PARENTS),
+            "at": pa.array(hours.day * 24 + hours.hour, pa.int32()),
+            "above": pa.array([each.tobytes() for each in above], pa.binary()),
+        }
+    )
+    return Heads.of(rows.slice(0, 0), rows)
+
+
+def frame_of(made: pa.Table, above: Heads, first: int = 0, usual: Usual = USUAL) -> pd.DataFrame:
     """What is told of a table, in order."""
-    found = pa.Table.from_batches(list(rated(made, USUAL, first))).to_pandas()
+    found = pa.Table.from_batches(list(rated(made, above, usual, first))).to_pandas()
     return found.sort_values(ROW).reset_index(drop=True)
 
 
@@ -110,7 +128,11 @@ def by_loops(frame: pd.DataFrame, usual: Usual) -> pd.DataFrame:
         level = bounded(shrunk(late.capped.sum(), late.total.sum(), long, w))
         hour = past(row, usual.days, "hour", "is_free")
         expected = level * row.profile
-        rate = bounded(shrunk(hour.capped.sum(), hour.total.sum(), expected, usual.hour_sessions))
+        rate = shrunk(hour.capped.sum(), hour.total.sum(), expected, usual.hour_sessions)
+        if usual.weekday_sessions is not None:
+            hour = hour[(row.day - hour.day) % 7 == 0]
+            rate = shrunk(hour.capped.sum(), hour.total.sum(), rate, usual.weekday_sessions)
+        rate = bounded(rate)
         held = usual.spread_pairs * (1.0 if isnan(level) else level * (1 - level))
         spread = (own.over.sum() + usual.spread * held) / (own.pairs.sum() + held)
         spread = min(max(spread, 1e-4), 0.3) + 1 / (own.total.sum() + w)
@@ -123,28 +145,62 @@ def by_loops(frame: pd.DataFrame, usual: Usual) -> pd.DataFrame:
 def test_it_agrees_with_loops_over_the_days_before(known: float) -> None:
     frame = scene(1, known)
     expected = by_loops(frame, USUAL).drop(columns="level").sort_values(ROW, ignore_index=True)
-    pd.testing.assert_frame_equal(frame_of(table(frame)), expected, check_dtype=False, rtol=1e-9)
+    found = frame_of(table(frame), heads(frame))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+
+
+@pytest.mark.parametrize("known", [0.0, 0.7])
+def test_weekdays_by_themselves_agree_with_loops_too(known: float) -> None:
+    usual = USUAL.model_copy(update={"days": 15, "weekday_sessions": 40.0})
+    frame = scene(3, known)
+    expected = by_loops(frame, usual).drop(columns="level").sort_values(ROW, ignore_index=True)
+    found = frame_of(table(frame), heads(frame), usual=usual)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    assert not np.allclose(found.rate, frame_of(table(frame), heads(frame)).rate)
+
+
+def test_a_weekday_that_is_always_worse_has_a_baseline_of_its_own() -> None:
+    """Of each evening 500 sessions, of which 40 go bad on Fridays, and 10 on other days; Good Friday is a holiday."""
+    days = np.arange(100, 128)
+    frame = pd.DataFrame({"cell": "a", "metric": "stall", "day": days, "hour": 20})
+    frame["total"], frame["bad"] = 500, np.where((days + 3) % 7 == 4, 40, 10)
+    friday = int(days[(days + 3) % 7 == 4][-1])
+    holiday = date.fromordinal(date(1970, 1, 1).toordinal() + friday)
+
+    def usually(**told: object) -> dict[int, float]:
+        usual = Usual(**told)  # type: ignore[arg-type]
+        found = frame_of(table(frame), nobody(), friday - 3, usual)
+        return dict(zip(found.day - friday, found.rate, strict=True))
+
+    alike, apart = usually(), usually(weekday_sessions=200)
+    assert alike[0] == pytest.approx(0.032, abs=0.004)
+    assert apart[0] == pytest.approx(0.073, abs=0.004)
+    assert apart[-1] == pytest.approx(0.021, abs=0.003)
+    # As a weekend, of which no Friday was one.
+    as_weekend = usually(weekday_sessions=200, holidays=(holiday,))
+    assert as_weekend[0] == pytest.approx(0.02, abs=0.003)
 
 
 def test_where_nobody_is_above_no_hour_is_like_another_beforehand() -> None:
     frame = alone(scene(2, 0.0))
     expected = by_loops(frame, USUAL).drop(columns="level").sort_values(ROW, ignore_index=True)
-    found = frame_of(table(frame, has_above=False))
+    found = frame_of(table(frame), nobody())
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
 
 
 def test_days_before_the_first_are_history_only() -> None:
-    made = table(scene(1, 1.0))
-    late, whole = frame_of(made, 115), frame_of(made)
+    frame = scene(1, 1.0)
+    made, above = table(frame), heads(frame)
+    late, whole = frame_of(made, above, 115), frame_of(made, above)
     pd.testing.assert_frame_equal(late, whole[whole.day >= 115].reset_index(drop=True))
-    assert list(rated(made, USUAL, 120)) == []
+    assert list(rated(made, above, USUAL, 120)) == []
 
 
 @pytest.mark.parametrize("has_above", [False, True])
 def test_children_are_given_what_is_known_and_else_what_was_given(has_above: bool) -> None:
     frame = scene(1, 0.5) if has_above else alone(scene(1, 0.0))
-    made = table(frame, has_above=has_above)
-    found = above_children(made, USUAL).to_pandas()
+    made = table(frame)
+    found = above_children(made, heads(frame) if has_above else nobody(), USUAL).to_pandas()
     given = np.stack([np.frombuffer(each) for each in found.above])
     found["cell"] = made["cell"]
     own = by_loops(frame, USUAL).assign(at=frame.day * 24 + frame.hour)
@@ -176,3 +232,25 @@ def test_of_no_rows_nothing_is_told() -> None:
     empty = pa.RecordBatch.from_pylist([], schema=nothing.schema)
     assert list(whole_cells(iter([]))) == []
     assert list(whole_cells(iter([empty, empty]))) == []
+
+
+def test_where_a_parent_does_not_know_the_whole_service_does() -> None:
+    def rows(*told: tuple[int, int, float]) -> pa.Table:
+        held = [np.full((len(METRICS), 3), value).tobytes() for *_, value in told]
+        key, at = ([one[place] for one in told] for place in (0, 1))
+        return pa.table(
+            {"key": pa.array(key, pa.int64()), "at": pa.array(at, pa.int32()), "above": pa.array(held, pa.binary())}
+        )  # fmt: skip
+
+    above = Heads.of(
+        rows((0, 30, 0.1), (0, 31, 0.2)), rows((9, 31, 0.3), (9, 33, 0.4), (-4, 30, nan))
+    )
+    asked = [(9, 30), (9, 31), (9, 33), (9, 32), (5, 31), (5, 33), (-4, 30), (-4, 29), (10, 34)]
+    parents, at = (np.array([one[place] for one in asked]) for place in (0, 1))
+
+    has, head, hour = above.above(parents, at)
+
+    assert has.tolist() == [True, True, True, False, True, False, True, False, False]
+    np.testing.assert_array_equal(above.told[head, hour, 0, 0], [0.1, 0.3, 0.4, 0.2, nan])
+    none, *_ = nobody().above(parents, at)
+    assert not none.any()
