@@ -16,10 +16,14 @@ from unit.tables.rows import rows, same
 from cinelake.qoe.cells import cells
 from cinelake.qoe.heard import BEAT_COLUMNS
 from cinelake.qoe.live.commands import CHECKPOINT, Watch
+from cinelake.qoe.live.foreseen import Foresight
 from cinelake.qoe.live.settings import Watching, configured
 from cinelake.qoe.live.step import ahead
 from cinelake.qoe.rollups import UnknownDimension
 from cinelake.qoe.sessions import qoe_sessions
+from cinelake.qoe.stalls.moments import FEATURES, NEEDED, moments
+from cinelake.qoe.stalls.risks import risks
+from cinelake.qoe.stalls.trees import LEAF, Boosted
 from cinelake.runtime.commits import Note
 from cinelake.runtime.lake import Lake
 from cinelake.sources.bronze import payload
@@ -28,7 +32,14 @@ from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.contract import Table
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.qoe import QOE_CELLS, QOE_ROLLUPS, QOE_SESSIONS
-from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE, QOE_SESSIONS_LIVE
+from cinelake.tables.quality_live import (
+    QOE_ANOMALIES_LIVE,
+    QOE_CELLS_LIVE,
+    QOE_MOMENTS_LIVE,
+    QOE_SESSIONS_LIVE,
+    QOE_STALL_RISKS_LIVE,
+)
+from cinelake.tables.stalls import QOE_STALL_RISKS
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 START, END = date(2020, 5, 1), date(2020, 5, 4)
@@ -91,9 +102,12 @@ def take_in(lake: Lake, events: Sequence[str], beats: Sequence[str]) -> None:
     lake.append(BRONZE_HEARTBEATS, bronze(spark, HEARTBEATS_SOURCE, beats), NOTE)
 
 
-def watched(lake: Lake, settings: Watching | None = None) -> list[str]:
+def watched(
+    lake: Lake, settings: Watching | None = None, foresight: Foresight | None = None
+) -> list[str]:
     told: list[str] = []
-    Watch(lake, keys(lake.spark), settings or Watching(), told.append).run(AT_ONCE)
+    watch = Watch(lake, keys(lake.spark), settings or Watching(), told.append, lambda _: foresight)
+    watch.run(AT_ONCE)
     return told
 
 
@@ -244,3 +258,78 @@ def test_the_watch_is_set_as_the_jobs_are(lake: Lake) -> None:
     with pytest.raises(UnknownDimension, match="city"):
         watched(lake, told)
     assert moment("1").date() == START
+
+
+# Small buffers stall, the more so where others of the same point of presence did in the five minutes before.
+FORESIGHT = Foresight(
+    Boosted(
+        [0, 3],
+        [FEATURES.index("buffer_s"), LEAF, LEAF, FEATURES.index("pop_stalled"), LEAF, LEAF],
+        [5.0, 0.0, 0.0, 0.012, 0.0, 0.0],
+        [1, 1, 2, 4, 4, 5],
+        [2, 1, 2, 5, 4, 5],
+        [0.0, 1.0, -1.0, 0.0, -0.25, 0.5],
+        0.0,
+        1.0,
+    ),
+    0.6,
+    3,
+)
+
+
+def test_what_is_about_to_stall_is_told_as_records_come_and_is_what_the_batch_will_say(
+    lake: Lake,
+) -> None:
+    where = {"cdn": "aurora", "pop": "aurora-1", "bitrate_kbps": 3000, "throughput_kbps": 9000}
+
+    def low(name: str, number: int, at: str, buffer: float, **more: Any) -> str:
+        return beat(name, number, at, buffer_s=buffer, **(where | more))
+
+    take_in(
+        lake,
+        [*play("cut", STALLED)[:3], *play("calm", "1 10:50 attempt, 1 10:51 first_frame")],
+        [
+            low("cut", 0, "1 11:00", 30.0), low("cut", 1, "1 11:08", 2.0),
+            low("calm", 0, "1 11:01", 40.0), low("calm", 1, "1 11:11", 40.0),
+        ],
+    )  # fmt: skip
+    watched(lake, foresight=FORESIGHT)
+    told = {row["told_at"]: row for row in lake.read(QOE_MOMENTS_LIVE).toArrow().to_pylist()}
+    assert len(told) == 4
+    last = [row for row in told.values() if row["buffer_s"] == 2.0]
+    assert [(row["at_risk"], row["stalls"], row["model_version"]) for row in last] == [
+        (True, True, 3)
+    ]
+    # Of the play that is known another heartbeat told of the stall, which changes what is around the calm one; and the
+    # plays of the day after know how their device fared.
+    take_in(
+        lake,
+        [*play("cut", STALLED)[3:], *play("next", "2 08:00 attempt, 2 08:01 first_frame")],
+        [
+            low("cut", 2, "1 11:09", 0.5, rebuffers=1, rebuffer_s=9.0, state="rebuffering"),
+            low("next", 0, "2 08:02", 4.0), beat("next", 1, "2 08:03"),
+        ],
+    )  # fmt: skip
+    watched(lake, foresight=FORESIGHT)
+    heard = payload(lake.read(BRONZE_HEARTBEATS), HEARTBEATS_SOURCE, *NEEDED)
+    events = payload(lake.read(BRONZE_PLAYBACK), PLAYBACK_SOURCE)
+    batch = risks(
+        moments(heard, events, START, END), FORESIGHT.trees, FORESIGHT.threshold, FORESIGHT.version
+    )
+    assert batch.count() == 5
+    # Two with little in the buffer, and one that does not tell of it.
+    assert batch.where("at_risk > 0").count() == 3
+    same(lake.read(QOE_STALL_RISKS_LIVE), batch)
+    # Without an approved model what was heard is kept, and of the hours that are told anew no chance is.
+    take_in(lake, [], [low("next", 2, "2 09:00", 4.0)])
+    watched(lake)
+    untold = lake.read(QOE_MOMENTS_LIVE).where("chance IS NULL AND is_playing")
+    assert {row["moment_date"] for row in untold.collect()} == {date(2020, 5, 2)}
+    assert untold.count() == 3
+    # The batch says the first day, and it is taken out.
+    said = {"bucket_at": datetime(2020, 5, 2), "risk_date": date(2020, 5, 2), "moments": 1}
+    lake.append(QOE_STALL_RISKS, rows(lake.spark, QOE_STALL_RISKS, said), NOTE)
+    take_in(lake, [], [low("next", 3, "2 09:10", 4.0)])
+    watched(lake, foresight=FORESIGHT)
+    left = lake.read(QOE_STALL_RISKS_LIVE).select("risk_date").distinct().collect()
+    assert [row["risk_date"] for row in left] == [date(2020, 5, 2)]

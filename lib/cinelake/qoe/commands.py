@@ -16,19 +16,22 @@ from rich.text import Text
 from cinelake.paragraphs import paragraph
 from cinelake.qoe import detect_command
 from cinelake.qoe.live import commands as live_commands
+from cinelake.qoe.live.foreseen import at_risk_now
 from cinelake.qoe.live.going_on import going_on, later
 from cinelake.qoe.live.settings import configured
 from cinelake.qoe.maintenance import commands as maintenance_commands
 from cinelake.qoe.pictures import METRIC_NAMES, picture, title
 from cinelake.qoe.quality import commands as quality_commands
 from cinelake.qoe.shown import advised, around, change, latest, newest, struck
+from cinelake.qoe.stalls.moments import CELL
 from cinelake.qoe.struck import WITHOUT_LOSS
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import HOUR, QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, STATES
-from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE
+from cinelake.tables.quality_live import QOE_ANOMALIES_LIVE, QOE_CELLS_LIVE, QOE_MOMENTS_LIVE
+from cinelake.tables.stalls import QOE_STALL_RISKS
 
-SHOWN_ADVICE, DRAWN_CELLS = 8, 12
+SHOWN_ADVICE, DRAWN_CELLS, SHOWN_RISKS = 8, 12, 5
 
 
 def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
@@ -48,7 +51,8 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
     ) -> None:
         """Show incidents of streaming quality: those that go on; without any, the last that are over.
 
-        Where the watch has told of alarms since the batch's newest day, those are in it, marked as live.
+        Where the watch has told of alarms since the batch's newest day, those are in it, marked as live. Below them
+        stands how many sessions are likely to stall in the next minute, and where, as far as the watch knows.
         """
         lake = context().lake
         if not lake.exists(QOE_INCIDENTS) and not lake.exists(QOE_ANOMALIES_LIVE):
@@ -75,6 +79,7 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
             console.print(Text("No incident goes on." if found else "There has been no incident."))
         if found:
             console.print(as_list(found))
+        console.print(as_warning(about_to_stall(context())))
 
     @app.command()
     def incident(
@@ -126,6 +131,16 @@ def told_live(workspace: Workspace) -> list[dict[str, Any]]:
     return going_on(known.toArrow().to_pylist(), alarms, now, merging)
 
 
+def about_to_stall(workspace: Workspace) -> list[dict[str, Any]]:
+    """Cells with the sessions that are likely to stall, as `at_risk_now` tells them."""
+    lake = workspace.lake
+    if not lake.exists(QOE_MOMENTS_LIVE):
+        return []
+    told = at_risk_now(lake.read(QOE_STALL_RISKS), lake.read(QOE_MOMENTS_LIVE))
+    found: list[dict[str, Any]] = told.toArrow().to_pylist()
+    return found
+
+
 def course(workspace: Workspace, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is drawn: rows of `around` for the cell with the strongest evidence, and up to eleven more."""
     lake, usual = workspace.lake, configured(workspace.settings.jobs).usual
@@ -143,6 +158,24 @@ def course(workspace: Workspace, incident: Mapping[str, Any]) -> list[dict[str, 
 def as_list(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Incidents, a paragraph each."""
     return Group(*map(_paragraph, rows))
+
+
+def as_warning(cells: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Rows of `at_risk_now`: how many sessions are about to stall, and in which cells most; nothing where none is."""
+    at_risk = sum(row["at_risk"] for row in cells)
+    if not at_risk:
+        return Group()
+    sessions = sum(row["sessions"] for row in cells)
+    heading = (
+        f"about to stall, {cells[0]['bucket_at']:%Y-%m-%d %H:%M} UTC: {at_risk:,} of {sessions:,} sessions that play, "
+        "by their last heartbeats"
+    )
+    most = [row for row in cells if row["at_risk"]][:SHOWN_RISKS]
+    lines = [
+        f"  {row['at_risk']:,} of {row['sessions']:,}: {', '.join(row[name] for name in CELL)}"
+        for row in most
+    ]
+    return Group(*map(Text, (heading, *lines)))
 
 
 def _paragraph(row: Mapping[str, Any]) -> RenderableType:

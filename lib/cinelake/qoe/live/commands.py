@@ -19,16 +19,21 @@ from pyspark.sql import functions as F
 from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.anomalies import HISTORY
 from cinelake.qoe.live import step
+from cinelake.qoe.live.foreseen import Foresight, foreseen, heard_moments, live_risks
 from cinelake.qoe.live.heard import gathered
 from cinelake.qoe.live.settings import Watching, configured
 from cinelake.qoe.pictures import METRIC_NAMES
 from cinelake.qoe.rollups import rollups
+from cinelake.qoe.stalls.registration import NODES, THRESHOLD
+from cinelake.qoe.stalls.trees import Boosted
 from cinelake.runtime import arguments
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.commits import Note
 from cinelake.runtime.lake import KEPT, Lake
 from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.settings import local_path
+from cinelake.runtime.tracking.registry import Registry
+from cinelake.runtime.tracking.store import TrackingDown
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.ingest import BRONZE_HEARTBEATS, BRONZE_PLAYBACK
 from cinelake.tables.maintenance import QOE_MAINTENANCE
@@ -37,11 +42,15 @@ from cinelake.tables.quality_live import (
     KEPT_DAYS,
     QOE_ANOMALIES_LIVE,
     QOE_CELLS_LIVE,
+    QOE_MOMENTS_LIVE,
     QOE_SESSIONS_LIVE,
+    QOE_STALL_RISKS_LIVE,
 )
+from cinelake.tables.stalls import QOE_STALL_RISKS, STALLS
 
 JOB = "cinelake watch"
-CHECKPOINT = "checkpoints/qoe_live"
+# The name goes with what is remembered of heartbeats: a stream cannot go on with a state of other columns.
+CHECKPOINT = "checkpoints/qoe_live_heard"
 # What the batch makes usual, told once for many batches of the watch.
 STAGED = f"{KEPT}/qoe_live"
 _HOUR = timedelta(hours=1)
@@ -66,8 +75,43 @@ def register(app: typer.Typer, context: Callable[[], Workspace]) -> None:
         with _alone(workspace):
             keys = workspace.keyring.frame(workspace.spark, IdKind)
             settings = configured(workspace.settings.jobs)
-            watching = Watch(workspace.lake, keys, settings, tell=typer.echo)
+            watching = Watch(
+                workspace.lake,
+                keys,
+                settings,
+                tell=typer.echo,
+                foresight=approved(workspace.tracking, typer.echo),
+            )
             watching.run(arguments.trigger(trigger))
+
+
+def approved(registry: Registry, tell: Callable[[str], None]) -> Callable[[date], Foresight | None]:
+    """The prediction of stalls that the batch will use on a day, as far as is known by now.
+
+    While the registry is away that of before stays, which is told: alarms do not wait for MLflow.
+    """
+    known: Foresight | None = None
+    is_away = False
+
+    def on(day: date) -> Foresight | None:
+        nonlocal known, is_away
+        try:
+            version = registry.newest_approved(STALLS, day)
+            if version is None:
+                known = None
+            elif known is None or known.version != version.version:
+                trees = Boosted.of_frame(registry.read_frame(version, NODES))
+                known = Foresight(trees, float(version.tags[THRESHOLD]), version.version)
+        except TrackingDown as away:
+            if not is_away:
+                stays = f"version {known.version} of" if known else "no"
+                tell(f"stalls are foreseen by {stays} model {STALLS.name!r} meanwhile: {away}")
+            is_away = True
+        else:
+            is_away = False
+        return known
+
+    return on
 
 
 @contextmanager
@@ -86,10 +130,16 @@ class Watch:
     """Takes micro-batches; each step leaves the live tables as all records so far have them."""
 
     def __init__(
-        self, lake: Lake, keys: DataFrame, settings: Watching, tell: Callable[[str], None]
+        self,
+        lake: Lake,
+        keys: DataFrame,
+        settings: Watching,
+        tell: Callable[[str], None],
+        foresight: Callable[[date], Foresight | None] = lambda _: None,
     ) -> None:
         self._lake, self._keys, self._settings, self._tell = lake, keys, settings, tell
-        self._expired: tuple[date, int, int] | None = None
+        self._foresight = foresight
+        self._expired: tuple[date, int, int, int] | None = None
         self.error: BaseException | None = None
 
     def run(self, trigger: dict[str, Any], options: dict[str, Any] | None = None) -> None:
@@ -155,6 +205,7 @@ class Watch:
             lake, QOE_CELLS_LIVE, step.live_cells(known, wanted, settings.bearable), wanted, note
         )
         self._judge(wanted, note)
+        self._foresee(batch, wanted, note)
         self._expire(last, note)
 
     def _judge(self, wanted: list[datetime], note: Note) -> None:
@@ -187,6 +238,25 @@ class Watch:
                 f"{alarm['bucket_at']:%Y-%m-%d %H}h {alarm['cell']}: {METRIC_NAMES[alarm['metric']]}, "
                 f"{alarm['bad']} of {alarm['total']}, usually {alarm['expected_rate']:.1%}"
             )
+
+    def _foresee(self, batch: DataFrame, wanted: list[datetime], note: Note) -> None:
+        """Tell which sessions are about to stall, and in which cells, in the hours that were touched.
+
+        And in those after them, as what is around a session is told of the five minutes before.
+        """
+        lake = self._lake
+        hours = sorted({*wanted, *(hour + _HOUR for hour in wanted)})
+        since, until = hours[0].date() - timedelta(days=1), hours[-1].date() + timedelta(days=1)
+        foresight = self._foresight(wanted[-1].date())
+        told = foreseen(
+            lake.read(QOE_MOMENTS_LIVE, None, since, until),
+            heard_moments(batch, self._keys),
+            hours,
+            foresight,
+        ).localCheckpoint()
+        self._replace(lake, QOE_MOMENTS_LIVE, told, hours, note)
+        if foresight is not None:
+            self._replace(lake, QOE_STALL_RISKS_LIVE, live_risks(told, foresight), hours, note)
 
     def _expected(self, day: date) -> DataFrame:
         """What is usual on a day, told anew when the batch has said more, and kept among the lake's passing work."""
@@ -225,17 +295,25 @@ class Watch:
         tables takes the days after it. Sessions go back one day more, as plays may go on over midnight.
         """
         lake = self._lake
-        now = newest, lake.version(QOE_SESSIONS) or 0, lake.version(QOE_ROLLUPS) or 0
+        said_so = (QOE_SESSIONS, QOE_ROLLUPS, QOE_STALL_RISKS)
+        sessions, cells, risks = (lake.version(table) or 0 for table in said_so)
+        now = newest, sessions, cells, risks
         if self._expired == now:
             return
         long_ago = newest - timedelta(days=KEPT_DAYS)
         judged = lake.read(QOE_ROLLUPS).agg(F.max("cell_date").alias("newest"))
         (row,) = judged.toArrow().to_pylist()
         said = row["newest"] or LONG_AGO
+        warned = lake.read(QOE_STALL_RISKS).agg(F.max("risk_date").alias("newest"))
+        (row,) = warned.toArrow().to_pylist()
+        warned_of = row["newest"] or said
         for table, since in (
             (QOE_SESSIONS_LIVE, min(self._since(), said - timedelta(days=1))),
             (QOE_CELLS_LIVE, said),
             (QOE_ANOMALIES_LIVE, said),
+            (QOE_STALL_RISKS_LIVE, warned_of),
+            # How devices fared on a day is looked up on the next.
+            (QOE_MOMENTS_LIVE, warned_of - timedelta(days=1)),
         ):
             lake.expire(table, max(long_ago, since), note)
         lake.unstage(f"{STAGED}/{long_ago}")

@@ -19,19 +19,22 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.qoe.heard import BEAT_COLUMNS
+from cinelake.qoe.stalls.moments import NEEDED
 from cinelake.sources.bronze import payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 
 _EVENT, _BEAT = "events", "beats"
 WIDTH, STEP = "2 days", "1 day"
+# What sessions are made of, and what tells that one is about to stall.
+HEARD = tuple(dict.fromkeys((*BEAT_COLUMNS, *NEEDED)))
 
 
 def gathered(playback: DataFrame, heartbeats: DataFrame, late: timedelta) -> DataFrame:
     """`play_id, first_day date, events array, beats array` from streams of bronze, for output mode update."""
     delay = f"{int(late.total_seconds())} seconds"
     told = payload(playback, PLAYBACK_SOURCE).withWatermark("event_time", delay)
-    signs = payload(heartbeats, HEARTBEATS_SOURCE, *BEAT_COLUMNS).withWatermark("event_time", delay)
+    signs = payload(heartbeats, HEARTBEATS_SOURCE, *HEARD).withWatermark("event_time", delay)
     event = told.select("play_id", "event_time", F.struct(*told.columns).alias("_event"))
     sign = signs.select("play_id", "event_time", F.struct(*signs.columns).alias("_beat"))
     both = event.unionByName(sign, allowMissingColumns=True)

@@ -25,6 +25,8 @@ FEATURES = (
     "headroom_change", "bitrate", "rebuffers", "rebuffer_s", "since_rebuffer", "beats", "dropped", "pop_stalled",
     "pop_told", "network_stalled", "network_told", "device_stalled", "device_told",
 )  # fmt: skip
+# Those that the play itself tells; the others are of what is around it.
+OWN = FEATURES[:14]
 CELL = ("cdn", "pop", "isp", "region")
 NEEDED = (
     "play_id", "sequence", "state", "bitrate_kbps", "buffer_s", "throughput_kbps", "dropped_frames", "rebuffers",
@@ -52,21 +54,31 @@ def moments(
     beats = _placed(_once(heartbeats), _plays(playback))
     is_drawn = F.pmod(F.xxhash64("play_id"), F.lit(_MILLION)) < share * _MILLION
     told = _known(beats.where(is_drawn) if share < 1 else beats)
-    beside = _with_cell(told, beats, ("cdn", "pop"), "pop")
+    played = within(with_surroundings(told, beats), "day", start, end).where("is_playing")
+    return played.select("play_id", "day", "bucket", "at", *CELL, *features(), "stalls")
+
+
+def own_moments(heartbeats: DataFrame, playback: DataFrame) -> DataFrame:
+    """Each heartbeat, be it that its player plays or not, with what its play alone tells.
+
+    `play_id, event_id, at, day, bucket, CELL, device_model, OWN, is_playing, is_stalled, stalls`.
+    """
+    return _known(_placed(_once(heartbeats), _plays(playback)))
+
+
+def with_surroundings(rows: DataFrame, beats: DataFrame) -> DataFrame:
+    """Rows of `own_moments` with how their cells and devices fared before, by all `beats`, which are such rows or have
+    their `CELL, device_model, day, bucket, is_stalled`.
+    """
+    beside = _with_cell(rows, beats, ("cdn", "pop"), "pop")
     both = _with_cell(beside, beats, ("isp", "region"), "network")
     # Some devices are always bad; five minutes of a model tell little.
-    every = _with_cell(both, beats, ("device_model",), "device", "day")
-    played = within(every, "day", start, end).where(F.col("state") == "playing")
-    own = F.exists("_stalls", lambda at: (at > F.col("at")) & (at <= F.col("at") + HORIZON_MS))
-    return played.select(
-        "play_id",
-        "day",
-        "bucket",
-        "at",
-        *CELL,
-        *(F.coalesce(F.col(name).cast("double"), F.lit(UNTOLD)).alias(name) for name in FEATURES),
-        F.coalesce(own, F.lit(False)).alias("stalls"),
-    )
+    return _with_cell(both, beats, ("device_model",), "device", "day")
+
+
+def features() -> list[Column]:
+    """`FEATURES` as the model takes them."""
+    return [F.coalesce(F.col(name).cast("double"), F.lit(UNTOLD)).alias(name) for name in FEATURES]
 
 
 def _once(heartbeats: DataFrame) -> DataFrame:
@@ -126,9 +138,12 @@ def _known(beats: DataFrame) -> DataFrame:
         (throughput - rate).alias("headroom"),
     )
     last_stall = F.max(F.when(F.col("is_stalled"), F.col("at"))).over(whole)
+    comes = F.exists("_stalls", lambda at: (at > F.col("at")) & (at <= F.col("at") + HORIZON_MS))
     return told.select(
-        "play_id", "at", "day", "bucket", "state", "_stalls", *CELL, "device_model", "buffer_s", "throughput",
+        "play_id", "event_id", "at", "day", "bucket", *CELL, "device_model", "is_stalled", "buffer_s", "throughput",
         "bitrate", "headroom",
+        F.coalesce(F.col("state") == "playing", F.lit(False)).alias("is_playing"),
+        F.coalesce(comes, F.lit(False)).alias("stalls"),
         (F.col("buffer_s") - F.lag("buffer_s").over(so_far)).alias("buffer_change"),
         F.min("buffer_s").over(few).alias("buffer_least"),
         (F.col("throughput") - F.avg("throughput").over(few)).alias("throughput_trend"),

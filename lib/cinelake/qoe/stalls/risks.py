@@ -16,10 +16,14 @@ from cinelake.tables.stalls import QOE_STALL_RISKS
 
 def risks(moments: DataFrame, trees: Boosted, threshold: float, version: int) -> DataFrame:
     """Rows of `qoe_stall_risks`."""
+    return added_up(with_chance(moments, trees), threshold, version)
+
+
+def added_up(told: DataFrame, threshold: float, version: int) -> DataFrame:
+    """The same of moments with their `chance`."""
     at_risk = F.col("chance") >= threshold
     return (
-        with_chance(moments, trees)
-        .groupBy("day", "bucket", *CELL)
+        told.groupBy("day", "bucket", *CELL)
         .agg(
             F.count("*").alias("moments"),
             # A chance is rounded before it is added, so that sums do not depend on the order.
