@@ -25,6 +25,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cinelake.recommend.home.contradictions import contradicting
 from cinelake.recommend.scoring import Matrix
 from cinelake.spelling import hint
 
@@ -93,12 +94,33 @@ class BrandRules(BaseModel):
                 raise ValueError(
                     f"rules {one.name!r} and {other.name!r} contradict each other: {against}"
                 )
+        # Of titles that no group names there are always some; what is original nobody knows yet.
+        told = {title for own in self.groups.values() for title in own}
+        titles = sorted(told | {rule.title for rule in self.rules if isinstance(rule, Pin)})
+        self._require_possible(
+            [rule for rule in self.rules if getattr(rule, "group", "") != ORIGINAL],
+            {name: np.isin([*titles, ""], list(own)) for name, own in self.groups.items()},
+            [*titles, ""],
+        )
         return self
 
     def members(self, ids: Sequence[str], is_original: Matrix) -> dict[str, Matrix]:
-        """By group, which of the titles are in it."""
+        """By group, which of the titles are in it. Raises ValueError where, by that, rules contradict each other."""
         named = {name: np.isin(ids, list(own)) for name, own in self.groups.items()}
-        return {ORIGINAL: is_original} | named
+        found = {ORIGINAL: is_original} | named
+        self._require_possible(self.rules, found, ids)
+        return found
+
+    @staticmethod
+    def _require_possible(
+        rules: Sequence[Rule], groups: Mapping[str, Matrix], titles: Sequence[str]
+    ) -> None:
+        *most, last = [repr(rule.name) for rule in contradicting(rules, groups, titles)] or [""]
+        if most:
+            raise ValueError(
+                f"rules {', '.join(most)} and {last} contradict each other: by the titles of their groups no page can "
+                "keep them together"
+            )
 
     def require_kinds(self, kinds: Sequence[str]) -> None:
         """Raises ValueError where rows of a kind are to come first that pages have none of."""

@@ -436,7 +436,7 @@ def test_pins_stand_at_their_places_whatever_other_rules_remove() -> None:
 
 
 def test_what_a_cap_takes_off_a_page_is_not_pinned_again() -> None:
-    capped = {"name": "cap", "rule": "cap", "group": "mine", "share": 0.0}
+    capped = {"name": "cap", "rule": "cap", "group": "mine", "share": 0.01}
     rules = pins((59, 1, 2), groups={"mine": ["t59"]}, rules=[capped])
     groups = rules.members([f"t{n:02}" for n in range(TITLES)], plan().groups["original"])
     (page, _) = made(plan(rules=rules, groups=groups), profile("p")).values()

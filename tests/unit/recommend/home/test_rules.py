@@ -86,6 +86,70 @@ def test_rules_that_contradict_each_other_are_both_named(
         rules({"name": "x"} | one, {"name": "y"} | other)
 
 
+TOGETHER = "contradict each other: by the titles of their groups no page can keep them together"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        # Two of three titles of a group that overlaps with another, and one more of neither, are all there can be.
+        (
+            "'x', 'y' and 'z'",
+            [
+                {"name": "x", "rule": "share", "group": "house", "share": 0.4},
+                {"name": "y", "rule": "share", "group": "sponsored", "share": 0.4},
+                {"name": "z", "rule": "share", "group": "far", "share": 0.3},
+            ],
+        ),
+        (
+            "'x' and 'y'",
+            [
+                {"name": "x", "rule": "pin", "title": "c"},
+                {"name": "y", "rule": "cap", "group": "wide", "share": 0.0},
+                {"name": "z", "rule": "share", "group": "sponsored", "share": 0.5},
+            ],
+        ),
+        # What both hold is capped, and each has but that.
+        (
+            "'x', 'y' and 'z'",
+            [
+                {"name": "x", "rule": "share", "group": "wide", "share": 0.9},
+                {"name": "y", "rule": "cap", "group": "house", "share": 0.3},
+                {"name": "z", "rule": "cap", "group": "rest", "share": 0.3},
+            ],
+        ),
+    ],
+)
+def test_rules_that_contradict_each_other_by_their_titles_are_all_named(
+    named: str, told: list[dict[str, Any]]
+) -> None:
+    groups = GROUPS | {"far": ["e"], "rest": ["d", "e"]}
+    with pytest.raises(ValidationError, match=f"rules {named} {TOGETHER}"):
+        BrandRules.model_validate({"groups": groups, "rules": told})
+    for left_out in told:
+        if repr(left_out["name"]) in named:
+            rest = [rule for rule in told if rule is not left_out]
+            BrandRules.model_validate({"groups": groups, "rules": rest})
+
+
+def test_rules_that_contradict_each_other_by_what_is_original_are_named_once_that_is_known() -> (
+    None
+):
+    block, pin = {"rule": "block", "group": "original"}, {"rule": "pin", "title": "b"}
+    share = {"rule": "share", "group": "sponsored", "share": 0.1}
+    ids = ["a", "b", "c", "d", "e"]
+    for other in (pin, share):
+        told = rules({"name": "x"} | block, {"name": "y"} | other)
+        assert (
+            told.members(ids, np.array([True, False, False, False, False]))["sponsored"].sum() == 2
+        )
+        with pytest.raises(ValueError, match=f"rules 'x' and 'y' {TOGETHER}"):
+            told.members(ids, np.array([True, True, False, False, False]))
+    # Of what is not in the catalogue a page is made without, whatever else is said of it.
+    told = rules({"name": "x"} | block, {"name": "y"} | share, {"name": "z"} | pin)
+    assert not told.members(["d", "e"], np.array([True, False]))["sponsored"].any()
+
+
 def test_a_group_that_nobody_named_is_refused() -> None:
     with pytest.raises(
         ValidationError,
