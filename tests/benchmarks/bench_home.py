@@ -74,6 +74,7 @@ def drawn(random: np.random.Generator) -> tuple[Titles, Offer, pa.Array]:
         age_days=random.exponential(400, TITLES),
         popularity={name: popularity[n] for name, n in names.items()},
         trend={name: random.normal(0, 0.3, TITLES) for name in names},
+        trend_at={(name, part): random.normal(0, 0.3, TITLES) for name in names for part in DAYPARTS},
         on_offer={name: here[n] for name, n in names.items()},
     )  # fmt: skip
     return titles, Offer(ids, names, here, random.choice([0, 7, 16], TITLES)), ids

@@ -52,6 +52,7 @@ class Maker:
             shelving.own_at(own, circumstances, rows)
             here = plan.at[crowd.market][number].astype(np.float32)
             given, title_at = rows.in_order(crowd.odds, here)
+            given.titles[:, shelving.elsewhen(crowd.market, circumstances)] = -1
             looked_at = plan.attention.of(
                 circumstances.device_class, plan.grid.rows, plan.grid.titles
             )

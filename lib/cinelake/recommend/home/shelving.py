@@ -111,6 +111,15 @@ class Shelving:
                 )  # fmt: skip
         return rows
 
+    def elsewhen(self, market: str, circumstances: Circumstances) -> Matrix:
+        """Places among candidate rows of shelves that are offered at another part of the day."""
+        others = [
+            at
+            for at, shelf in enumerate(self.shelves(market), len(self.own_kinds))
+            if shelf.daypart not in (None, circumstances.daypart)
+        ]
+        return np.array(others, np.int64)
+
     def _belonging(self, market: str, shelves: list[Shelf]) -> tuple[Matrix, Matrix]:
         """To which shelves that add nothing each title belongs: where those of a title begin, and their places among
         candidate rows.

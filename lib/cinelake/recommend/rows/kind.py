@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ NARROW = 200
 @dataclass(frozen=True)
 class Shelf:
     """A row that profiles may have. `titles (n)` are positions in the catalogue, `added (n)` what each has in this row
-    beside its worth (log odds); None adds nothing. `market` is where it is offered; None: everywhere.
+    beside its worth (log odds); None adds nothing. `market` is where it is offered, `daypart` when; None: always.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class Shelf:
     titles: Matrix
     added: Matrix | None = None
     market: str | None = None
+    daypart: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Titles:
     """What is known of titles, by position: what the catalogue says, and how they fare in each market.
 
     `age_days` is NaN where nobody knows when the title came; `popularity` are shares of starts, `trend` the logarithm
-    of starts lately against those before; `on_offer` is None where no market is told of, and then `popularity` and
-    `trend` have the one key ''.
+    of starts lately against those before, and `trend_at` the same by market and part of the day, where that is told of;
+    `on_offer` is None where no market is told of, and then `popularity` and `trend` have the one key ''.
     """
 
     genres: tuple[tuple[str, ...], ...]
@@ -59,6 +60,7 @@ class Titles:
     popularity: Mapping[str, Matrix]
     trend: Mapping[str, Matrix]
     on_offer: Mapping[str, Matrix] | None = None
+    trend_at: Mapping[tuple[str, str], Matrix] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.genres)
@@ -76,6 +78,11 @@ class Titles:
         each = np.repeat(1 / np.maximum(counts, 1), counts)
         first = np.concatenate([[0], np.cumsum(counts)])
         return csr_array((each, columns, first), shape=(len(self), max(1, len(genres))))
+
+    def trends(self, market: str | None) -> Iterable[tuple[str | None, Matrix]]:
+        """By parts of the day how titles fare; of the whole day (None) where no part is told of."""
+        parts = [(part, of) for (here, part), of in self.trend_at.items() if here == (market or "")]
+        return parts or [(None, self.trend[market or ""])]
 
     def there(self, market: str | None) -> Matrix:
         """Which are on offer."""

@@ -1,4 +1,4 @@
-"""What is started more than on the same weekdays before, blended with what it is worth to the profile."""
+"""What rises against the same part of the same weekdays before, blended with what it is worth to the profile."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,8 @@ class Trending(RowKind):
 
     def shelves(self, titles: Titles) -> Iterable[Shelf]:
         for market in titles.markets:
-            trend = titles.trend[market or ""]
-            found = best(trend, titles.there(market) & (trend > 0))
-            if len(found) >= self.least:
-                yield Shelf(self.kind, "", self.text, found, WEIGHT * trend[found], market)
+            for daypart, trend in titles.trends(market):
+                found = best(trend, titles.there(market) & (trend > 0))
+                if len(found) >= self.least:
+                    added = WEIGHT * trend[found]
+                    yield Shelf(self.kind, "", self.text, found, added, market, daypart)

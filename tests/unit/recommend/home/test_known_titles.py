@@ -20,27 +20,25 @@ from cinelake.tables.tastes import TITLE_AUDIENCES
 UNTIL = date(2026, 3, 2)
 
 
-def test_trends_compare_the_last_two_days_with_those_weekdays_before(spark: SparkSession) -> None:
-    def starts(title: str, ago: int, count: int, country: str = "DE") -> dict[str, object]:
-        day = UNTIL - timedelta(days=ago)
-        return {
-            "title_id": title,
-            "play_date": day,
-            "country": country,
-            "starts": count,
-            "daypart": "evening",
-        }
+def starts(
+    title: str, ago: int, count: int, country: str = "DE", daypart: str = "evening"
+) -> dict[str, object]:
+    day = UNTIL - timedelta(days=ago)
+    told = {"title_id": title, "play_date": day, "country": country, "starts": count}
+    return told | {"daypart": daypart}
 
+
+def test_trends_compare_the_last_days_with_those_weekdays_before(spark: SparkSession) -> None:
     told = rows(
         spark,
         TITLE_AUDIENCES,
-        # 20 now, 10 and 14 on the same days of two weeks before: 12 a week are expected.
+        # 12 yesterday and 8 the day before, which count half; 10 and 14 on the same days of two weeks before.
         starts("up", 1, 12),
         starts("up", 2, 8),
         starts("up", 8, 10),
         starts("up", 16, 14),
         # Other weekdays, and what is too old, say nothing.
-        starts("up", 4, 99),
+        starts("up", 6, 99),
         starts("up", 36, 99),
         # Never before.
         starts("new", 1, 15),
@@ -48,13 +46,38 @@ def test_trends_compare_the_last_two_days_with_those_weekdays_before(spark: Spar
         starts("old", 9, 8),
         starts("up", 1, 1, "US"),
     )
-    found = {(row.market, row.title_id): row.trend for row in trends_of(told, UNTIL).collect()}
+    whole = trends_of(told, UNTIL).where("daypart IS NULL").collect()
+    found = {(row.market, row.title_id): row.trend for row in whole}
     assert found == pytest.approx(
         {
-            ("DE", "up"): math.log((20 + FLOOR) / (12 + FLOOR)),
+            ("DE", "up"): math.log((12 + 4 + FLOOR) / ((10 + 7) / 2 + FLOOR)),
             ("DE", "new"): math.log((15 + FLOOR) / FLOOR),
-            ("DE", "old"): math.log(FLOOR / (4 + FLOOR)),
+            ("DE", "old"): math.log(FLOOR / (2 + FLOOR)),
             ("US", "up"): math.log((1 + FLOOR) / FLOOR),
+        }
+    )
+
+
+def test_a_trend_of_a_part_of_the_day_is_drawn_to_that_of_the_whole(spark: SparkSession) -> None:
+    told = rows(
+        spark,
+        TITLE_AUDIENCES,
+        starts("up", 1, 80, daypart="morning"),
+        starts("up", 8, 20, daypart="morning"),
+        starts("up", 1, 40),
+        starts("up", 8, 60),
+        # Of other parts nothing is known but the day.
+        starts("few", 1, 20),
+    )
+    found = {(row.title_id, row.daypart): row.trend for row in trends_of(told, UNTIL).collect()}
+    whole = (120 + FLOOR) / (80 + FLOOR)
+    assert found == pytest.approx(
+        {
+            ("up", None): math.log(whole),
+            ("up", "morning"): math.log((80 + FLOOR * whole) / (20 + FLOOR)),
+            ("up", "evening"): math.log((40 + FLOOR * whole) / (60 + FLOOR)),
+            ("few", None): math.log((20 + FLOOR) / FLOOR),
+            ("few", "evening"): math.log((20 + (20 + FLOOR)) / FLOOR),
         }
     )
 
@@ -70,8 +93,15 @@ def test_each_word_of_a_title_counts_once_and_a_blank_is_none(spark: SparkSessio
     )
     service = Service(UNTIL, None, said, InForce(market=False, age=False), (), said, said, 1.0)
     popular = CircledScoring([], csr_array((0, 2)), np.zeros(0), np.array([0.5, 0.5]), 1.0)
-    trends = spark.createDataFrame([], "market string, title_id string, trend double")
+    trends = spark.createDataFrame(
+        [("", "heat", None, 0.5), ("", "heat", "morning", 2.0), ("", "gone", None, 9.0)],
+        "market string, title_id string, daypart string, trend double",
+    )
     found = known_titles(["alien", "heat"], service, popular, trends)
+    assert found.trend[""].tolist() == [0.0, 0.5]
+    # Where nothing is known of a part of the day, it is as the whole.
+    assert found.trend_at["", "morning"].tolist() == [0.0, 2.0]
+    assert found.trend_at["", "evening"].tolist() == [0.0, 0.5]
     assert found.genres == ((), ("Horror", "Sci-Fi"))
     assert found.moods == ((), ("tense",))
     assert found.themes == ((), ())

@@ -224,6 +224,22 @@ def test_a_row_holds_the_best_of_its_titles_by_what_they_are_worth_then() -> Non
     assert [number(tile) for tile in later] == best
 
 
+def test_a_row_for_a_part_of_the_day_stands_on_its_pages_only() -> None:
+    rising = {
+        part: np.arange(start, start + 8) for part, start in (("evening", 20), ("morning", 40))
+    }
+    shelves = [
+        Shelf("fresh", "", "Fresh", titles, np.zeros(8), "DE", part)
+        for part, titles in rising.items()
+    ]
+    given = plan(kinds=[Fresh(), Picks()], shelves=[*shelves, plan().shelves[0]])
+    found = made(given, profile("p"))
+    for part, titles in rising.items():
+        fresh = [number(tile) for tile in found["p", part] if tile["row_kind"] == "fresh"]
+        assert len(fresh) == 4
+        assert set(fresh) <= set(titles.tolist())
+
+
 def test_what_is_shown_in_vain_sinks() -> None:
     given = plan(kinds=[Picks()], shelves=plan().shelves[:1])
     before, *_ = made(given, profile("p")).values()

@@ -90,7 +90,17 @@ def test_what_is_popular_and_what_trends_is_so_in_its_market() -> None:
     assert (np.diff(here.added) <= 0).all()
     assert there.titles.tolist() == list(range(6))
     (rising,) = Trending().shelves(given)
-    assert (rising.market, rising.titles.tolist()) == ("DE", [2, 1, 3, 4])
+    assert (rising.market, rising.daypart, rising.titles.tolist()) == ("DE", None, [2, 1, 3, 4])
+
+
+def test_what_trends_in_the_morning_is_not_what_trends_in_the_evening() -> None:
+    mornings, evenings = np.array([1.0, 2.0, 3.0, 4.0]), np.array([4.0, 3.0, 2.0, 1.0])
+    of_day = {("", "morning"): mornings, ("", "evening"): evenings, ("", "night"): np.zeros(4)}
+    found = Trending().shelves(titles(4, trend_at=of_day))
+    assert {shelf.daypart: shelf.titles.tolist() for shelf in found} == {
+        "morning": [3, 2, 1, 0],
+        "evening": [0, 1, 2, 3],
+    }
 
 
 def test_new_releases_are_what_came_lately_the_newest_first() -> None:
