@@ -120,7 +120,7 @@ def named(rows: Sequence[Mapping[str, Any]], titles: DataFrame) -> list[dict[str
 
 
 def as_rows(page: Sequence[Mapping[str, Any]], rows: int, titles: int) -> RenderableType:
-    """A page as a terminal shows it: each row's text, and the first of its titles."""
+    """A page as a terminal shows it: each row's text, and the first of its titles with what speaks for them."""
     told = f"{page[0]['device_class']}, {page[0]['daypart']}, made at the end of {page[0]['as_of']}"
     if page[0].get("unmet"):
         told += (
@@ -137,8 +137,14 @@ def as_rows(page: Sequence[Mapping[str, Any]], rows: int, titles: int) -> Render
 
 
 def _tile(tile: Mapping[str, Any]) -> str:
-    drawn = " (drawn at random)" if tile["propensity"] is not None else ""
-    return f"{tile['name']} {tile['score']:.0%}{drawn}"
+    told = [f"like {tile['because_name']}"] if tile["because_name"] else []
+    # What the whole row goes out from stands over it.
+    if told and tile["because_name"] in tile["row_text"]:
+        told = []
+    if tile["propensity"] is not None:
+        told = ["drawn at random"]
+    reason = f" ({told[0]})" if told else ""
+    return f"{tile['name']} {tile['score']:.0%}{reason}"
 
 
 def _nothing(

@@ -84,16 +84,23 @@ def shown(page: list[dict[str, Any]], of: Callable[..., Any] = as_rows) -> str:
 
 
 def test_rows_have_their_text_and_the_first_of_their_titles() -> None:
-    def named(row: int, name: str, propensity: float | None = None) -> dict[str, Any]:
+    def named(
+        row: int, name: str, propensity: float | None = None, because: str | None = None
+    ) -> dict[str, Any]:
         return tile(FRIDAY, "evening", 0, name) | {
             "row": row, "row_text": f"Row [{row}]", "name": name, "score": 0.25, "propensity": propensity,
+            "because_name": because,
         }  # fmt: skip
 
     text = shown(
-        [named(0, "Heat"), named(0, "Up", 0.1), named(0, "Jaws"), named(1, "Coco"), named(2, "Ran")]
-    )
+        [
+            named(0, "Heat"), named(0, "Up", 0.1, "Ran"), named(0, "Jaws"),
+            named(1, "Coco", None, "Brave"), named(1, "Alien", None, "Row"), named(2, "Ran"),
+        ]
+    )  # fmt: skip
     assert "tv, evening, made at the end of 2026-01-23" in text
     assert " 1 Row [0]" in text
     assert "Heat 25%  |  Up 25% (drawn at random)  … 1 more" in text
-    assert "Coco 25%" in text
+    # Why a title stands there, unless the row says it already.
+    assert "Coco 25% (like Brave)  |  Alien 25%\n" in text
     assert "Ran" not in text
