@@ -13,7 +13,13 @@ from cinelake.labels import OneSided
 from cinelake.persisted import persisted
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import resume
-from cinelake.recommend.home.judging import calibration_error, decided, found_of, held_out_from
+from cinelake.recommend.home.judging import (
+    calibrated,
+    calibration_error,
+    decided,
+    found_of,
+    held_out_from,
+)
 from cinelake.recommend.home.pictures import reliability
 from cinelake.recommend.home.registration import registrable
 from cinelake.recommend.home.resume import FEATURES, ResumeRecipe
@@ -38,6 +44,7 @@ class TrainResumeParams(JobParams):
     params=TrainResumeParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
+    version=2,
 )
 def train_resume(run: Run[TrainResumeParams]) -> None:
     run.tracker.settled(RESUME, run.inputs_fingerprint, lambda: _trained(run), OneSided)
@@ -66,13 +73,15 @@ def _judged_and_fitted(run: Run[TrainResumeParams], told: DataFrame, first: date
         ranks = intervals(resume.reciprocal_ranks(after, judged), ["reciprocal_rank"])
         found = found_of(ranks)
         bins = resume.reliability(after, judged).toArrow().to_pylist()
+        error = calibration_error(bins)
         tracker.log_metrics(
             {f"{model}.mrr": one.mean for model, one in found.items()}
-            | {"calibration_error": calibration_error(bins)}
+            | {"calibration_error": error}
         )
         tracker.log_figure(reliability(bins), "reliability.png")
         tracker.log_params(recipe.model_dump())
         decision = decided(found, "resume", ["recency"], "mean reciprocal rank")
+        decision = calibrated(decision, error, recipe.calibration_error)
         tracker.flush()
         return tracker.register(
             RESUME,

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from cinelake.recommend.home.attention import USUAL_ATTENTION, Attention
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.planning import Settings
-from cinelake.recommend.home.resume import BY_RECENCY
+from cinelake.recommend.home.resume import BY_RECENCY, FEATURES
 from cinelake.recommend.home.worth import NUMBERS, USUAL
 from cinelake.recommend.keeping import known_by
 from cinelake.recommend.lists import Known
@@ -75,8 +75,19 @@ class Models(Generic[V]):
 
     @property
     def resume(self) -> Logit:
-        """Who goes on with what."""
-        return Logit.of_frame(self.frame(self.resumes, "weights")) if self.resumes else BY_RECENCY
+        """Who goes on with what. What a version has not learned of counts nothing for it, as it did when it was fitted;
+        raises ValueError where it has learned of more than pages have.
+        """
+        if self.resumes is None:
+            return BY_RECENCY
+        found = Logit.of_frame(self.frame(self.resumes, "weights"))
+        unknown = sorted(set(found.weights) - set(FEATURES))
+        if unknown:
+            raise ValueError(
+                f"version {self.resumes.version} of model {RESUME.name!r} weighs {', '.join(unknown)}, which pages do "
+                "not tell; train anew with `cinelake run --only train_resume`"
+            )
+        return Logit(found.intercept, dict.fromkeys(FEATURES, 0.0) | dict(found.weights))
 
     @property
     def behind_taste(self) -> V | None:

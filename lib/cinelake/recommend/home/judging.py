@@ -54,6 +54,15 @@ def kept_part(part: str, lead: Measured | None, measure: str) -> Decision:
     return Decision(kept, f"{part} {verb} {measure} {lead.signed} against the same without")
 
 
+def calibrated(decision: Decision, error: float, most: float) -> Decision:
+    """The decision, unless chances are too far from what comes of them: pages set them against others."""
+    verb = "is within" if error <= most else "is beyond"
+    return Decision(
+        decision.passed and error <= most,
+        f"{decision.reason}; calibration error {error:.3f} {verb} {most:.3f}",
+    )
+
+
 def calibration_error(bins: Sequence[Mapping[str, Any]]) -> float:
     """Expected calibration error: the mean distance of chances from shares that came true, over bins of chances."""
     total = sum(row["examples"] for row in bins)

@@ -23,7 +23,7 @@ from cinelake.recommend.home.known_titles import known_titles, trends_of
 from cinelake.recommend.home.logit import Logit
 from cinelake.recommend.home.pages import gathered
 from cinelake.recommend.home.plan import Plan
-from cinelake.recommend.home.resume import FEATURES, ResumeRecipe, at_visits
+from cinelake.recommend.home.resume import FEATURES, ResumeRecipe, at_visits, not_given_up
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.home.taste import Tastes, tastes
 from cinelake.recommend.home.tiles import in_vain
@@ -331,7 +331,9 @@ def prepared(
 def _begun(
     stops: DataFrame, titles: DataFrame, until: date, recipe: ResumeRecipe, logit: Logit
 ) -> DataFrame:
-    """What could be gone on with in the circumstances that pages are made for, with the odds of it."""
+    """What could be gone on with in the circumstances that pages are made for, with the odds of it; without what is
+    given up.
+    """
     moments = on_day(stops, until)
     then = stops.sparkSession.createDataFrame(
         [(one.device_class, one.daypart) for one in circumstances_after(until - timedelta(days=1))],
@@ -339,4 +341,5 @@ def _begun(
     )
     begun = unfinished(stops, episodes_in_order(titles), moments, recipe.keep_days)
     visits = moments.crossJoin(F.broadcast(then))
-    return at_visits(begun, visits, recipe).select("*", logit.odds(*FEATURES).alias("odds"))
+    told = at_visits(begun, visits, recipe).select("*", logit.odds(*FEATURES).alias("odds"))
+    return told.where(not_given_up(F.col("odds"), recipe))

@@ -2,9 +2,12 @@
 
 A logistic regression (logit.py) on what is known when the day begins: how long ago the title was last played and how
 it stands among the others that are unfinished, how far it was seen, whether an episode would follow, how much of the
-series is seen, on how many days and in how long a run it was played; and whether the screen and the part of the day
-are those of last time. An *example* is an unfinished title and a visit of its profile: a day, class of device and
-part of the day with a page view or a play; it came true if the title was played then.
+series is seen, on how many days and in how long a run it was played; on what screen and at what part of the day it is
+asked for, and whether they are those of last time. An *example* is an unfinished title and a visit of its profile: a
+day, class of device and part of the day with a page view or a play; it came true if the title was played then.
+
+What a profile goes on with so seldom that a row had better not hold it is *given up*, and so is what it has not played
+for long.
 
 Judged on the last days, which the regression that is judged did not see, against the plain order of recency: the mean
 reciprocal rank of the titles that were gone on with, and how far the chances are from what came of them (expected
@@ -25,7 +28,8 @@ from cinelake.recommend.home.unfinished import unfinished
 VISIT = ("profile_id", "day", "device_class", "daypart")
 FEATURES = (
     "recency", "yesterday", "place", "others", "completion", "tasted", "is_next", "is_series",
-    "progress", "days_played", "plays_a_day", "same_device", "same_daypart",
+    "progress", "days_played", "plays_a_day", "same_device", "same_daypart", "on_tv", "on_phone", "series_on_phone",
+    "at_night", "in_the_morning", "in_the_afternoon",
 )  # fmt: skip
 # Where nothing has been learned: the newest first, and odds that halve whenever the days double.
 BY_RECENCY = Logit(math.log(0.5), dict.fromkeys(FEATURES, 0.0) | {"recency": -1.0})
@@ -45,6 +49,15 @@ class ResumeRecipe(BaseModel):
         0.05, ge=0, le=1, description="completion below which a title was only tasted"
     )
     penalty: float = Field(1.0, gt=0, description="of large weights (examples)")
+    least_chance: float = Field(
+        0.01, ge=0, lt=1, description="chance of going on below which a title is given up"
+    )
+    calibration_error: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="distance of chances from what comes of them beyond which a model is refused",
+    )
 
 
 def visits(tiles: DataFrame, points: DataFrame) -> DataFrame:
@@ -78,6 +91,7 @@ def at_visits(begun: DataFrame, visits: DataFrame, recipe: ResumeRecipe) -> Data
     kept = [last.get(name, F.col(name)) for name in begun.columns]
     joined = begun.select(*kept).join(visits.select(*VISIT), on=["profile_id", "day"], how="inner")
     of_visit = Window.partitionBy(*VISIT)
+    is_series, phone = F.col("episode_id").isNotNull(), F.col("device_class") == "phone"
     newest = of_visit.orderBy("days_since", F.desc("days_played"), "title_id")
     told: dict[str, Column] = {
         "recency": F.log("days_since"),
@@ -87,12 +101,18 @@ def at_visits(begun: DataFrame, visits: DataFrame, recipe: ResumeRecipe) -> Data
         "completion": F.col("completion"),
         "tasted": ~F.col("is_next") & (F.col("completion") < recipe.tasted_below),
         "is_next": F.col("is_next"),
-        "is_series": F.col("episode_id").isNotNull(),
+        "is_series": is_series,
         "progress": F.col("progress"),
         "days_played": F.log("days_played"),
         "plays_a_day": F.log(F.col("plays") / F.col("days_played")),
         "same_device": F.col("_last_device_class") == F.col("device_class"),
         "same_daypart": F.col("_last_daypart") == F.col("daypart"),
+        "on_tv": F.col("device_class") == "tv",
+        "on_phone": phone,
+        "series_on_phone": is_series & phone,
+        "at_night": F.col("daypart") == "night",
+        "in_the_morning": F.col("daypart") == "morning",
+        "in_the_afternoon": F.col("daypart") == "afternoon",
     }
     return joined.select(
         *VISIT,
@@ -101,6 +121,12 @@ def at_visits(begun: DataFrame, visits: DataFrame, recipe: ResumeRecipe) -> Data
         "position_s",
         *(told[name].cast("double").alias(name) for name in FEATURES),
     )
+
+
+def not_given_up(odds: Column, recipe: ResumeRecipe) -> Column:
+    """Whether a title of these odds (logarithm) is one to go on with."""
+    chance = recipe.least_chance
+    return odds >= F.lit(math.log(chance / (1 - chance)) if chance else -math.inf)
 
 
 def learned(examples: DataFrame, recipe: ResumeRecipe) -> Logit:

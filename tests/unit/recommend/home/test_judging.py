@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from cinelake.recommend.gate import Measured
-from cinelake.recommend.home.judging import decided, held_out_from, kept_part
+from cinelake.recommend.gate import Decision, Measured
+from cinelake.recommend.home.judging import calibrated, decided, held_out_from, kept_part
 
 DAY = date(2026, 2, 10)
 
@@ -22,6 +22,15 @@ def test_a_model_passes_if_it_is_no_worse_than_what_is_plain() -> None:
     assert not lost.passed
     assert "0.4000 [0.3000, 0.5000] is worse than recency 0.5000" in lost.reason
     assert not decided({}, "resume", ["recency"], "MRR").passed
+
+
+def test_a_model_whose_chances_are_not_what_comes_of_them_is_refused() -> None:
+    better = Decision(True, "MRR .5")
+    good, bad = (calibrated(better, error, 0.05) for error in (0.05, 0.0501))
+    assert (good.passed, bad.passed) == (True, False)
+    assert good.reason == "MRR .5; calibration error 0.050 is within 0.050"
+    assert "is beyond 0.050" in bad.reason
+    assert not calibrated(Decision(False, ""), 0.0, 0.05).passed
 
 
 def test_a_part_that_costs_beyond_noise_is_left_out() -> None:

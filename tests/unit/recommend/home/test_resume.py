@@ -20,6 +20,7 @@ from cinelake.recommend.home.resume import (
     ResumeRecipe,
     examples,
     learned,
+    not_given_up,
     reciprocal_ranks,
     reliability,
     visits,
@@ -68,7 +69,8 @@ def test_an_example_is_an_unfinished_title_at_a_visit(spark: SparkSession) -> No
     heat = {
         "recency": 0.0, "yesterday": 1.0, "place": 0.0, "others": math.log(2), "completion": 0.02, "tasted": 1.0,
         "is_next": 0.0, "is_series": 0.0, "progress": 0.0, "days_played": math.log(2),
-        "plays_a_day": math.log(2), "same_device": 1.0, "same_daypart": 1.0,
+        "plays_a_day": math.log(2), "same_device": 1.0, "same_daypart": 1.0, "on_tv": 1.0, "on_phone": 0.0,
+        "series_on_phone": 0.0, "at_night": 0.0, "in_the_morning": 0.0, "in_the_afternoon": 0.0,
     }  # fmt: skip
     up = heat | {
         "recency": math.log(3), "yesterday": 0.0, "place": math.log(2), "completion": 0.5, "tasted": 0.0,
@@ -77,7 +79,13 @@ def test_an_example_is_an_unfinished_title_at_a_visit(spark: SparkSession) -> No
     rows_of = {
         (r.device_class, r.title_id): (r.resumed, [r[f] for f in FEATURES]) for r in found.collect()
     }
-    apart = {"same_device": 0.0, "same_daypart": 0.0}
+    apart = {
+        "same_device": 0.0,
+        "same_daypart": 0.0,
+        "on_tv": 0.0,
+        "on_phone": 1.0,
+        "in_the_morning": 1.0,
+    }
     expected = {
         ("tv", "heat"): (True, heat),
         ("tv", "up"): (False, up),
@@ -88,6 +96,14 @@ def test_an_example_is_an_unfinished_title_at_a_visit(spark: SparkSession) -> No
     for key, (resumed, features) in expected.items():
         assert rows_of[key][0] is resumed
         assert rows_of[key][1] == pytest.approx([features[name] for name in FEATURES])
+
+
+def test_what_is_gone_on_with_too_seldom_is_given_up(spark: SparkSession) -> None:
+    told = spark.createDataFrame([("kept", -4.5), ("given up", -4.7)], "title string, odds double")
+    recipe = ResumeRecipe(least_chance=0.01)
+    kept = told.where(not_given_up(F.col("odds"), recipe)).collect()
+    assert [row.title for row in kept] == ["kept"]
+    assert told.where(not_given_up(F.col("odds"), ResumeRecipe(least_chance=0.0))).count() == 2
 
 
 COLUMNS = "profile_id string, day date, device_class string, daypart string, title_id string, resumed boolean, "
