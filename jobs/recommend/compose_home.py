@@ -5,41 +5,23 @@ Whose turn it is, and which page counts for whom, says recommend/home/due.py.
 
 from datetime import timedelta
 
-from pydantic import Field, ValidationInfo, field_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend.home.approved import approved
-from cinelake.recommend.home.compose import Grid
-from cinelake.recommend.home.due import LONGEST_TURN, Turns, due, lively
+from cinelake.recommend.home.due import LONGEST_TURN, Turns, due, lively, outdated
+from cinelake.recommend.home.page_params import PageParams
 from cinelake.recommend.home.pages import pages
-from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
-from cinelake.recommend.home.rules import BrandRules
+from cinelake.recommend.home.planning import READ, Behind, Told, planned, prepared
 from cinelake.recommend.rows.kind import kinds_named
+from cinelake.recommend.service import Service
 from cinelake.runtime.job import JobParams, Reading, Run, hash_of_content, history, job
 from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME
 from cinelake.tables.recommend import RECOMMENDER
 
 
-class ComposeHomeParams(JobParams):
-    grid: Grid = Grid()
-    rows: tuple[str, ...] = Field((), description="kinds of row; none named: all there are")
-    brand: BrandRules = BrandRules()
-    settings: Settings = Settings()
+class ComposeHomeParams(PageParams, JobParams):
     turns: Turns = Turns()
-
-    @field_validator("rows")
-    @classmethod
-    def _kinds_are_known(cls, rows: tuple[str, ...]) -> tuple[str, ...]:
-        kinds_named(rows)
-        return rows
-
-    @field_validator("brand")
-    @classmethod
-    def _first_rows_are_there(cls, brand: BrandRules, given: ValidationInfo) -> BrandRules:
-        if "rows" in given.data:
-            brand.require_kinds([kind.kind for kind in kinds_named(given.data["rows"])])
-        return brand
 
 
 @job(
@@ -54,7 +36,7 @@ class ComposeHomeParams(JobParams):
     params=ComposeHomeParams,
     catchup=False,
     sequential=True,
-    version=6,
+    version=7,
 )
 def compose_home(run: Run[ComposeHomeParams]) -> None:
     params, kinds = run.params, kinds_named(run.params.rows)
@@ -62,13 +44,20 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
     told = Told.of(run.read)
     settings = models.weighing(params.settings)
     day = run.end - timedelta(days=1)
+    # A new model's pages are others for everybody, so nobody waits for its turn.
     made_by = hash_of_content(
-        [params.model_dump(mode="json", exclude={"turns"}), [kind.kind for kind in kinds]]
+        [
+            params.model_dump(mode="json", exclude={"turns"}),
+            [kind.kind for kind in kinds],
+            models.versions,
+        ]
     )
 
-    def among(everybody: DataFrame) -> DataFrame:
+    def among(everybody: DataFrame, service: Service) -> DataFrame:
+        before = run.read(HOME_PAGES)
         awake = lively(told, run.end, params.turns.lively_days)
-        told_due = due(everybody, awake, run.read(HOME_PAGES), day, made_by, params.turns)
+        awake = awake.union(outdated(before, told.records.before(run.end), service, run.end))
+        told_due = due(everybody, awake.distinct(), before, day, made_by, params.turns)
         counted = run.log_shares(told_due, {"share_due": F.col("is_due")})
         return counted.where("is_due").select("profile_id")
 

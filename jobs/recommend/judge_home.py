@@ -1,8 +1,9 @@
 """Judge home pages by what profiles played on each day of a week, beside plainer pages.
 
 Pages are made anew as they would have been when the day before ended, of those who played, by the models that there
-were then; so what judges them nothing has seen. Days are those of viewers' clocks: the last that is over everywhere is
-the one before the run's. Each profile counts once, with the mean of all that it started.
+were then; so what judges them nothing has seen. How large they are, of what kinds of row and by which brand rules, this
+job's own settings say, as those of `compose_home` do. Days are those of viewers' clocks: the last that is over
+everywhere is the one before the run's. Each profile counts once, with the mean of all that it started.
 """
 
 from collections.abc import Mapping
@@ -20,11 +21,10 @@ from cinelake.recommend.eligibility import offer
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import scores
 from cinelake.recommend.home.approved import approved
-from cinelake.recommend.home.compose import Grid
+from cinelake.recommend.home.page_params import PageParams
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
-from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
-from cinelake.recommend.home.rules import BrandRules
+from cinelake.recommend.home.planning import READ, Behind, Told, planned, prepared
 from cinelake.recommend.home.scores import CONTEXT, LEADS, MEASURES
 from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
@@ -39,9 +39,7 @@ MOST_DAYS = 28
 PAGE, WEEKDAY = "page", "weekday"
 
 
-class JudgeHomeParams(JobParams):
-    grid: Grid = Grid(exploration=0.0)
-    settings: Settings = Settings()
+class JudgeHomeParams(PageParams, JobParams):
     # A week has each weekday once, and a profile plays on some of its days: intervals are half as wide as a day's.
     days: int = Field(7, ge=1, le=MOST_DAYS, description="days whose plays judge")
 
@@ -110,7 +108,10 @@ def _lead(
 
 def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
     """How pages made when the day before ended fared on the day (scores.py), computed."""
-    grid, kinds, yesterday = run.params.grid, kinds_named(()), day - timedelta(days=1)
+    params, yesterday = run.params, day - timedelta(days=1)
+    # What chance puts on pages is there to learn from, and plainer pages have none of it.
+    grid = params.grid.model_copy(update={"exploration": 0.0})
+    kinds = kinds_named(params.rows)
     models = approved(
         partial(run.approved_or_none, on=min(yesterday, run.start)), run.tracker.tracking.read_frame
     )
@@ -120,8 +121,8 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         )
         players = wanted.select("profile_id").distinct()
         ready = prepared(
-            told, day, models.weighing(run.params.settings), models.taste, models.resume, kinds,
-            among=lambda people: people.join(players, on="profile_id", how="left_semi"),
+            told, day, models.weighing(params.settings), models.taste, models.resume, kinds,
+            among=lambda people, _: people.join(players, on="profile_id", how="left_semi"),
         )  # fmt: skip
         # All policies ask for the same profiles, and to plan what they come from takes longer than to compute it.
         profiles = stack.enter_context(persisted(ready.profiles))
@@ -130,7 +131,7 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
             (PAGE, models.worth),
             ("without_circumstances", models.worth.only(NUMBERS)),
         ):
-            behind = Behind(worth, models.attention, grid, BrandRules(), kinds)
+            behind = Behind(worth, models.attention, grid, params.brand, kinds)
             made[name] = pages(profiles, planned(ready.basis, behind, yesterday))
         offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
         rivals: dict[str, Fitted] = {

@@ -5,10 +5,12 @@ every page: a page that was made yesterday never equals that of today, whatever 
 whether a page would be another, but whether somebody is likely to see it. A profile is *due*
 
 - if it was lively: in the last days it watched something, looked at a page, judged a title, or was changed;
+- if its page in force holds a title that may no longer be shown to it, as when a licence has ended;
 - if it is its turn: every profile's comes once in so many days, on a day that its id gives, so that those who stay away
   are spread evenly over the days;
-- if its newest page is older than that, or was made by other settings: as on the first day, after days on which nobody
-  made pages, and when editors or engineers have decided something else, be it what held before.
+- if its newest page is older than that, or was made by other settings or models: as on the first day, after days on
+  which nobody made pages, when editors or engineers have decided something else, be it what held before, and when
+  another version of a model counts.
 
 The pages of the others stay in force, and are not written again. As of any day a profile's newest page counts, if it is
 not older than a turn is long (`in_force`). What a day writes are whole pages, each a function of what was known then,
@@ -25,6 +27,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cinelake.recommend.home.planning import Told
+from cinelake.recommend.service import Records, Service
 
 # Days that no reader looks back beyond, whatever a job was told.
 LONGEST_TURN = 28
@@ -68,6 +71,30 @@ def lively(told: Told, until: date, days: int) -> DataFrame:
         for frame, at in frames
     ]
     return reduce(DataFrame.union, inside).distinct()
+
+
+def outdated(pages: DataFrame, records: Records, service: Service, until: date) -> DataFrame:
+    """`profile_id` of those whose page in force holds what may no longer be shown to them when the day before `until`
+    ends; each once. `pages` are rows of `home_pages` of days before it, `records` those in force then.
+
+    Asked is only of titles of which something was decided, or ended, since such a page can have been made; a profile
+    that was changed itself is lively.
+    """
+    first, last = until - timedelta(days=LONGEST_TURN + 1), until - timedelta(days=1)
+    is_new = F.col("effective_date") >= F.lit(first)
+    ended = F.col("available_until").cast("date").between(F.lit(first), F.lit(until))
+    touched = records.titles.where(is_new).select("title_id")
+    touched = touched.union(
+        records.availability.where(is_new | F.coalesce(ended, F.lit(False))).select("title_id")
+    )
+    held = (
+        in_force(pages, last)
+        .join(F.broadcast(touched.distinct()), on="title_id", how="left_semi")
+        .select("profile_id", "title_id")
+        .distinct()
+    )
+    gone = held.join(service.still_shown(held), on=["profile_id", "title_id"], how="left_anti")
+    return gone.select("profile_id").distinct()
 
 
 def due(

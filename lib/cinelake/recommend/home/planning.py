@@ -286,17 +286,18 @@ def prepared(
     taste: Callable[[Service], Approved | None],
     resume: Logit,
     kinds: Sequence[RowKind],
-    among: Callable[[DataFrame], DataFrame] | None = None,
+    among: Callable[[DataFrame, Service], DataFrame] | None = None,
 ) -> Prepared:
     """`taste` is the model behind taste, for a service as it is then; `resume` tells who goes on with what.
 
-    `among` says, of all that pages could be made for (`profile_id`), for whom they are; None: for all.
+    `among` says, of all that pages could be made for (`profile_id`) by the service as it is then, for whom they are;
+    None: for all.
     """
     records = told.records.before(until)
     service = records.describe(until, settings.limits, settings.popularity)
     known = strengths(told.signals, settings.weights, until).localCheckpoint()
     approved = taste(service)
-    whom = among and among(everybody(known, service)).localCheckpoint()
+    whom = among and among(everybody(known, service), service).localCheckpoint()
     age = F.date_diff(F.lit(until), "shown_date")
     shown = in_vain(_only(told.exposures.where(age.between(1, settings.shown_days)), whom))
     signals = _only(told.signals.where(F.col("signal_date") < F.lit(until)), whom)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from unit.tables.rows import rows
 
-from cinelake.recommend.home.due import Turns, due, in_force, lively, newest_day
+from cinelake.recommend.home.due import Turns, due, in_force, lively, newest_day, outdated
 from cinelake.recommend.home.planning import Told
-from cinelake.recommend.service import Records
-from cinelake.tables.behaviour import ACCOUNTS, PROFILES
+from cinelake.recommend.service import Records, Service
+from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, PROFILES, TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.home import HOME_PAGES, STOPPING_POINTS, TITLE_EXPOSURES
@@ -60,6 +61,45 @@ def test_who_did_something_lately_or_was_changed_is_lively(spark: SparkSession) 
     assert sorted(row.profile_id for row in found.collect()) == [
         "judged", "looked", "moved", "new", "watched",
     ]  # fmt: skip
+
+
+class Shown:
+    """A service that shows nobody what is closed, and children nothing that is grim."""
+
+    def still_shown(self, pages: DataFrame) -> DataFrame:
+        closed = F.col("title_id").startswith("closed")
+        return pages.where(
+            ~closed & ~((F.col("title_id") == "grim") & (F.col("profile_id") == "kid"))
+        )
+
+
+def test_who_has_a_page_with_what_may_no_longer_be_shown_is_named(spark: SparkSession) -> None:
+    def held(profile: str, title: str, ago: int = 2) -> dict[str, Any]:
+        return page(profile, day(ago)) | {"title_id": title}
+
+    pages = rows(
+        spark, HOME_PAGES, held("ann", "closed"), held("ann", "open"), held("kid", "grim"), held("bob", "grim"),
+        # A page that is no longer in force, one that nobody would see any more, and a title of which nothing was
+        # decided since.
+        held("new", "closed", 3), held("new", "open", 1), held("old", "closed", 40), held("sure", "closed long ago"),
+    )  # fmt: skip
+    titles = rows(
+        spark,
+        TITLES,
+        {"title_id": "grim", "effective_date": day(1)},
+        {"title_id": "closed long ago", "effective_date": day(99)},
+    )
+    ended = datetime(day(1).year, day(1).month, day(1).day, 12)
+    availability = rows(
+        spark,
+        AVAILABILITY,
+        {"title_id": "closed", "effective_date": day(99), "available_until": ended},
+        {"title_id": "closed long ago", "effective_date": day(99), "available_until": None},
+    )
+    nothing = spark.range(0)
+    records = Records(titles, availability, nothing, nothing, nothing, nothing)
+    found = outdated(pages, records, cast(Service, Shown()), FIRST)
+    assert sorted(row.profile_id for row in found.collect()) == ["ann", "kid"]
 
 
 def page(profile: str, as_of: date, settings: str | None = "now") -> dict[str, Any]:
