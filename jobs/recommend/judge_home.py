@@ -20,17 +20,17 @@ from cinelake.persisted import persisted
 from cinelake.recommend.eligibility import offer
 from cinelake.recommend.evaluation import intervals
 from cinelake.recommend.home import scores
-from cinelake.recommend.home.approved import approved
+from cinelake.recommend.home.approved import PLAIN, Models, approved
 from cinelake.recommend.home.page_params import PageParams
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
 from cinelake.recommend.home.planning import READ, Behind, Told, planned, prepared
 from cinelake.recommend.home.scores import CONTEXT, LEADS, MEASURES
-from cinelake.recommend.home.worth import NUMBERS
 from cinelake.recommend.lists import popular_around
 from cinelake.recommend.model import Fitted
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.runtime.job import Cadence, JobParams, Reading, Run, history, job
+from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.tables.home import HOME_RANKER, HOME_SCORES, RESUME
 from cinelake.tables.recommend import RECOMMENDER
 from cinelake.tables.viewing import VIEWING_SESSIONS
@@ -56,13 +56,21 @@ class JudgeHomeParams(PageParams, JobParams):
     params=JudgeHomeParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=5,
+    version=6,
 )
 def judge_home(run: Run[JudgeHomeParams]) -> None:
     through = run.end - timedelta(days=1)
     days = [through - timedelta(days=ago) for ago in range(run.params.days, 0, -1)]
     told = Told.of(run.read)
-    judged = reduce(DataFrame.unionByName, [_judged(run, told, day) for day in days])
+    models = {day: _known_before(run, day) for day in days}
+    # Compared over the same days, or not at all.
+    untold = [str(day) for day, of_day in models.items() if of_day.plain is None]
+    if untold:
+        run.tracker.set_tags(
+            {f"left_out.{PLAIN}": f"no version of {', '.join(untold)} tells of it"}
+        )
+    each = [_judged(run, told, day, of, plain=not untold) for day, of in models.items()]
+    judged = reduce(DataFrame.unionByName, each)
     with persisted(judged) as whole:
         led = scores.with_leads(scores.by_profile(whole), PAGE)
         told_of = intervals(led, (*MEASURES, *LEADS)).toArrow().to_pylist()
@@ -106,15 +114,27 @@ def _lead(
     return {name: lead and lead[of] for name, of in names.items()}
 
 
-def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
-    """How pages made when the day before ended fared on the day (scores.py), computed."""
+def _known_before(run: Run[JudgeHomeParams], day: date) -> Models[ModelVersion]:
+    """The models by which pages for a day were made."""
+    newest = partial(run.approved_or_none, on=min(day - timedelta(days=1), run.start))
+    return approved(newest, run.tracker.tracking.read_frame)
+
+
+def _judged(
+    run: Run[JudgeHomeParams],
+    told: Told,
+    day: date,
+    models: Models[ModelVersion],
+    *,
+    plain: bool,
+) -> DataFrame:
+    """How pages made when the day before ended fared on the day (scores.py), computed; with `plain` those without
+    circumstances, too.
+    """
     params, yesterday = run.params, day - timedelta(days=1)
     # What chance puts on pages is there to learn from, and plainer pages have none of it.
     grid = params.grid.model_copy(update={"exploration": 0.0})
     kinds = kinds_named(params.rows)
-    models = approved(
-        partial(run.approved_or_none, on=min(yesterday, run.start)), run.tracker.tracking.read_frame
-    )
     with ExitStack() as stack:
         wanted = stack.enter_context(
             persisted(scores.played(run.read(VIEWING_SESSIONS), told.stops, day))
@@ -126,11 +146,10 @@ def _judged(run: Run[JudgeHomeParams], told: Told, day: date) -> DataFrame:
         )  # fmt: skip
         # All policies ask for the same profiles, and to plan what they come from takes longer than to compute it.
         profiles = stack.enter_context(persisted(ready.profiles))
-        made = {}
-        for name, worth in (
-            (PAGE, models.worth),
-            ("without_circumstances", models.worth.only(NUMBERS)),
-        ):
+        made, worths = {}, {PAGE: models.worth}
+        if plain and models.plain is not None:
+            worths[PLAIN] = models.plain
+        for name, worth in worths.items():
             behind = Behind(worth, models.attention, grid, params.brand, kinds)
             made[name] = pages(profiles, planned(ready.basis, behind, yesterday))
         offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles

@@ -21,7 +21,8 @@ from cinelake.recommend.content import SAID as CONTENT
 from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.evaluation import intervals, with_lead
 from cinelake.recommend.home import pictures, ranker
-from cinelake.recommend.home.attention import estimated
+from cinelake.recommend.home.approved import PLAIN
+from cinelake.recommend.home.attention import Attention, estimated
 from cinelake.recommend.home.judging import decided, found_of, held_out_from, kept_part
 from cinelake.recommend.home.known_titles import trends_of
 from cinelake.recommend.home.planning import SAID, audience, basis, folded
@@ -65,7 +66,7 @@ READ = (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD, SHOWN_TILES, TITLE_EXP
     params=TrainHomeRankerParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=7,
+    version=8,
 )
 def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
     run.tracker.settled(HOME_RANKER, run.inputs_fingerprint, lambda: _trained(run), OneSided)
@@ -74,7 +75,8 @@ def train_home_ranker(run: Run[TrainHomeRankerParams]) -> None:
 def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
     recipe, tracker, through = run.params.recipe, run.tracker, run.end - timedelta(days=1)
     first = through - timedelta(days=recipe.days)
-    tiles = run.read(SHOWN_TILES).where(F.col("shown_date") >= F.lit(first))
+    year = run.read(SHOWN_TILES)
+    tiles = year.where(F.col("shown_date") >= F.lit(first))
     begun = tiles.agg(F.min("shown_date")).first()
     if begun is None or begun[0] is None:
         raise OneSided("no tiles have been shown")
@@ -90,8 +92,9 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
         seen_before = ranker.looked_at_in_view(tiles.where(is_before))
         judging = ranker.weighed(examples, seen_before)
         before, after = judging.where(is_before), judging.where(~is_before)
-        plain = ranker.learned(before, recipe, circumstances=False)
-        with persisted(ranker.judged(after, ranker.learned(before, recipe), plain)) as judged:
+        with persisted(_seasons(run, year, cut, seen_before)) as known:
+            whole, plain = ranker.learned(before, recipe, known), ranker.learned(before, recipe)
+        with persisted(ranker.judged(after, whole, plain)) as judged:
             led = with_lead(ranker.by_profile(judged), MODELS[0], "ndcg")
             with persisted(intervals(led, ["ndcg", "lead"])) as told_of:
                 found, leads = (found_of(told_of, name) for name in ("ndcg", "lead"))
@@ -113,7 +116,12 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
         decision = decided(found, MODELS[0 if then.passed else 1], MODELS[2:], measure)
         # A page is looked at with all its tiles, and what is learned from came into view.
         attention, in_view = estimated(tiles), ranker.looked_at_in_view(tiles)
-        whole = ranker.learned(ranker.weighed(examples, in_view), recipe, circumstances=then.passed)
+        told = ranker.weighed(examples, in_view)
+        # What pages are judged beside is a fit of its own: to drop weights of another would leave its level wrong.
+        whole = plain = ranker.learned(told, recipe)
+        if then.passed:
+            with persisted(_seasons(run, year, through, in_view)) as known:
+                whole = ranker.learned(told, recipe, known)
         tracker.log_params(recipe.model_dump())
         tracker.log_metrics({f"weight.{name}": whole.weights[name] for name in NUMBERS})
         tracker.set_tags(
@@ -126,7 +134,11 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
         tracker.log_figure(pictures.circumstances(whole), "circumstances.png")
         tracker.flush()
         given = registrable(whole, NUMBERS, examples.sparkSession, ("genre Horror @ month 10",))
-        tags = {"attention": attention.to_json(), "ranker": recipe.model_dump_json()}
+        tags = {
+            "attention": attention.to_json(),
+            "ranker": recipe.model_dump_json(),
+            PLAIN: plain.to_json(),
+        }
         setting = _setting(run)
         titles = latest(run.read(TITLES), ["title_id"], *CONTENT)
         try:
@@ -142,6 +154,20 @@ def _trained(run: Run[TrainHomeRankerParams]) -> ModelVersion:
             | behind,
             **given | {"frames": given["frames"] | frames},
         )
+
+
+def _seasons(
+    run: Run[TrainHomeRankerParams], tiles: DataFrame, until: date, attention: Attention
+) -> DataFrame:
+    """What tells of seasons before a day, by what the catalogue and accounts say then."""
+    first = until - timedelta(days=run.params.recipe.season_days)
+    records = Records(*map(run.read, TOLD)).before(until)
+    people = viewers(records.profiles, records.accounts, records.devices)
+    catalogue = latest(records.titles, ["title_id"], *SAID)
+    return ranker.seasons(
+        tiles.where(F.col("shown_date").between(F.lit(first), F.lit(until - timedelta(days=1)))),
+        people, catalogue, attention,
+    )  # fmt: skip
 
 
 def _setting(run: Run[TrainHomeRankerParams]) -> Setting[HybridRecipe]:

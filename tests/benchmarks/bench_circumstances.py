@@ -1,10 +1,10 @@
 """Whether the ranker of home pages finds again what hour, weekday, season and device do to choices.
 
-Nine weeks around October in which a simulated service shows pages that know nothing of circumstances, and its viewers
-choose by weights that the simulator holds (simulate/viewers/context.py). Tiles that came into view are learned from as
-the job does it (home/ranker.py), but for taste and fame, which a title has at all times, and with all nine weeks in one
-fit, where the job has four. Compared is what pages then
-add to titles (home/worth.py) in one of two circumstances, beside what the simulator adds there.
+Sixteen weeks from September to the New Year in which a simulated service shows pages that know nothing of
+circumstances, and its viewers choose by weights that the simulator holds (simulate/viewers/context.py). On the last day
+tiles that came into view are learned from as the job does it (home/ranker.py): the last days by its recipe, and seasons
+from all, so that October is remembered, not seen; but for taste and fame, which a title has at all times. Compared is
+what pages then add to titles (home/worth.py) in one of two circumstances, beside what the simulator adds there.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.tastes import daypart
 from cinelake.persisted import persisted
-from cinelake.recommend.home.attention import estimated
 from cinelake.recommend.home.context import Circumstances, device_class, holidays_of, page_day
-from cinelake.recommend.home.logit import Logit, Penalty, fit
-from cinelake.recommend.home.ranker import RankerRecipe
-from cinelake.recommend.home.worth import Worth, circumstance_terms, crossed, holds, title_terms
+from cinelake.recommend.home.ranker import (
+    RankerRecipe,
+    learned,
+    looked_at_in_view,
+    seasons,
+    weighed,
+)
+from cinelake.recommend.home.worth import (
+    NUMBERS,
+    Worth,
+    circumstance_terms,
+    crossed,
+    holds,
+    title_terms,
+)
 from cinelake.simulate.calendar import midnight
 from cinelake.simulate.settings import Settings
 from cinelake.simulate.trace import DAY, DEVICE_KINDS
@@ -38,7 +49,7 @@ from cinelake.simulate.world.devices import kinds
 from cinelake.simulate.world.wording import GENRES
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "400"))
-FIRST, END = date(2026, 9, 14), date(2026, 11, 16)
+FIRST, END = date(2026, 9, 14), date(2027, 1, 4)
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,15 @@ class Effect:
     here: Circumstances
     others: tuple[Circumstances, ...]
     true: float
+    # Whether families are at home in the one, as they are in none of the others.
+    holiday: bool = False
 
 
 def evening(day: date, device: str = "tv") -> Circumstances:
     return Circumstances(device, "evening", day)
 
 
-FRIDAY, SATURDAY = date(2026, 11, 6), date(2026, 10, 17)
+FRIDAY, SATURDAY = date(2026, 12, 11), date(2026, 10, 17)
 EFFECTS = (
     Effect(
         "horror in October",
@@ -66,6 +79,14 @@ EFFECTS = (
         evening(SATURDAY),
         (evening(date(2026, 9, 19)), evening(date(2026, 11, 14))),
         1.3,
+    ),
+    Effect(
+        "family films at holidays",
+        ("genre Family", "kind film", "for children"),
+        Circumstances("tv", "afternoon", date(2026, 12, 26)),
+        (Circumstances("tv", "afternoon", date(2026, 12, 12)),),
+        1.2,
+        holiday=True,
     ),
     Effect(
         "romantic comedy on Friday evening",
@@ -117,7 +138,8 @@ def tiles(spark: SparkSession, settings: Settings) -> DataFrame:
             "row": row.astype(np.int32),
             "rank": rank.astype(np.int32),
             "title": pages.title[page, row, rank].astype(np.int32),
-            "market": np.array(settings.world.markets)[found.market[lane]],
+            # All that is asked of a profile is where it lives.
+            "profile_id": np.array(settings.world.markets)[found.market[lane]],
             "device_kind": np.array(DEVICE_KINDS)[kinds(settings, found.device[lane, nth])],
             "local_date": (local // DAY).astype("datetime64[D]").astype("datetime64[s]"),
             "local_hour": (local % DAY // (DAY // 24)).astype(np.int32),
@@ -131,8 +153,10 @@ def tiles(spark: SparkSession, settings: Settings) -> DataFrame:
     return told.select(
         "row",
         "rank",
-        "title",
-        "market",
+        F.col("title").cast("string").alias("title_id"),
+        "profile_id",
+        F.lit(True).alias("was_seen"),
+        F.lit(None).cast("string").alias("row_kind"),
         device_class("device_kind"),
         daypart("local_hour"),
         page_day("local_date", "local_hour"),
@@ -141,12 +165,12 @@ def tiles(spark: SparkSession, settings: Settings) -> DataFrame:
     )
 
 
-def terms(spark: SparkSession, settings: Settings) -> DataFrame:
-    """`title, terms` as the catalogue tells of genres, kind, length and maturity."""
+def told_of(spark: SparkSession, settings: Settings) -> DataFrame:
+    """`title_id` and what the catalogue tells of genres, kind, length and maturity."""
     known = catalogue(settings)
     told = [
         (
-            number,
+            str(number),
             sorted({GENRES[known.genre[number]], GENRES[known.second_genre[number]]}),
             "series" if known.is_series[number] else "film",
             float(known.runtime[number]),
@@ -154,54 +178,58 @@ def terms(spark: SparkSession, settings: Settings) -> DataFrame:
         )
         for number in range(len(known))
     ]
-    columns = "title int, genres array<string>, kind string, runtime_s double, maturity int"
+    columns = "title_id string, genres array<string>, kind string, runtime_s double, maturity int"
     frame = spark.createDataFrame(told, columns)
-    return frame.withColumn("moods", F.array().cast("array<string>")).select("title", title_terms())
+    return frame.withColumn("moods", F.array().cast("array<string>"))
 
 
-def examples(spark: SparkSession, shown: DataFrame, of_titles: DataFrame) -> DataFrame:
-    """`is_chosen, weight, terms` of tiles, as the ranker learns from them."""
-    markets = [row.market for row in shown.select("market").distinct().collect()]
+def examples(spark: SparkSession, shown: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """The tiles as the ranker has its examples, but for what a title has at all times: all is the same there."""
+    markets = [row.profile_id for row in shown.select("profile_id").distinct().collect()]
     off = [
         (market, day, True)
         for market, days in holidays_of(markets, FIRST, END).items()
         for day in sorted(days)
     ]
-    festive = spark.createDataFrame(off, "market string, page_day date, is_holiday boolean")
-    told = shown.join(F.broadcast(of_titles), on="title", how="inner").join(
-        F.broadcast(festive), on=["market", "page_day"], how="left"
+    festive = spark.createDataFrame(off, "profile_id string, page_day date, is_holiday boolean")
+    own = catalogue.select("title_id", title_terms())
+    told = shown.join(F.broadcast(own), on="title_id", how="inner").join(
+        F.broadcast(festive), on=["profile_id", "page_day"], how="left"
     )
     then = circumstance_terms(
         F.col("device_class"), F.col("daypart"), F.col("page_day"), F.col("is_holiday").isNotNull()
     )
-    propensity = estimated(shown).propensity()
-    weight = F.when(F.col("is_chosen"), 1 / propensity).otherwise(1.0)
     return told.select(
-        "is_chosen", weight.alias("weight"), crossed(F.col("terms"), then).alias("terms")
+        "device_class",
+        "row",
+        "rank",
+        "is_chosen",
+        F.lit(False).alias("is_stranger"),
+        *(F.lit(0.0).alias(name) for name in NUMBERS),
+        F.concat("terms", crossed(F.col("terms"), then)).alias("terms"),
     )
-
-
-def learned(examples: DataFrame) -> Logit:
-    recipe = RankerRecipe()
-    penalty = Penalty(recipe.penalty, recipe.tiles_of_a_term)
-    return fit(examples, (), "is_chosen", penalty, terms="terms", weight="weight")
 
 
 @pytest.mark.timeout(3600)
 def test_what_circumstances_do_to_choices_is_found_again(spark: SparkSession) -> None:
-    settings = Settings()
-    with (
-        persisted(tiles(spark, settings)) as shown,
-        persisted(examples(spark, shown, terms(spark, settings))) as told,
-    ):
-        found = learned(told)
-        counted = told.agg(F.count("*"), F.count_if("is_chosen")).first()
+    settings, recipe, catalogue = Settings(), RankerRecipe(), told_of(spark, Settings())
+    with persisted(tiles(spark, settings)) as shown:
+        counted = shown.agg(F.count("*"), F.count_if("is_chosen")).first()
+        lately = shown.where(F.col("page_day") >= F.lit(END - timedelta(days=recipe.days)))
+        attention = looked_at_in_view(lately)
+        people = shown.select("profile_id", F.col("profile_id").alias("market")).distinct()
+        with (
+            persisted(weighed(examples(spark, lately, catalogue), attention)) as told,
+            persisted(seasons(shown, people, catalogue, attention)) as year,
+        ):
+            found = learned(told, recipe, year)
     assert counted is not None
     print(f"\n{ACCOUNTS} accounts, {counted[0]:,} tiles in view, {counted[1]:,} of them chosen")
     shares = []
     for effect in EFFECTS:
-        told = [holds(then, holiday=False) for then in (effect.here, *effect.others)]
-        own, *others = Worth(found, [effect.terms]).at(told)[:, 0]
+        then = [holds(effect.here, holiday=effect.holiday)]
+        then += [holds(other, holiday=False) for other in effect.others]
+        own, *others = Worth(found, [effect.terms]).at(then)[:, 0]
         more = float(own - np.mean(others))
         shares.append(more / effect.true)
         print(f"  {effect.what:38} {more:+.2f}; simulated {effect.true:+.1f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
+from cinelake.recommend.home.approved import PLAIN, Models
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
+from cinelake.recommend.home.worth import NUMBERS
 from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
 from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
@@ -313,6 +316,17 @@ def test_how_likely_profiles_go_on_is_learned_and_used(
     assert begun
     assert all(0 < score < 1 for score in begun)
 
+    # Pages made without the model are those of nobody any more, though nobody did anything.
+    turns = {"turns": {"lively_days": 1, "turn_days": 27}}
+    day_before = composed(inputs, params=turns, day=MONDAY - timedelta(days=1)).localCheckpoint()
+    later = inputs | {HOME_PAGES: day_before}
+    assert composed(later, params=turns).isEmpty()
+    tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
+    made = composed(later, tracker, models={RESUME.name: version}, params=turns)
+    assert {row.profile_id for row in made.select("profile_id").distinct().collect()} == {
+        "ann", "kid", "new",
+    }  # fmt: skip
+
 
 @pytest.mark.thorough
 def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
@@ -350,6 +364,28 @@ def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
     assert tracker.pictures == ["leaderboard.png"]
 
 
+@pytest.mark.thorough
+def test_pages_are_judged_with_the_rules_that_they_have(
+    spark: SparkSession, inputs: Inputs
+) -> None:
+    told = inputs | {
+        VIEWING_SESSIONS: rows(
+            spark, VIEWING_SESSIONS, session("ann", 22, 0), session("kid", 20, 0)
+        )
+    }
+    job = JOBS["judge_home"]
+    brand = {
+        "groups": {"out": ["t22"]},
+        "rules": [{"name": "not this", "rule": "block", "group": "out"}],
+    }
+    params = job.params.model_validate({"grid": GRID, "days": 1, "brand": brand})
+    found = rehearse(job, told, MONDAY + timedelta(days=1), params=params)[HOME_SCORES].collect()
+    means = {row.policy: row.mean for row in found if row.measure == "recall_new"}
+    assert (means["page"], means["popular"]) == (0.5, 1.0)
+    with pytest.raises(ValueError, match="no kind of row 'gnere'"):
+        job.params.model_validate({"rows": ["gnere"]})
+
+
 def adult(name: str) -> dict[str, Any]:
     return change(profile_id=name, account_id="a", kind="adult", maturity_limit=18, status="active")
 
@@ -362,9 +398,10 @@ def indexed(name: str, ids: list[str]) -> list[dict[str, Any]]:
 def test_what_makes_tiles_be_chosen_is_learned_and_used(
     spark: SparkSession, inputs: Inputs, tmp_path: Path
 ) -> None:
-    def chosen(n: int, ago: int, rank: int, number: int) -> bool:
-        """Each profile chooses what is of its genre, wherever it stands."""
-        return number % 3 == n % 3 and (rank + ago) % 2 == 0
+    def chosen(n: int, ago: int, number: int) -> bool:
+        """On some days a profile chooses what is of its genre, on others drama on televisions and else comedies."""
+        of_screen = 0 if screen(n, ago) == "tv" else 1
+        return number % 3 == (n % 3 if ago % 3 == 0 else of_screen)
 
     tracking = Tracking.beside_lake(str(tmp_path))
     for _ in range(2):
@@ -379,6 +416,11 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
     assert "genre Drama @ device tv" in terms
     assert "genre Late @ device tv" not in terms
+    # Without circumstances it has a level of its own, for they are worth something on average.
+    models = Models(None, version, None, tracking.read_frame)
+    assert models.plain is not None
+    assert models.plain.weights.keys() == set(NUMBERS)
+    assert abs(models.plain.intercept - models.worth.intercept) > 0.01
 
     tracker = tracking.start("recommend", "compose_home", Window.of_day(MONDAY), "run")
     pages = composed(inputs, tracker, models={HOME_RANKER.name: version})
@@ -390,17 +432,37 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     } == {None}
     assert RECOMMENDER.name not in version.tags
 
+    # Judged beside what it tells of itself without circumstances; of a version that does not tell, beside all else.
+    untold = replace(version, tags={n: t for n, t in version.tags.items() if n != PLAIN})
+    job = JOBS["judge_home"]
+    params = job.params.model_validate({"grid": GRID, "days": 1})
+    played = inputs | {VIEWING_SESSIONS: rows(spark, VIEWING_SESSIONS, session("ann", 22, 0))}
+    for known, told in ((version, True), (untold, False)):
+        tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")
+        judged = rehearse(
+            job,
+            played,
+            MONDAY + timedelta(days=1),
+            params=params,
+            models={HOME_RANKER.name: known},
+            tracker=tracker,
+        )[HOME_SCORES]
+        policies = {row.policy for row in judged.collect()}
+        assert policies == {"page", "list", "popular"} | ({PLAIN} if told else set())
+
 
 @pytest.mark.thorough
 def test_circumstances_that_make_a_ranker_worse_are_left_out_of_it(
     spark: SparkSession, inputs: Inputs, tmp_path: Path
 ) -> None:
-    def chosen(n: int, ago: int, rank: int, number: int) -> bool:
-        """On all days everybody chooses comedies, and each its genre at times; on the last, which judges, no comedy."""
-        is_own = number % 3 == n % 3
-        if ago == 1:
-            return is_own and number % 3 != 1
-        return number % 3 == 1 or (is_own and (rank + ago) % 2 == 0)
+    def chosen(n: int, ago: int, number: int) -> bool:
+        """Drama on televisions, else comedies, and at times what is for families; on the last day, which judges, the
+        other way round.
+        """
+        if ago > 1 and (n + ago) % 5 == 0:
+            return number % 3 == 2
+        on_tv = screen(n, ago) == "tv"
+        return number % 3 == (0 if on_tv == (ago > 1) else 1)
 
     tracking = Tracking.beside_lake(str(tmp_path))
     trained(spark, inputs, tracking, chosen, count=36)
@@ -408,17 +470,24 @@ def test_circumstances_that_make_a_ranker_worse_are_left_out_of_it(
     assert "circumstances are left out, for with them" in version.reason
     terms = {row.name for row in tracking.read_frame(version, "weights").collect()}
     assert not any(" @ " in term for term in terms)
+    models = Models(None, version, None, tracking.read_frame)
+    assert models.plain == models.worth
+
+
+def screen(n: int, ago: int) -> str:
+    """On which a profile looked at its page, so many days ago."""
+    return "tv" if (n + ago) % 2 else "phone"
 
 
 def trained(
     spark: SparkSession,
     inputs: Inputs,
     tracking: Tracking,
-    is_chosen: Callable[[int, int, int, int], bool],
+    is_chosen: Callable[[int, int, int], bool],
     count: int = 12,
 ) -> None:
     """Run the training of the ranker on eleven days of pages, by what each of so many profiles chose, so many days ago,
-    of the titles at each place.
+    of titles.
     """
     people = [f"p{n}" for n in range(count)]
     signals = [
@@ -429,9 +498,9 @@ def trained(
     tiles = [
         {
             "profile_id": name, "shown_date": MONDAY - timedelta(days=ago), "page": 1, "row": 1, "rank": rank,
-            "title_id": f"t{number:02}", "shown_at": datetime(2026, 3, 1), "device_class": "tv",
+            "title_id": f"t{number:02}", "shown_at": datetime(2026, 3, 1), "device_class": screen(n, ago),
             "daypart": "evening", "page_day": MONDAY - timedelta(days=ago), "was_seen": True,
-            "is_chosen": is_chosen(n, ago, rank, number),
+            "is_chosen": is_chosen(n, ago, number),
         }
         for n, name in enumerate(people)
         for ago in range(1, 12)

@@ -23,6 +23,9 @@ from cinelake.tables.contract import Model
 from cinelake.tables.home import HOME_RANKER, RESUME
 from cinelake.tables.recommend import RECOMMENDER
 
+# The tag of a version of the ranker that has it as learned without circumstances.
+PLAIN = "without_circumstances"
+
 
 class Version(Protocol):
     """A version of a registered model."""
@@ -67,6 +70,18 @@ class Models(Generic[V]):
                 "train anew with `cinelake run --only train_home_ranker`"
             )
         return found
+
+    @property
+    def plain(self) -> Logit | None:
+        """The same ranker as it was learned without circumstances; None where the version tells of none.
+
+        It is another fit, not the same without some weights: its level is its own, and with it how titles stand beside
+        what was begun.
+        """
+        if self.ranker is None:
+            return USUAL
+        told = self.ranker.tags.get(PLAIN)
+        return Logit.of_json(told) if told else None
 
     @property
     def attention(self) -> Attention:

@@ -3,25 +3,32 @@
 Fitted by MLlib with a ridge penalty; what comes of a fit is a few names and numbers, so that it can be read, kept as
 a table, and applied as a column or as sums of vectors. A feature is a number by name, or a *term*: an array of
 strings of a row, each 1 where it stands. Weights shrink alike whatever a feature's spread, so that what was seldom
-seen stays near nothing (a normal prior); numbers come in units in which they vary by about one.
+seen stays near nothing (a normal prior); numbers come in units in which they vary by about one. Terms that are there
+to be told apart from others, and not for what they say, can be left nearly free: what all parts of a whole have in
+common would else be shared out among the parts, for so the weights are smaller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Self
 
 from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import CountVectorizer, VectorAssembler
+from pyspark.ml.feature import CountVectorizerModel, ElementwiseProduct, VectorAssembler
+from pyspark.ml.linalg import Vectors
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.labels import OneSided
 
 ITERATIONS = 100
+# So many times its width is the prior of terms that are left nearly free.
+WIDER = 10.0
 # No feature has an empty name.
 INTERCEPT = ""
 
@@ -42,9 +49,13 @@ class Logit:
         """From 0 to 1."""
         return 1 / (1 + F.exp(-self.odds(*features)))
 
-    def only(self, features: Sequence[str]) -> Logit:
-        """The same without any other feature."""
-        return Logit(self.intercept, {name: self.weights[name] for name in features})
+    def to_json(self) -> str:
+        return json.dumps({"intercept": self.intercept, "weights": dict(self.weights)})
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        told = json.loads(text)
+        return cls(told["intercept"], told["weights"])
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """`name, weight double`, the intercept under `INTERCEPT`: what is registered of a fit."""
@@ -65,6 +76,8 @@ class Penalty:
     rows: float
     # A term of fewer rows is none.
     rows_of_a_term: int = 1
+    # Which terms are nearly free of it.
+    spares: Callable[[str], bool] | None = None
 
 
 def fit(
@@ -75,10 +88,12 @@ def fit(
     *,
     terms: str | None = None,
     weight: str | None = None,
+    rows: str | None = None,
 ) -> Logit:
     """Fit to rows with `numbers` double (none null), `label boolean`, `terms array<string>` and `weight double`.
 
-    The caller has materialised them. Raises OneSided where all labels are the same.
+    `rows` is a column that says how many alike each stands for; without it, one. The caller has materialised them.
+    Raises OneSided where all labels are the same.
     """
     counted = F.lit(1.0) if weight is None else F.col(weight)
     told = examples.select(
@@ -86,18 +101,27 @@ def fit(
         *([terms] if terms else []),
         F.col(label).cast("double").alias("label"),
         counted.alias("counts"),
+        (F.lit(1) if rows is None else F.col(rows)).alias("rows"),
     )
-    total = told.agg(F.sum("counts"), F.sum(F.col("label")), F.count("*")).first()
+    chosen = F.sum(F.col("label") * F.col("counts"))
+    total = told.agg(F.sum("counts"), F.sum("label"), F.count("*"), chosen).first()
     if total is None or not total[1] or total[1] == total[2]:
         raise OneSided(f"of {total[2] if total else 0} examples all have the same {label!r}")
     columns, names = list(numbers), list(numbers)
-    if terms:
-        vocabulary = CountVectorizer(
-            inputCol=terms, outputCol="_terms", minDF=penalty.rows_of_a_term, binary=True
-        ).fit(told)
-        told = vocabulary.transform(told)
+    units = [1.0] * len(names)
+    if terms and (vocabulary := _often(told, terms, penalty.rows_of_a_term)):
+        widths = [WIDER if penalty.spares and penalty.spares(term) else 1.0 for term in vocabulary]
+        counter = CountVectorizerModel.from_vocabulary(vocabulary, terms, "_counted").setBinary(
+            True
+        )
+        scaler = ElementwiseProduct(
+            scalingVec=Vectors.dense(widths), inputCol="_counted", outputCol="_terms"
+        )
+        told = scaler.transform(counter.transform(told))
         columns.append("_terms")
-        names += vocabulary.vocabulary
+        names, units = names + vocabulary, units + widths
+    if not columns:
+        return Logit(math.log(total[3] / (total[0] - total[3])), {})
     assembled = VectorAssembler(inputCols=columns, outputCol="features").transform(told)
     # MLlib weighs the penalty against the mean loss of a row.
     regression = LogisticRegression(
@@ -107,5 +131,12 @@ def fit(
         maxIter=ITERATIONS,
     )
     fitted = regression.fit(assembled.select("features", "label", "counts"))
-    weights = fitted.coefficients.toArray().tolist()
+    weights = (fitted.coefficients.toArray() * units).tolist()
     return Logit(float(fitted.intercept), dict(zip(names, weights, strict=True)))
+
+
+def _often(told: DataFrame, terms: str, least: int) -> list[str]:
+    """The terms of so many `rows` or more, in order."""
+    each = told.select("rows", F.explode(F.array_distinct(terms)).alias("term"))
+    often = each.groupBy("term").agg(F.sum("rows").alias("rows")).where(F.col("rows") >= least)
+    return sorted(often.select("term").toArrow().column("term").to_pylist())

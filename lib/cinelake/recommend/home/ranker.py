@@ -10,6 +10,11 @@ bias). What a title is worth is therefore learned from what was chosen against *
 catalogue that are drawn at random and were not on the page. What circumstances do, and being shown in vain, is learned
 from the tiles of pages against one another: strangers were never shown, because nobody thought them good.
 
+Most circumstances come back every week, and weeks are enough to learn them. A month comes back in a year, and holidays
+in months: on the first of October, weeks tell nothing of October. What seasons do is therefore learned from all tiles
+of more than a year, summed by title, month and holiday, which keeps a year as small as weeks; and without what was
+known of each profile, for what a title is worth at all times is left to its terms.
+
 Position debiasing: a tile far down is looked at less, whatever it is. A chosen tile therefore counts as many times as
 such a place is looked at less than the first (attention.py): inverse propensity, by which the odds found are those of
 a tile that is looked at (Wang, Bendersky, Metzler and Najork 2016, "Learning to Rank with Selection Bias in Personal
@@ -47,6 +52,8 @@ from cinelake.recommend.home.worth import (
     OF_TITLES,
     circumstance_terms,
     crossed,
+    of_season,
+    season_terms,
     title_terms,
 )
 
@@ -73,6 +80,9 @@ class RankerRecipe(BaseModel):
     )
     shown_days: int = Field(
         28, ge=1, le=365, description="days in which what was shown in vain is remembered"
+    )
+    season_days: int = Field(
+        400, ge=2, le=3660, description="days of tiles that tell what seasons do"
     )
     strangers: int = Field(
         20,
@@ -153,7 +163,7 @@ def examples(
     """
     numbers = scored(tiles, profiles, given)
     shown = _in_vain(tiles, exposures, recipe.shown_days)
-    off = _holidays(tiles, given)
+    off = _holidays(tiles, [name for name in given.features if name])
     told = (
         tiles.join(numbers, on=["profile_id", "title_id"], how="inner")
         .join(shown, on=["profile_id", "title_id", "shown_date"], how="left")
@@ -270,40 +280,83 @@ def _in_vain(tiles: DataFrame, exposures: DataFrame, days: int) -> DataFrame:
     )
 
 
-def _holidays(tiles: DataFrame, given: Basis) -> DataFrame:
+def _holidays(tiles: DataFrame, markets: Sequence[str]) -> DataFrame:
     """`market, page_day, is_holiday` of the holidays in the days of the tiles."""
     span = tiles.agg(F.min("page_day"), F.max("page_day")).first()
     found: list[tuple[str, date, bool]] = []
     if span is not None and span[0] is not None:
-        off = holidays_of([name for name in given.features if name], span[0], span[1])
+        off = holidays_of(markets, span[0], span[1])
         found = [(market, day, True) for market, days in off.items() for day in sorted(days)]
     return tiles.sparkSession.createDataFrame(
         found, "market string, page_day date, is_holiday boolean"
     )
 
 
-def learned(examples: DataFrame, recipe: RankerRecipe, *, circumstances: bool = True) -> Logit:
+def seasons(
+    tiles: DataFrame, people: DataFrame, catalogue: DataFrame, attention: Attention
+) -> DataFrame:
+    """`is_chosen, weight, tiles, terms`: tiles in view, summed by what seasons could have to do with them.
+
+    `people` are `profile_id, market`, `catalogue` as of `examples`.
+    """
+    markets = [row["market"] for row in people.select("market").distinct().toArrow().to_pylist()]
+    off = _holidays(tiles, [market for market in markets if market])
+    weight = F.when(F.col("is_chosen"), 1 / attention.propensity()).otherwise(1.0)
+    summed = (
+        in_view(tiles)
+        .join(people.select("profile_id", "market"), on="profile_id", how="left")
+        .join(F.broadcast(off), on=["market", "page_day"], how="left")
+        .groupBy(
+            "title_id",
+            F.trunc("page_day", "month").alias("month"),
+            F.col("is_holiday").isNotNull().alias("is_holiday"),
+            "is_chosen",
+        )
+        .agg(F.sum(weight).alias("weight"), F.count("*").alias("tiles"))
+    )
+    own = catalogue.select("title_id", title_terms())
+    then = season_terms(F.col("month"), F.col("is_holiday"))
+    return summed.join(own, on="title_id", how="inner").select(
+        "is_chosen",
+        "weight",
+        "tiles",
+        F.concat("terms", crossed(F.col("terms"), then)).alias("terms"),
+    )
+
+
+def learned(examples: DataFrame, recipe: RankerRecipe, seasons: DataFrame | None = None) -> Logit:
     """What titles are worth, against strangers; what circumstances and being shown in vain do, against the other tiles
-    of a page; and an intercept with which chances add up to what was chosen of tiles.
+    of a page; and an intercept with which chances add up to what was chosen of tiles. `seasons` tell what those do;
+    without them circumstances are left out.
 
     Terms have weights of their own beside those of their circumstances, which then tell only how much more, or less,
     titles of a term are chosen there than elsewhere. The former are put away: what a page shows much of is chosen less
-    of it, tile by tile, and that says nothing of other titles.
+    of it, tile by tile, and that says nothing of other titles. They are nearly free, so that none of it is left over
+    for circumstances.
 
     Raises OneSided where nothing, or everything, was chosen.
     """
     everywhere = [name for name in NUMBERS if name != "shown"]
     against_all = examples.where(F.col("is_stranger") | F.col("is_chosen"))
     on_pages = examples.where(~F.col("is_stranger"))
-    penalty = Penalty(recipe.penalty, recipe.tiles_of_a_term)
-    terms = "terms" if circumstances else None
-    within = fit(on_pages, NUMBERS, "is_chosen", penalty, terms=terms, weight="weight")
+    penalty = Penalty(recipe.penalty, recipe.tiles_of_a_term, spares=lambda term: AT not in term)
+    crosses: dict[str, float] = {}
+    if seasons is None:
+        within = fit(on_pages, NUMBERS, "is_chosen", penalty, weight="weight")
+    else:
+        of_weeks = F.filter("terms", lambda term: ~of_season(term))
+        told = on_pages.withColumn("terms", of_weeks)
+        within = fit(told, NUMBERS, "is_chosen", penalty, terms="terms", weight="weight")
+        yearly = fit(
+            seasons, (), "is_chosen", penalty, terms="terms", weight="weight", rows="tiles"
+        )
+        both = {**within.weights, **yearly.weights}
+        crosses = {name: weight for name, weight in both.items() if AT in name}
     try:
         worth = fit(against_all, everywhere, "is_chosen", Penalty(1.0)).weights
     except OneSided:
         # Without strangers pages are all there is to learn from.
         worth = within.weights
-    crosses = {name: weight for name, weight in within.weights.items() if AT in name}
     weights = {name: worth[name] for name in everywhere} | {"shown": within.weights["shown"]}
     weights |= crosses
     return Logit(_level(on_pages, Logit(0.0, weights)), weights)

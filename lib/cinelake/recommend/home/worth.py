@@ -84,16 +84,26 @@ def circumstance_terms(
     """`array<string>` of what holds then."""
     weekday = (F.weekday(day) + 1).cast("string")
     evening = daypart.isin(*EVENING)
-    return F.array_compact(
+    of_days = F.array_compact(
         F.array(
             F.concat(F.lit("device "), device_class),
             F.concat(F.lit("daypart "), daypart),
             F.concat(F.lit("weekday "), weekday),
             F.when(evening, F.concat(F.lit("evening of weekday "), weekday)),
-            F.concat(F.lit("month "), F.month(day).cast("string")),
-            F.when(holiday, "holiday"),
         )
     )
+    return F.concat(of_days, season_terms(day, holiday))
+
+
+def season_terms(day: Column, holiday: Column) -> Column:
+    """Those of them that come back within a year, and not within weeks."""
+    month = F.concat(F.lit("month "), F.month(day).cast("string"))
+    return F.array_compact(F.array(month, F.when(holiday, "holiday")))
+
+
+def of_season(term: Column) -> Column:
+    """Whether a crossed term is of a season."""
+    return term.rlike(f"{AT}(month |holiday)")
 
 
 def holds(circumstances: Circumstances, *, holiday: bool) -> list[str]:

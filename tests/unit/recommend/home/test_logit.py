@@ -49,6 +49,37 @@ def test_a_term_of_too_few_rows_is_none(spark: SparkSession) -> None:
     assert found.weights.keys() == {"often"}
 
 
+def test_what_parts_have_in_common_is_not_shared_out_among_them_where_the_whole_is_free(
+    spark: SparkSession,
+) -> None:
+    # Horror is chosen less than all else, on both screens alike.
+    told = counts(
+        spark,
+        (0.0, [], 400, 1000),
+        (0.0, ["horror", "horror on tv"], 50, 500),
+        (0.0, ["horror", "horror on phones"], 50, 500),
+    )
+    shared = fit(told, [], "came", Penalty(30.0), terms="terms", weight="n")
+    assert shared.weights["horror on tv"] < -0.2
+    free = Penalty(30.0, spares=lambda term: term == "horror")
+    found = fit(told, [], "came", free, terms="terms", weight="n")
+    assert found.weights["horror"] == pytest.approx(math.log((1 / 9) / (2 / 3)), abs=0.1)
+    assert abs(found.weights["horror on tv"]) < 0.02
+
+
+def test_rows_that_stand_for_several_count_as_many(spark: SparkSession) -> None:
+    told = counts(spark, (0.0, ["horror"], 30, 100), (0.0, [], 10, 100))
+    each = told.withColumn("one", F.explode(F.array_repeat(F.lit(1), F.col("n").cast("int"))))
+    penalty = Penalty(1.0, rows_of_a_term=100)
+    found = fit(told, [], "came", penalty, terms="terms", weight="n", rows="n")
+    one = fit(each, [], "came", penalty, terms="terms")
+    assert found.weights == pytest.approx(one.weights)
+    assert found.weights.keys() == {"horror"}
+    rarer = Penalty(1.0, rows_of_a_term=101)
+    none = fit(told, [], "came", rarer, terms="terms", weight="n", rows="n")
+    assert (none.intercept, none.weights) == (pytest.approx(math.log(40 / 160)), {})
+
+
 def test_a_chance_is_a_column_and_is_kept_as_a_table(spark: SparkSession) -> None:
     logit = Logit.of_frame(Logit(-1.0, {"x": 2.0, "other": 5.0}).frame(spark))
     row = spark.createDataFrame([(0.5,)], "x double").select(logit.chance("x").alias("p")).first()

@@ -28,6 +28,7 @@ from cinelake.recommend.home.ranker import (
     learned,
     looked_at_in_view,
     scored,
+    seasons,
     weighed,
     with_strangers,
 )
@@ -204,12 +205,90 @@ def drawn(spark: SparkSession, pages: int) -> DataFrame:
     return told.withColumn("is_stranger", F.lit(False))
 
 
+def of_pages(told: DataFrame) -> DataFrame:
+    """What tells of seasons, tile by tile."""
+    return told.select("is_chosen", "weight", F.lit(1).alias("tiles"), "terms")
+
+
+def test_what_tells_of_seasons_is_summed_by_title_and_season(spark: SparkSession) -> None:
+    def shown(title: str, day: date, rank: int = 1, **more: Any) -> dict[str, Any]:
+        return tile(rank, title, page_day=day, shown_date=day, **more)
+
+    october, christmas = date(2025, 10, 3), date(2025, 12, 25)
+    tiles = rows(
+        spark, SHOWN_TILES,
+        *(shown("jaws", october, page=page) for page in (1, 2, 3)),
+        shown("jaws", october, page=4, is_chosen=True), shown("jaws", october, page=5, is_chosen=True, rank=3),
+        # Another October, a holiday where Christmas is one, and a profile of which nobody knows where it lives.
+        shown("jaws", DAY), shown("jaws", christmas), shown("jaws", christmas, profile_id="q"),
+        # Never in view, in a row of what was begun, and of a title that the catalogue does not have.
+        shown("jaws", october, was_seen=False), shown("jaws", october, row_kind="continue_watching"),
+        shown("gone", october),
+    )  # fmt: skip
+    people = spark.createDataFrame([("p", "US")], "profile_id string, market string")
+    catalogue = spark.createDataFrame(
+        [("jaws", ["Horror"], None, None, None, None)],
+        "title_id string, genres array<string>, moods array<string>, kind string, runtime_s double, maturity int",
+    )
+    found = seasons(tiles, people, catalogue, Attention({"tv": (0.0, 0.25)}, "a test"))
+
+    def told(chosen: bool, weight: float, tiles: int, *then: str) -> tuple[Any, ...]:
+        terms = ["genre Horror", *(f"genre Horror @ {at}" for at in then)]
+        return chosen, pytest.approx(weight), tiles, terms
+
+    assert sorted(map(tuple, found.select("is_chosen", "weight", "tiles", "terms").collect())) == [
+        told(False, 1.0, 1, "month 10"), told(False, 1.0, 1, "month 12"),
+        told(False, 1.0, 1, "month 12", "holiday"), told(False, 3.0, 3, "month 10"),
+        told(True, math.exp(0.25) + math.exp(0.75), 2, "month 10"),
+    ]  # fmt: skip
+
+
+def test_seasons_are_remembered_that_the_examples_do_not_have(spark: SparkSession) -> None:
+    def told(chosen: int, of: int, *terms: str) -> list[tuple[Any, ...]]:
+        counts = ((True, chosen), (False, of - chosen))
+        return [(came, float(count), count, list(terms)) for came, count in counts]
+
+    # Of last October a quarter of all horror was chosen, and in other months a tenth; of drama always that.
+    memory = [
+        row
+        for month in (9, 10, 11)
+        for genre, chosen in (("Horror", 250 if month == 10 else 100), ("Drama", 100))
+        for row in told(chosen, 1000, f"genre {genre}", f"genre {genre} @ month {month}")
+    ]
+    # Weeks of next September, in which horror is chosen on televisions and not on telephones, and drama in both.
+    weeks = [
+        (chosen, count, [f"genre {genre}", f"genre {genre} @ device {device}", f"genre {genre} @ month 9"])
+        for genre, device, share in (
+            ("Horror", "tv", 30), ("Horror", "phone", 5), ("Drama", "tv", 10), ("Drama", "phone", 10)
+        )
+        for chosen, count in ((True, share), (False, 100 - share))
+    ]  # fmt: skip
+    examples = spark.createDataFrame(
+        [
+            (f"p{nth}", chosen, 1.0, False, terms, *dict.fromkeys(NUMBERS, 0.0).values())
+            for chosen, count, terms in weeks
+            for nth in range(count)
+        ],
+        "profile_id string, is_chosen boolean, weight double, is_stranger boolean, terms array<string>, "
+        + ", ".join(f"{name} double" for name in NUMBERS),
+    ).localCheckpoint()
+    seasonal = spark.createDataFrame(
+        memory, "is_chosen boolean, weight double, tiles int, terms array<string>"
+    ).localCheckpoint()
+    found = learned(examples, RankerRecipe(penalty=1.0, tiles_of_a_term=50), seasonal).weights
+    more = found["genre Horror @ month 10"] - found["genre Horror @ month 9"]
+    assert more == pytest.approx(math.log(3), abs=0.05)
+    assert abs(found["genre Drama @ month 10"]) < 0.05
+    apart = found["genre Horror @ device tv"] - found["genre Horror @ device phone"]
+    assert apart == pytest.approx(math.log((30 / 70) / (5 / 95)), abs=0.25)
+
+
 @pytest.mark.thorough
 def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     spark: SparkSession,
 ) -> None:
-    told = drawn(spark, 1500).localCheckpoint()
-    found = learned(told, RankerRecipe(penalty=1.0, tiles_of_a_term=1))
+    told = drawn(spark, 3000).localCheckpoint()
+    found = learned(told, RankerRecipe(penalty=1.0, tiles_of_a_term=1), of_pages(told))
     assert found.weights["taste"] == pytest.approx(math.log(2), abs=0.15)
     horror = {m: found.weights[f"genre Horror @ month {m}"] for m in (9, 10)}
     drama = {m: found.weights[f"genre Drama @ month {m}"] for m in (9, 10)}
@@ -219,11 +298,11 @@ def test_taste_and_the_season_are_found_and_fame_that_only_stood_first_is_not(
     assert "genre Horror" not in found.weights
     assert horror[10] > 0.3 > -0.3 > horror[9]
     # Without correction what stood first looks wanted.
-    naive = learned(told.withColumn("weight", F.lit(1.0)), RankerRecipe(), circumstances=False)
+    naive = learned(told.withColumn("weight", F.lit(1.0)), RankerRecipe())
     assert naive.weights["fame"] > 0.3
     assert abs(found.weights["fame"]) < 0.12
 
-    plain = learned(told, RankerRecipe(), circumstances=False)
+    plain = learned(told, RankerRecipe())
     means = by_profile(judged(told, found, plain)).groupBy("model").agg(F.avg("ndcg").alias("ndcg"))
     ndcg = {row.model: row.ndcg for row in means.collect()}
     assert ndcg["ranker"] > ndcg["without_circumstances"] > ndcg["fame"]
@@ -253,7 +332,7 @@ def test_what_made_a_page_is_learned_against_strangers_and_what_is_shown_in_vain
         "profile_id string, shown_date date, page int, row int, rank int, is_chosen boolean, weight double, "
         f"is_stranger boolean, terms array<string>, {numbers}",
     ).localCheckpoint()
-    found = learned(examples, RankerRecipe(penalty=0.01), circumstances=False)
+    found = learned(examples, RankerRecipe(penalty=0.01))
     assert found.weights["fame"] > 1.0
     assert found.weights["shown"] == pytest.approx(
         (math.log(0.05 / 0.95) - math.log(1 / 3)) / 2, abs=0.05
