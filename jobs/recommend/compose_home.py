@@ -12,7 +12,7 @@ from cinelake.recommend.home.approved import approved
 from cinelake.recommend.home.due import LONGEST_TURN, Turns, due, lively, outdated
 from cinelake.recommend.home.page_params import PageParams
 from cinelake.recommend.home.pages import pages
-from cinelake.recommend.home.planning import READ, Behind, Told, planned, prepared
+from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.rows.kind import kinds_named
 from cinelake.recommend.service import Service
 from cinelake.runtime.job import JobParams, Reading, Run, hash_of_content, history, job
@@ -20,7 +20,9 @@ from cinelake.tables.home import HOME_PAGES, HOME_RANKER, RESUME
 from cinelake.tables.recommend import RECOMMENDER
 
 
-class ComposeHomeParams(PageParams, JobParams):
+class ComposeHomeParams(JobParams):
+    pages: PageParams = PageParams()
+    settings: Settings = Settings()
     turns: Turns = Turns()
 
 
@@ -39,7 +41,7 @@ class ComposeHomeParams(PageParams, JobParams):
     version=7,
 )
 def compose_home(run: Run[ComposeHomeParams]) -> None:
-    params, kinds = run.params, kinds_named(run.params.rows)
+    params, kinds = run.params, kinds_named(run.params.pages.rows)
     models = approved(run.approved_or_none, run.tracker.tracking.read_frame)
     told = Told.of(run.read)
     settings = models.weighing(params.settings)
@@ -63,7 +65,7 @@ def compose_home(run: Run[ComposeHomeParams]) -> None:
 
     ready = prepared(told, run.end, settings, models.taste, models.resume, kinds, among)
     run.tracker.set_tags({f"left_out.{kind}": why for kind, why in ready.left_out.items()})
-    behind = Behind(models.worth, models.attention, params.grid, params.brand, kinds)
+    behind = Behind(models.worth, models.attention, params.pages.grid, params.pages.brand, kinds)
     made = pages(ready.profiles, planned(ready.basis, behind, day))
     made = run.log_shares(made, {"share_unmet": F.col("unmet").isNotNull()})
     run.write(

@@ -24,7 +24,7 @@ from cinelake.recommend.home.approved import PLAIN, Models, approved
 from cinelake.recommend.home.page_params import PageParams
 from cinelake.recommend.home.pages import pages
 from cinelake.recommend.home.pictures import leaderboard
-from cinelake.recommend.home.planning import READ, Behind, Told, planned, prepared
+from cinelake.recommend.home.planning import READ, Behind, Settings, Told, planned, prepared
 from cinelake.recommend.home.scores import CONTEXT, LEADS, MEASURES
 from cinelake.recommend.lists import popular_around
 from cinelake.recommend.model import Fitted
@@ -39,7 +39,9 @@ MOST_DAYS = 28
 PAGE, WEEKDAY = "page", "weekday"
 
 
-class JudgeHomeParams(PageParams, JobParams):
+class JudgeHomeParams(JobParams):
+    pages: PageParams = PageParams()
+    settings: Settings = Settings()
     # A week has each weekday once, and a profile plays on some of its days: intervals are half as wide as a day's.
     days: int = Field(7, ge=1, le=MOST_DAYS, description="days whose plays judge")
 
@@ -133,8 +135,8 @@ def _judged(
     """
     params, yesterday = run.params, day - timedelta(days=1)
     # What chance puts on pages is there to learn from, and plainer pages have none of it.
-    grid = params.grid.model_copy(update={"exploration": 0.0})
-    kinds = kinds_named(params.rows)
+    grid = params.pages.grid.model_copy(update={"exploration": 0.0})
+    kinds = kinds_named(params.pages.rows)
     with ExitStack() as stack:
         wanted = stack.enter_context(
             persisted(scores.played(run.read(VIEWING_SESSIONS), told.stops, day))
@@ -150,7 +152,7 @@ def _judged(
         if plain and models.plain is not None:
             worths[PLAIN] = models.plain
         for name, worth in worths.items():
-            behind = Behind(worth, models.attention, grid, params.brand, kinds)
+            behind = Behind(worth, models.attention, grid, params.pages.brand, kinds)
             made[name] = pages(profiles, planned(ready.basis, behind, yesterday))
         offered, length = offer(ready.service.shown, ready.service.rules), grid.rows * grid.titles
         rivals: dict[str, Fitted] = {

@@ -329,8 +329,8 @@ def plain(spark: SparkSession, path: Path) -> DataFrame:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.xfail(
-    reason="2.5 times, of 5,000 cells beside other work (2.9 while each row brought what its parent has): 50,000 were not "
-    "measured",
+    reason="2.5 times, of 5,000 cells beside other work (2.9 while each row brought what its parent has): 50,000 were "
+    "not measured",
     strict=False,
 )
 def test_detection_costs_less_than_three_scans_by_a_window(

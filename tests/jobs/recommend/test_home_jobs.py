@@ -138,7 +138,7 @@ GRID = {"rows": 8, "titles": 5, "exploration": 0.0}
 
 def composed(inputs: Inputs, tracker: Any = None, **more: Any) -> DataFrame:
     job = JOBS["compose_home"]
-    params = job.params.model_validate({"grid": GRID} | more.pop("params", {}))
+    params = job.params.model_validate({"pages": {"grid": GRID}} | more.pop("params", {}))
     outputs = rehearse(job, inputs, more.pop("day", MONDAY), params=params, tracker=tracker, **more)
     return outputs[HOME_PAGES]
 
@@ -198,8 +198,10 @@ def test_what_a_profile_is_not_interested_in_leaves_all_rows(
 
 @pytest.mark.thorough
 def test_pages_are_the_same_in_every_run(inputs: Inputs) -> None:
-    once = composed(inputs, params={"grid": GRID | {"exploration": 0.2}}).localCheckpoint()
-    again = composed(inputs, params={"grid": GRID | {"exploration": 0.2}})
+    once = composed(
+        inputs, params={"pages": {"grid": GRID | {"exploration": 0.2}}}
+    ).localCheckpoint()
+    again = composed(inputs, params={"pages": {"grid": GRID | {"exploration": 0.2}}})
     assert not once.where("propensity IS NOT NULL").isEmpty()
     assert_df_equality(again, once, ignore_row_order=True, ignore_nullable=True)
 
@@ -212,11 +214,13 @@ def test_who_stayed_away_keeps_its_page_and_all_others_have_those_of_a_full_reco
     turns = {"lively_days": 1, "turn_days": 27}
     tracker = RehearsalTracker("recommend")
     first = composed(
-        inputs, params={"grid": grid, "turns": turns}, day=day_before
+        inputs, params={"pages": {"grid": grid}, "turns": turns}, day=day_before
     ).localCheckpoint()
     later = inputs | {HOME_PAGES: first}
-    found = composed(later, tracker, params={"grid": grid, "turns": turns}).localCheckpoint()
-    again = composed(later, params={"grid": grid, "turns": turns})
+    found = composed(
+        later, tracker, params={"pages": {"grid": grid}, "turns": turns}
+    ).localCheckpoint()
+    again = composed(later, params={"pages": {"grid": grid}, "turns": turns})
     assert_df_equality(again, found, ignore_row_order=True, ignore_nullable=True)
 
     def who(pages: DataFrame) -> set[str]:
@@ -226,13 +230,19 @@ def test_who_stayed_away_keeps_its_page_and_all_others_have_those_of_a_full_reco
     # On the day itself nobody did anything: all keep their pages but who has other settings, or did something before.
     assert who(found) == set()
     lively = turns | {"lively_days": 2}
-    found = composed(later, params={"grid": grid, "turns": lively}).localCheckpoint()
+    found = composed(later, params={"pages": {"grid": grid}, "turns": lively}).localCheckpoint()
     assert who(found) == {"ann", "new"}
-    whole = composed(later, params={"grid": grid, "turns": {"turn_days": 1}}).localCheckpoint()
+    whole = composed(
+        later, params={"pages": {"grid": grid}, "turns": {"turn_days": 1}}
+    ).localCheckpoint()
     assert who(whole) == {"ann", "kid", "new"}
     due = whole.where("profile_id IN ('ann', 'new')")
     assert_df_equality(found, due, ignore_row_order=True, ignore_nullable=True)
-    assert who(composed(later, params={"grid": GRID, "turns": turns})) == {"ann", "kid", "new"}
+    assert who(composed(later, params={"pages": {"grid": GRID}, "turns": turns})) == {
+        "ann",
+        "kid",
+        "new",
+    }
 
 
 @pytest.mark.thorough
@@ -245,7 +255,9 @@ def test_settings_choose_kinds_of_row_and_brand_rules(inputs: Inputs) -> None:
         ],
     }
     kinds = ["my_list", "genre", "popular"]
-    told = composed(inputs, params={"rows": kinds, "brand": brand}).collect()
+    told = composed(
+        inputs, params={"pages": {"grid": GRID, "rows": kinds, "brand": brand}}
+    ).collect()
     assert {row.row_kind for row in told} <= set(kinds)
     assert not {"t27", "t28"} & {row.title_id for row in told}
     assert {row.row_kind for row in told if row.profile_id == "ann" and row.row == 0} == {"my_list"}
@@ -253,7 +265,7 @@ def test_settings_choose_kinds_of_row_and_brand_rules(inputs: Inputs) -> None:
 
 def test_a_kind_of_row_that_there_is_not_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no kind of row 'gnere'; there are because_you_watched"):
-        JOBS["compose_home"].params.model_validate({"rows": ["gnere"]})
+        JOBS["compose_home"].params.model_validate({"pages": {"rows": ["gnere"]}})
 
 
 @pytest.mark.thorough
@@ -271,7 +283,7 @@ def test_a_service_that_tells_of_no_viewers_has_pages_for_whoever_did_something(
             TITLE_EXPOSURES,
         )
     }
-    told = composed(inputs | untold, params={"grid": GRID | {"rows": 2}}).collect()
+    told = composed(inputs | untold, params={"pages": {"grid": GRID | {"rows": 2}}}).collect()
     assert {row.profile_id for row in told} == {"ann", "kid"}
     assert {row.row_text for row in told if row.row_kind == "popular"} <= {"Popular now"}
 
@@ -341,7 +353,7 @@ def test_pages_are_judged_by_what_was_played_on_days_that_they_do_not_know(
     told = inputs | {t: inputs[t].unionByName(rows(spark, t, *own)) for t, own in more.items()}
     told[VIEWING_SESSIONS] = rows(spark, VIEWING_SESSIONS, *(session(*play) for play in plays))
     job, tracker = JOBS["judge_home"], RehearsalTracker("recommend")
-    params = job.params.model_validate({"grid": GRID, "days": 1})
+    params = job.params.model_validate({"pages": {"grid": GRID}, "days": 1})
     # By viewers' clocks Monday is over everywhere when Tuesday ends.
     tuesday = MONDAY + timedelta(days=1)
     found = rehearse(job, told, tuesday, params=params, tracker=tracker)[HOME_SCORES].collect()
@@ -378,12 +390,12 @@ def test_pages_are_judged_with_the_rules_that_they_have(
         "groups": {"out": ["t22"]},
         "rules": [{"name": "not this", "rule": "block", "group": "out"}],
     }
-    params = job.params.model_validate({"grid": GRID, "days": 1, "brand": brand})
+    params = job.params.model_validate({"pages": {"grid": GRID, "brand": brand}, "days": 1})
     found = rehearse(job, told, MONDAY + timedelta(days=1), params=params)[HOME_SCORES].collect()
     means = {row.policy: row.mean for row in found if row.measure == "recall_new"}
     assert (means["page"], means["popular"]) == (0.5, 1.0)
     with pytest.raises(ValueError, match="no kind of row 'gnere'"):
-        job.params.model_validate({"rows": ["gnere"]})
+        job.params.model_validate({"pages": {"rows": ["gnere"]}})
 
 
 def adult(name: str) -> dict[str, Any]:
@@ -435,7 +447,7 @@ def test_what_makes_tiles_be_chosen_is_learned_and_used(
     # Judged beside what it tells of itself without circumstances; of a version that does not tell, beside all else.
     untold = replace(version, tags={n: t for n, t in version.tags.items() if n != PLAIN})
     job = JOBS["judge_home"]
-    params = job.params.model_validate({"grid": GRID, "days": 1})
+    params = job.params.model_validate({"pages": {"grid": GRID}, "days": 1})
     played = inputs | {VIEWING_SESSIONS: rows(spark, VIEWING_SESSIONS, session("ann", 22, 0))}
     for known, told in ((version, True), (untold, False)):
         tracker = tracking.start("recommend", job.name, Window.of_day(MONDAY), "run")

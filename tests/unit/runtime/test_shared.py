@@ -116,7 +116,7 @@ def test_all_jobs_that_keep_titles_from_profiles_are_told_so_in_one_place() -> N
     strict = Limits(kids_up_to=7, rewatchable=("series",))
     for name in having:
         told: Any = jobs[name].configured({}, shared)
-        for path, _ in places(type(told)):
+        for path in [path for path, section in places(type(told)) if section == "limits"]:
             found = told
             for part in path:
                 found = getattr(found, part)

@@ -1,20 +1,25 @@
-"""What is set of pages, for the job that makes them and for that which judges them alike."""
+"""What is set of pages, once for the job that makes them and for that which judges them."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from cinelake.recommend.home.compose import Grid
-from cinelake.recommend.home.planning import Settings
 from cinelake.recommend.home.rules import BrandRules
 from cinelake.recommend.rows.kind import kinds_named
 
 
 class PageParams(BaseModel):
+    """How large a page is, which kinds of row it has, and what editors decided of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    shared_as: ClassVar[str] = "pages"
+
     grid: Grid = Grid()
     rows: tuple[str, ...] = Field((), description="kinds of row; none named: all there are")
     brand: BrandRules = BrandRules()
-    settings: Settings = Settings()
 
     @field_validator("rows")
     @classmethod
