@@ -60,7 +60,7 @@ class SearchRecipeParams(JobParams):
     params=SearchRecipeParams,
     cadence=Cadence.ON_DEMAND,
     catchup=False,
-    version=4,
+    version=5,
 )
 def search_recipe(run: Run[SearchRecipeParams]) -> None:
     params, tracker = run.params, run.tracker

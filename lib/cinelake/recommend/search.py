@@ -143,8 +143,16 @@ class Space(BaseModel):
     )
     # Down to any play that was not broken off at once: to choose a title says something of taste by itself.
     wanted_from: Between = Between(low=0.02, high=1.0)
+    # What signals count for against one another. Some services have no use for one, and a search tells which.
+    rating: Between = Between(low=0.0, high=2.0)
+    completion: Between = Between(low=0.0, high=2.0)
+    rewatch: Between = Between(low=0.0, high=1.0)
+    thumbs_up: Between = Between(low=0.0, high=2.0)
+    thumbs_down: Between = Between(low=-4.0, high=0.0)
     on_list: Between = Between(low=0.0, high=1.0)
+    not_interested: Between = Between(low=-4.0, high=0.0)
     abandoned: Between = Between(low=-1.0, high=0.0)
+    hover: Between = Between(low=-0.5, high=0.0)
 
     def around(self, start: Setting[Any]) -> dict[str, BaseDistribution]:
         """The dimensions as Optuna wants them. Raises ValueError for a value that no setting may have."""

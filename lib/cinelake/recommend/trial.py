@@ -207,13 +207,12 @@ def space_of(protocol: str, weights: Weights) -> Space:
     def told(value: float) -> Between:
         return Between(low=value, high=value)
 
-    return Space(
-        half_life_days=(),
-        like_from=(),
-        wanted_from=told(weights.wanted_from),
-        on_list=told(weights.on_list),
-        abandoned=told(weights.abandoned),
-    )
+    fixed = {
+        name: told(getattr(weights, name))
+        for name, values in Space()
+        if name in Weights.model_fields and isinstance(values, Between)
+    }
+    return Space.model_validate({"half_life_days": (), "like_from": (), **fixed})
 
 
 @contextmanager

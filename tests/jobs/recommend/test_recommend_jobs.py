@@ -71,6 +71,8 @@ SEARCH: dict[str, Any] = {
         "rank": [2], "reg_param": {"low": 0.01, "high": 0.1}, "alpha": {"low": 5, "high": 5},
         "half_life_days": [], "like_from": [], "wanted_from": {"low": 0.5, "high": 0.5},
         "on_list": {"low": 0.5, "high": 0.5}, "abandoned": {"low": -0.3, "high": -0.3},
+        # There is nothing but ratings, which count as they are configured.
+        "rating": {"low": 1, "high": 1},
     },
 }  # fmt: skip
 Rating = tuple[str, str, float, datetime]

@@ -151,6 +151,16 @@ def test_what_is_configured_is_always_part_of_the_space() -> None:
     assert around["abandoned"].single()
 
 
+def test_all_that_strengths_are_weighed_by_is_searched() -> None:
+    """What a play that broke off is, is no weight but a definition."""
+    assert set(Weights.model_fields) - set(Space.model_fields) == {"abandoned_below"}
+    apart = Setting(AlsRecipe(), Weights(thumbs_up=3.0, hover=-0.7))
+    around = Space().around(apart)
+    assert (around["thumbs_up"].low, around["thumbs_up"].high) == (0, 3)  # type: ignore[attr-defined]
+    assert (around["hover"].low, around["hover"].high) == (-0.7, 0)  # type: ignore[attr-defined]
+    assert not any(values.single() for values in around.values())
+
+
 @pytest.mark.parametrize("ends", [{"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}])
 def test_a_range_that_is_none_is_refused(ends: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="is no range"):
