@@ -50,7 +50,7 @@ class ResumeRecipe(BaseModel):
     )
     penalty: float = Field(1.0, gt=0, description="of large weights (examples)")
     least_chance: float = Field(
-        0.01, ge=0, lt=1, description="chance of going on below which a title is given up"
+        0.003, ge=0, lt=1, description="chance of going on below which a title is given up"
     )
     calibration_error: float = Field(
         0.05,
