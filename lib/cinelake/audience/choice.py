@@ -65,8 +65,8 @@ class ClusterRecipe(BaseModel):
         0.02,
         ge=0,
         lt=1,
-        description="by which the cost of another start has to be below that of the champion's clusters (share); "
-        "starts that find the same clusters differ by as much from one sample to the next",
+        description="by which the cost of another start has to be below that of the champion's clusters (share); the "
+        "best of some starts differs by as much from the best of others, and nobody is better off by less",
     )
     seed: int = 7
 
@@ -137,7 +137,7 @@ def chosen(
     profiles = points.count()
     numbers = recipe.numbers_for(profiles, champion)
     if numbers == [1]:
-        return Choice((ONE,), ONE)
+        return alone(before, after, held)
     with persisted(points.select("*", array_to_vector(F.col("reduced")).alias("features"))) as rows:
         first = [Candidate(recipe.kinds[0], k) for k in numbers]
         measured, gained = _measured(rows, before, after, first, recipe)
@@ -164,16 +164,27 @@ def chosen(
         taken = _taken(measured, champion, recipe.margin, leads)
         lead = None
         if held is not None:
-            own = held.select("profile_id", F.array("component").alias("labels"))
-            theirs = usefulness.gains(own, before, after, [0])
-            both = gained.unionByName(theirs.withColumn("candidate", F.lit(ITSELF)))
+            both = gained.unionByName(_of_itself(held, before, after))
             lead = usefulness.lead(both, places[taken.candidate], ITSELF)
-        return Choice(
-            tuple(measured),
-            taken,
-            champion if champion in places else None,
-            lead if lead is not None and lead.profiles else None,
-        )
+        return Choice(tuple(measured), taken, champion if champion in places else None, _told(lead))
+
+
+def alone(before: DataFrame, after: DataFrame, held: DataFrame | None = None) -> Choice:
+    """One cluster for all, from which nothing is gained but what the champion would have."""
+    if held is None:
+        return Choice((ONE,), ONE)
+    own = usefulness.means(_of_itself(held, before, after)).get(ITSELF, NO_GAIN)
+    return Choice((ONE,), ONE, None, _told(Gain(-own.mean, own.error, own.profiles)))
+
+
+def _of_itself(held: DataFrame, before: DataFrame, after: DataFrame) -> DataFrame:
+    """The gains of the champion itself."""
+    own = held.select("profile_id", F.array("component").alias("labels"))
+    return usefulness.gains(own, before, after, [0]).withColumn("candidate", F.lit(ITSELF))
+
+
+def _told(lead: Gain | None) -> Gain | None:
+    return lead if lead is not None and lead.profiles else None
 
 
 # The place of the champion itself among candidates.

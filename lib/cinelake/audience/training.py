@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from cinelake.audience import cells as told_cells
 from cinelake.audience import reduction
 from cinelake.audience.cells import POPULATIONS, Told
-from cinelake.audience.choice import ONE, Candidate, Choice, ClusterRecipe, chosen
+from cinelake.audience.choice import Candidate, Choice, ClusterRecipe, alone, chosen
 from cinelake.audience.clustering import (
     Population,
     Reduce,
@@ -33,7 +33,7 @@ from cinelake.audience.features import (
     told_of,
     vocabulary,
 )
-from cinelake.audience.mixture import Along, Mixture, fitted, one
+from cinelake.audience.mixture import STARTS_OF_WHAT_STAYS, Along, Mixture, fitted, one
 from cinelake.persisted import persisted
 
 # Rows of one task while clusters are fitted; fixed by the data and not by the cluster, for sums of floats depend on it.
@@ -107,12 +107,12 @@ def choose(
             with persisted(own) as cells:
                 known = _known(cells, recipe, rank)
                 reduced = _reduction(told, known, recipe)
+                theirs = None if held is None else held.where(f"population = '{population}'")
                 if reduced.is_empty:
-                    found[population] = Choice((ONE,), ONE)
+                    found[population] = alone(cells, after, theirs)
                     continue
                 with persisted(_points(told, known, reduced, recipe)) as points:
                     champion = champions.get(population)
-                    theirs = None if held is None else held.where(f"population = '{population}'")
                     found[population] = chosen(points, cells, after, clusters, champion, theirs)
     return found
 
@@ -162,7 +162,7 @@ def _mixture(
             along = None
             if held is not None:
                 along = Along(_means(points, held, len(everybody)), clusters.other_start)
-            return fitted(kept, taken.kind, taken.k, clusters.seed, along)
+            return fitted(kept, taken.kind, taken.k, clusters.seed, along, STARTS_OF_WHAT_STAYS)
 
 
 def _means(points: DataFrame, held: DataFrame, size: int) -> Matrix:

@@ -239,6 +239,28 @@ def test_clusters_are_trained_registered_judged_and_used(
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_a_clustering_that_foretells_worse_than_the_champion_itself_does_not_replace_it(
+    spark: SparkSession, inputs: Inputs, tmp_path: Path
+) -> None:
+    tracking = Tracking.beside_lake(str(tmp_path))
+    job, given = JOBS["train_clusters"], inputs | index(spark, inputs)
+    # Nobody ever watched episode after episode, so that by this nobody differs from anybody.
+    blind = {"features": {"weights": {"binging": 1.0}, "profiles_at_least": 2}}
+    for day, more in ((MONDAY - timedelta(days=7), {}), (MONDAY, {}), (MONDAY, blind)):
+        tracker = tracking.start("audience", job.name, Window.of_day(day), "run")
+        params = job.params.model_validate(SMALL | more)
+        rehearse(job, given, day, params=params, tracker=tracker)
+        tracker.finish()
+    newest_last = sorted(tracking.versions(TASTE_CLUSTERS), key=lambda version: version.version)
+    assert [version.approved for version in newest_last] == [True, True, False]
+    assert newest_last[1].reason.startswith("no worse than the champion and stable: adult: 2 by")
+    assert newest_last[2].reason.startswith(
+        "adult: 1 by k_means foretells genres worse than the champion does, by -0."
+    )
+
+
+@pytest.mark.thorough
 def test_nobody_who_watched_is_no_error(
     spark: SparkSession, inputs: Inputs, tmp_path: Path
 ) -> None:
