@@ -50,18 +50,18 @@ prerequisites:
 	@sh scripts/prerequisites.sh "$(PYTHON)"
 
 # Done once, and again when the lock, the package's metadata or the jars' pins change.
-$(READY): requirements.lock pyproject.toml lib/cinelake/runtime/jars.lock | prerequisites
+$(READY): requirements.lock pyproject.toml lib/cinelake/runtime/spark/jars.lock | prerequisites
 	@echo "Setting up $(VENV): packages from requirements.lock (a few minutes the first time)"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
+	@$(BIN)/python -c "from cinelake.runtime.spark.session import prepare; prepare()"
 	@touch $(READY)
 
 setup: prerequisites $(READY) ## Make .venv with the locked packages, and fetch Delta's jars
 
 jars: prerequisites $(READY) ## Fetch Delta's jars again if they are missing
-	@$(BIN)/python -c "from cinelake.runtime.session import prepare; prepare()"
+	@$(BIN)/python -c "from cinelake.runtime.spark.session import prepare; prepare()"
 
 run: prerequisites $(READY) ## Simulate a service, or ingest DATA=folder; run every job; show what came of it
 ifneq ($(strip $(DATA)),)

@@ -70,7 +70,7 @@ def build(out: Path, planned: str) -> Path:
     for path in travelling(PACKAGE / "sources" / "schemas"):
         copy(path, target / "schemas" / path.name)
     for lock in ("jars.lock", "kafka.lock", "s3.lock"):
-        copy(PACKAGE / "runtime" / lock, target / lock)
+        copy(PACKAGE / "runtime" / "spark" / lock, target / lock)
     for name in LOOSE_FILES:
         copy(ROOT / name, target / name)
     copy(BUNDLED / "run_cinelake.py", target / "run_cinelake.py")

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from cinelake.runtime.config import load_settings
-from cinelake.runtime.run_history import KINDS, size
+from cinelake.runtime.runs.run_history import KINDS, size
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import PROFILES
 from growth import Growth, fitted

@@ -14,9 +14,9 @@ import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.pipeline import JobReport
-from cinelake.runtime.session import spark_session
+from cinelake.runtime.runs.pipeline import JobReport
 from cinelake.runtime.settings import Settings
+from cinelake.runtime.spark.session import spark_session
 
 PIPELINES = Path(__file__).parent / "pipeline"
 

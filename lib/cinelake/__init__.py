@@ -3,7 +3,7 @@
 from pyspark import __version__ as _pyspark
 
 __version__ = "0.1.0"
-# The series of Spark that it is written for and that its Delta is built for (runtime/jars.lock).
+# The series of Spark that it is written for and that its Delta is built for (runtime/spark/jars.lock).
 __spark__ = "4.2"
 
 # Said here, for with another Spark the imports of the first module may fail, and would not say why.

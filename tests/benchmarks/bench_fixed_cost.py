@@ -21,10 +21,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.books import Entry
 from cinelake.runtime.config import load_settings
-from cinelake.runtime.run_history import KINDS
-from cinelake.runtime.usage import covered
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.run_history import KINDS
+from cinelake.runtime.runs.usage import covered
 from cinelake.runtime.workspace import Workspace
 
 ACCOUNTS = int(os.environ.get("CINELAKE_BENCH_ACCOUNTS", "60"))

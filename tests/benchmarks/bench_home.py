@@ -39,9 +39,9 @@ from cinelake.recommend.home.taste import Tastes
 from cinelake.recommend.rows.kind import Titles, row_kinds
 from cinelake.recommend.scoring import Factored
 from cinelake.recommend.top_n import Catalogue, top_n
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import Window

@@ -25,8 +25,8 @@ from benchmarks.conftest import in_turn
 from conftest import Silent
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.landing import import_folder, importers
-from cinelake.runtime.pipeline import Request
+from cinelake.runtime.intake.landing import import_folder, importers
+from cinelake.runtime.runs.pipeline import Request
 from cinelake.runtime.settings import Settings
 from cinelake.runtime.workspace import Workspace
 

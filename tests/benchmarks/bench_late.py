@@ -20,10 +20,10 @@ from conftest import Silent
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.deliveries import Delivery
-from cinelake.runtime.graph import Graph
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.runtime.job import Ingest
-from cinelake.runtime.pipeline import Request, Summary
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.pipeline import Request, Summary
 from cinelake.runtime.settings import Settings as Configured
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service

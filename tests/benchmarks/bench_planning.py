@@ -16,15 +16,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType
 
-from cinelake.runtime.context import Context
-from cinelake.runtime.graph import Graph
-from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.inlets import Inlets
 from cinelake.runtime.job import Job, JobParams, Run, job
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import JobReport, Pipeline, Request
+from cinelake.runtime.runs.context import Context
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import JobReport, Pipeline, Request
+from cinelake.runtime.runs.upkeep import append_external
 from cinelake.runtime.tracking.runs import Tracking
-from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table
 
 FIRST = date(2026, 1, 1)

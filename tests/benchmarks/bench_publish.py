@@ -15,15 +15,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, DoubleType, LongType, StringType
 
-from cinelake.runtime.books import Books
-from cinelake.runtime.context import Context
+from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.job import JobParams, Run, job
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.publish import Publisher
-from cinelake.runtime.runner import compute
+from cinelake.runtime.runs.books import Books
+from cinelake.runtime.runs.context import Context
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.publish import Publisher
+from cinelake.runtime.runs.runner import compute
+from cinelake.runtime.runs.upkeep import append_external
 from cinelake.runtime.tracking.runs import Tracking
-from cinelake.runtime.upkeep import append_external
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between, one_of
 

@@ -35,8 +35,8 @@ from cinelake.qoe.maintenance.commands import announced
 from cinelake.qoe.rollups import SUBSETS, parts_of, rollups
 from cinelake.qoe.sessions import qoe_sessions
 from cinelake.qoe.usual import Usual
-from cinelake.runtime.deliveries import Delivery
-from cinelake.runtime.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.intake.deliveries import Delivery
+from cinelake.runtime.runs.rehearsal import REHEARSAL_KEYS
 from cinelake.simulate.commands import deliver, new_service
 from cinelake.simulate.profile import settings_of
 from cinelake.simulate.settings import Settings

@@ -30,9 +30,9 @@ from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.live.commands import Watch
 from cinelake.qoe.live.settings import Watching
 from cinelake.qoe.rollups import SUBSETS, parts_of, rollups
-from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.runs.rehearsal import REHEARSAL_KEYS
 from cinelake.sources.bronze import bronze_rows
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

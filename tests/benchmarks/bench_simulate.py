@@ -19,7 +19,7 @@ import pytest
 from benchmarks.conftest import in_turn
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.deliveries import Delivery
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.simulate.commands import day as day_of
 from cinelake.simulate.commands import deliver, new_service
 from cinelake.simulate.settings import Settings

@@ -20,9 +20,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.sources.impressions import IMPRESSIONS_SOURCE
 from cinelake.sources.interactions import INTERACTIONS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

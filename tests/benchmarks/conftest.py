@@ -15,8 +15,8 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.session import spark_session
 from cinelake.runtime.settings import Settings
+from cinelake.runtime.spark.session import spark_session
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from benchmarks.integrity_scene import Scene, stored
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import (
     ACCOUNT_PARTIES,

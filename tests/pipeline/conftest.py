@@ -15,16 +15,16 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType, StringType
 
-from cinelake.runtime.context import Context
-from cinelake.runtime.graph import Graph
-from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.inlets import Inlets
 from cinelake.runtime.job import AnyJob, Job, JobParams, Reading, Run, job
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import Pipeline, Request, Summary
-from cinelake.runtime.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.runs.context import Context
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import Pipeline, Request, Summary
+from cinelake.runtime.runs.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.runs.upkeep import append_external
 from cinelake.runtime.tracking.runs import Tracking
-from cinelake.runtime.upkeep import append_external
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table, between
 from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 

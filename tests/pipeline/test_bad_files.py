@@ -11,12 +11,12 @@ from unittest.mock import patch
 import pytest
 from rich.console import Console
 
-from cinelake.runtime import bad_files
-from cinelake.runtime.graph import discover
-from cinelake.runtime.landed_files import LandedFiles
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import Summary
-from cinelake.runtime.progress import LiveProgress, PlainProgress, closing
+from cinelake.runtime.delta.landed_files import LandedFiles
+from cinelake.runtime.intake import bad_files
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import Summary
+from cinelake.runtime.runs.progress import LiveProgress, PlainProgress, closing
 from cinelake.tables.system import QUARANTINE
 
 from .conftest import Service
@@ -117,7 +117,7 @@ def test_a_file_delivered_again_whole_gives_its_rows_once(ratings: Service) -> N
 def test_a_batch_with_bad_files_that_dies_half_way_comes_out_the_same(
     ratings: Service, moment: str
 ) -> None:
-    from cinelake.runtime.publish import Publisher
+    from cinelake.runtime.runs.publish import Publisher
 
     land(ratings, "bad.jsonl.gz", b"no gzip")
     land(ratings, "tags.jsonl", lines(*map(tag, range(3))))

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pytest
 
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.tables.system import JOB_RUNS
 
 from .conftest import AMOUNTS, Service

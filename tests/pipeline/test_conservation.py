@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from cinelake.runtime.conservation import Balance, summed
-from cinelake.runtime.deliveries import Delivery
-from cinelake.runtime.graph import discover
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.runtime.job import Ingest, IngestRun
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import Summary
+from cinelake.runtime.runs.conservation import Balance, summed
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import Summary
 from cinelake.simulate.commands import day, deliver, new_service
 from cinelake.simulate.settings import Settings
 from cinelake.sources.bronze import bronze_rows

@@ -9,9 +9,9 @@ import pytest
 from conftest import Silent, make_settings
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.landing import import_folder, importers
-from cinelake.runtime.pipeline import Request
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.landing import import_folder, importers
+from cinelake.runtime.runs.pipeline import Request
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION
 from cinelake.runtime.workspace import Workspace

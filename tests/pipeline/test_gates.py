@@ -17,11 +17,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from cinelake.checks.gate import AuditFailed
-from cinelake.runtime import publish
-from cinelake.runtime.books import Books
-from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.publish import Publisher
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.runs import publish
+from cinelake.runtime.runs.books import Books
+from cinelake.runtime.runs.publish import Publisher
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.contract import Table

@@ -15,20 +15,21 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 from typer.testing import CliRunner
 
-from cinelake.runtime import cli, publish
-from cinelake.runtime.fsck import AtWork, findings
-from cinelake.runtime.graph import Graph, discover
-from cinelake.runtime.ingestion import Awaited
-from cinelake.runtime.inlets import Inlets
+from cinelake.runtime import cli
+from cinelake.runtime.intake.inlets import Inlets
 from cinelake.runtime.job import Ingest, IngestRun, Job
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.pipeline import Pipeline, Request, Summary
-from cinelake.runtime.publish import Publisher
+from cinelake.runtime.runs import publish
+from cinelake.runtime.runs.fsck import AtWork, findings
+from cinelake.runtime.runs.graph import Graph, discover
+from cinelake.runtime.runs.ingestion import Awaited
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import Pipeline, Request, Summary
+from cinelake.runtime.runs.publish import Publisher
+from cinelake.runtime.runs.upkeep import reset
 from cinelake.runtime.settings import ConfigError, IngestSettings
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.store import now_ms
-from cinelake.runtime.upkeep import reset
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.ingest import BRONZE_RATINGS

@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from cinelake.privacy.commands import register, scan
-from cinelake.runtime.commits import Note
-from cinelake.runtime.deliveries import Delivery
-from cinelake.runtime.graph import Graph
-from cinelake.runtime.pipeline import Request
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.intake.deliveries import Delivery
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.pipeline import Request
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service

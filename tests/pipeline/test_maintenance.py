@@ -13,12 +13,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.runtime.commits import Note
-from cinelake.runtime.conservation import Balance
-from cinelake.runtime.context import Context, new_entry
-from cinelake.runtime.fsck import AtWork, findings, gaps
-from cinelake.runtime.graph import discover
-from cinelake.runtime.pipeline import Summary
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.runs.conservation import Balance
+from cinelake.runtime.runs.context import Context, new_entry
+from cinelake.runtime.runs.fsck import AtWork, findings, gaps
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.pipeline import Summary
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE
 

@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from cinelake.checks.gate import AuditFailed
-from cinelake.runtime import publish
+from cinelake.runtime.delta.lake import DriftError, Lake
 from cinelake.runtime.job import Job, JobParams, Run, job
-from cinelake.runtime.lake import DriftError, Lake
-from cinelake.runtime.publish import Publisher
-from cinelake.runtime.runner import LakeRun, compute
+from cinelake.runtime.runs import publish
+from cinelake.runtime.runs.publish import Publisher
+from cinelake.runtime.runs.runner import LakeRun, compute
 from cinelake.runtime.windows import Window
 from cinelake.tables.contract import Column, Table, between
 from cinelake.tables.system import CHECK_RESULTS, JOB_RUNS, QUARANTINE

@@ -24,8 +24,8 @@ from cinelake.qoe.sessions import qoe_sessions
 from cinelake.qoe.stalls.moments import FEATURES, NEEDED, moments
 from cinelake.qoe.stalls.risks import risks
 from cinelake.qoe.stalls.trees import LEAF, Boosted
-from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
 from cinelake.sources.bronze import payload
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE

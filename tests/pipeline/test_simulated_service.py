@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.deliveries import Delivery
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.simulate.calendar import midnight
 from cinelake.simulate.commands import day, deliver, new_service
 from cinelake.simulate.delivery.shipment import Window

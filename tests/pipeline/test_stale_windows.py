@@ -11,13 +11,13 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 import cinelake.runtime.code_version as code_version_of_process
-from cinelake.runtime.books import DayEntry
 from cinelake.runtime.code_version import code_version
-from cinelake.runtime.context import new_entry
-from cinelake.runtime.digest import Digest
 from cinelake.runtime.job import Cadence, JobError, JobParams, Run, job, previous
-from cinelake.runtime.pipeline import JobReport, Request
-from cinelake.runtime.upkeep import expire, rebuild
+from cinelake.runtime.runs.books import DayEntry
+from cinelake.runtime.runs.context import new_entry
+from cinelake.runtime.runs.digest import Digest
+from cinelake.runtime.runs.pipeline import JobReport, Request
+from cinelake.runtime.runs.upkeep import expire, rebuild
 from cinelake.runtime.windows import Window
 from cinelake.tables.system import JOB_RUNS
 

@@ -14,12 +14,12 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from bundle import build
-from cinelake.runtime.books import DayEntry
-from cinelake.runtime.commits import Note
-from cinelake.runtime.context import new_entry
-from cinelake.runtime.digest import Digest
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.runs.books import DayEntry
+from cinelake.runtime.runs.context import new_entry
+from cinelake.runtime.runs.digest import Digest
+from cinelake.runtime.runs.ledger import Ledger
 from cinelake.tables.behaviour import TITLE_GENRES, TITLES
 
 DAY = date(2020, 5, 2)

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from cinelake.runtime.job import Cadence, JobParams, Run, job
-from cinelake.runtime.pipeline import Request
-from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.runs.pipeline import Request
+from cinelake.runtime.runs.progress import PlainProgress
 from cinelake.runtime.windows import Window
 
 from .conftest import AMOUNTS, NOTES, TOTALS, Service, total_days

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pyspark.find_spark_home import _find_spark_home
 
-from cinelake.runtime.jars import Lock
-from cinelake.runtime.machine import java
+from cinelake.runtime.spark.jars import Lock
+from cinelake.runtime.spark.machine import java
 
 JARS = Lock.read("the broker", Path(__file__).with_name("broker.lock"))
 START_SECONDS = 60
@@ -35,7 +35,7 @@ offsets.topic.replication.factor=1
 SENDER = """
 import json, sys
 from cinelake.runtime.settings import Settings
-from cinelake.runtime.session import spark_session
+from cinelake.runtime.spark.session import spark_session
 servers, folders = sys.argv[1], json.loads(sys.argv[2])
 settings = Settings.model_validate({
     "lake": {"root": "/nowhere"},

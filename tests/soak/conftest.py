@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Kind, Table
 from cinelake.tables.system import JOB_RUNS, QUARANTINE

@@ -17,7 +17,7 @@ import pytest
 from pyarrow import fs
 from soak.conftest import Service
 
-from cinelake.runtime.machine import cache_dir, locked
+from cinelake.runtime.spark.machine import cache_dir, locked
 
 LOCK = Path(__file__).with_name("minio.lock")
 START_SECONDS, BUILD_SECONDS = 60, 3600

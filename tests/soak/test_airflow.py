@@ -23,8 +23,8 @@ from soak.conftest import ONE_SECRET, PROJECT, Service
 import airflow_day
 import bundle as bundling
 from airflow_day import Airflow
-from cinelake.runtime.graph import Graph, discover
 from cinelake.runtime.job import Ingest, Job
+from cinelake.runtime.runs.graph import Graph, discover
 
 # A Tuesday: weekly jobs are not due, and the day after has landed, too, so that `all_landed` waits for nothing.
 DAY, DAYS = date(2026, 1, 6), 4

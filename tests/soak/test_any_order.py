@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.runtime.deliveries import Delivery
-from cinelake.runtime.graph import Graph
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.runtime.job import AnyJob
-from cinelake.runtime.pipeline import Request, Summary
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.pipeline import Request, Summary
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.commands import day, deliver, new_service

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from soak.broker import broker, send
 from soak.conftest import Service, rows
 
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.sources.catalog import all_sources
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.system import QUARANTINE

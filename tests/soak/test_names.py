@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak.conftest import SOME_JOBS, Service, content, differing
 
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.tables.contract import Table
 
 SCHEMA = "films"

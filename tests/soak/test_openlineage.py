@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cinelake.runtime.jars import Lock
+from cinelake.runtime.spark.jars import Lock
 
 from .conftest import ONE_SECRET, PROJECT
 

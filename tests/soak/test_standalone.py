@@ -24,7 +24,7 @@ from soak.cluster import Cluster, standalone
 from soak.conftest import AT_REST, FIRST, MORE, OF_ALL_AREAS, SOME_JOBS, Service, differing, of_days
 
 import bundle as bundling
-from cinelake.runtime.jars import DELTA
+from cinelake.runtime.spark.jars import DELTA
 
 KILLS = 3
 # Says where the package comes from, on the driver and in the Python workers of all executors.

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from soak.conftest import AT_REST, Service, differing
 from tracking_server import Server, tracking_server
 
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.versions import FRAMES
 from cinelake.tables.recommend import RECOMMENDER

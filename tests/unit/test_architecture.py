@@ -23,17 +23,26 @@ MAY_COLLECT = {
 }
 # The modules of runtime/ that touch tables. Everything else goes through lake.py.
 MAY_TOUCH_TABLES = {
-    "lib/cinelake/runtime/lake.py": "it is the one that reads and writes tables",
-    "lib/cinelake/runtime/commits.py": "it reads the Delta log for lake.py",
-    "lib/cinelake/runtime/publish.py": "it stages and publishes rows for lake.py",
+    "lib/cinelake/runtime/delta/lake.py": "it is the one that reads and writes tables",
+    "lib/cinelake/runtime/delta/commits.py": "it reads the Delta log for lake.py",
+    "lib/cinelake/runtime/runs/publish.py": "it stages and publishes rows for lake.py",
     "lib/cinelake/runtime/tracking/frames.py": "it keeps frames as artifacts of MLflow, which are no tables",
-    "lib/cinelake/runtime/class_rehearsal.py": "it writes a throw-away table, for the classes that this loads",
+    "lib/cinelake/runtime/spark/class_rehearsal.py": "it writes a throw-away table, for the classes that this loads",
     "lib/cinelake/runtime/doctor/on_spark.py": "it proves that Delta works, on a throw-away table",
-    "lib/cinelake/runtime/preflight.py": "it looks whether executors find what the driver wrote, which is no table",
-    "lib/cinelake/runtime/landed_files.py": "it reads what landed as lines of text, which are no tables",
+    "lib/cinelake/runtime/spark/preflight.py": "it looks whether executors find what was written, no table",
+    "lib/cinelake/runtime/delta/landed_files.py": "it reads what landed as lines of text, which are no tables",
     "lib/cinelake/runtime/footprints.py": "it reads Delta's log, artefacts and log files as lines of text",
-    "lib/cinelake/runtime/topics.py": "it reads topics of a broker, which are no tables",
-    "lib/cinelake/runtime/deliveries.py": "it writes landing files and the truth of a simulation, which are no tables",
+    "lib/cinelake/runtime/intake/topics.py": "it reads topics of a broker, which are no tables",
+    "lib/cinelake/runtime/intake/deliveries.py": "it writes landing files and what a simulation knows, no tables",
+}
+# The packages of runtime/, and which of the others each may know.
+STOREYS = {
+    "delta": set(),
+    "intake": {"delta"},
+    "spark": {"delta"},
+    "tracking": {"spark"},
+    "runs": {"delta", "intake", "spark", "tracking"},
+    "doctor": {"delta", "intake", "spark"},
 }
 # What runtime/ may know of the rest: the machinery, and no area.
 MACHINERY = {"runtime", "tables", "checks", "sources", "spelling"}
@@ -226,7 +235,7 @@ def no_clock(source: Source) -> Iterator[Offence]:
 def tables_only_through_the_lake(source: Source) -> Iterator[Offence]:
     if source.path in MAY_TOUCH_TABLES:
         return
-    advice = "only runtime/lake.py touches tables; a job uses run.read and run.write"
+    advice = "only runtime/delta/lake.py touches tables; a job uses run.read and run.write"
     for node in ast.walk(source.tree):
         match node:
             case ast.Attribute(
@@ -281,6 +290,17 @@ def the_runtime_knows_no_area(source: Source) -> Iterator[Offence]:
         table = parts[1] == "tables" and len(parts) > 2 and parts[2] not in TABLE_MACHINERY
         if area or table:
             yield Offence(line, f"{name}: runtime/ knows no area by name; areas are discovered")
+
+
+def a_storey_of_the_runtime_knows_those_below(source: Source) -> Iterator[Offence]:
+    parts = source.path.removeprefix("lib/cinelake/runtime/").split("/")
+    if not source.in_runtime or parts[0] not in STOREYS:
+        return
+    for line, name in imports(source):
+        other = name.removeprefix("cinelake.runtime.").split(".")[0]
+        above = STOREYS.keys() - STOREYS[parts[0]] - {parts[0]}
+        if name.startswith("cinelake.runtime.") and other in above:
+            yield Offence(line, f"{name}: runtime/{parts[0]}/ is below runtime/{other}/")
 
 
 def a_model_says_what_it_is_not_for(source: Source) -> Iterator[Offence]:
@@ -361,6 +381,7 @@ RULES: tuple[Rule, ...] = (
     tables_only_through_the_lake,
     the_core_does_not_know_the_runtime,
     the_runtime_knows_no_area,
+    a_storey_of_the_runtime_knows_those_below,
     a_model_says_what_it_is_not_for,
     names_that_say_something,
     no_columns_added_in_a_loop,
@@ -382,7 +403,7 @@ def project() -> list[Source]:
 
 def test_the_project_is_found() -> None:
     paths = {source.path for source in project()}
-    assert "lib/cinelake/runtime/session.py" in paths
+    assert "lib/cinelake/runtime/spark/session.py" in paths
     assert any(path.startswith("jobs/") for path in paths)
 
 
@@ -404,7 +425,7 @@ def test_the_lists_of_exceptions_name_files_that_exist() -> None:
 
 CORE = "lib/cinelake/recommend/ranking.py"
 JOB = "jobs/recommend/rank_titles.py"
-RUNTIME = "lib/cinelake/runtime/pipeline.py"
+RUNTIME = "lib/cinelake/runtime/runs/pipeline.py"
 TABLES = "lib/cinelake/tables/ranking.py"
 END = "if __name__ == '__main__':\n    rank_titles.main()"
 
@@ -436,15 +457,20 @@ OFFENCES: list[tuple[Rule, str, str]] = [
     (tables_only_through_the_lake, JOB, "spark.table('ratings')"),
     (tables_only_through_the_lake, RUNTIME, "self.spark.sql('SELECT 1')"),
     (tables_only_through_the_lake, JOB, "w.saveAsTable('x')"),
-    (the_core_does_not_know_the_runtime, CORE, "from cinelake.runtime.lake import Lake"),
+    (the_core_does_not_know_the_runtime, CORE, "from cinelake.runtime.delta.lake import Lake"),
     (the_core_does_not_know_the_runtime, CORE, "from cinelake import runtime"),
     (the_core_does_not_know_the_runtime, CORE, "from ..runtime import lake"),
     (the_core_does_not_know_the_runtime, CORE, "def f():\n    import cinelake.runtime.config"),
-    (the_core_does_not_know_the_runtime, JOB, "from cinelake.runtime.lake import Lake"),
+    (the_core_does_not_know_the_runtime, JOB, "from cinelake.runtime.delta.lake import Lake"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.recommend.ranking import top"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.tables.recommend import X"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake import recommend"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.report.report import sections"),
+    (
+        a_storey_of_the_runtime_knows_those_below,
+        "lib/cinelake/runtime/delta/lake.py",
+        "from cinelake.runtime.runs.books import Books",
+    ),
     (a_model_says_what_it_is_not_for, TABLES, "M = Model('m', 'area', 'Doubles.', weak=('Often.',))"),
     (names_that_say_something, "lib/cinelake/recommend/utils.py", "x = 1"),
     (names_that_say_something, "jobs/common/do_it.py", "x = 1"),
@@ -467,12 +493,13 @@ INNOCENT: list[tuple[Rule, str, str]] = [
     (tables_only_through_the_lake, JOB, "rows = run.read(RATINGS)\nrun.write(TITLES, rows)"),
     (tables_only_through_the_lake, RUNTIME, "ranges = reach.read\nself.read.start"),
     (tables_only_through_the_lake, RUNTIME, "with p.open() as f:\n    f.write(g.read())\ncheck.sql"),
-    (tables_only_through_the_lake, "lib/cinelake/runtime/lake.py", "spark.read.load(p)"),
+    (tables_only_through_the_lake, "lib/cinelake/runtime/delta/lake.py", "spark.read.load(p)"),
     (the_core_does_not_know_the_runtime, CORE, "from cinelake.tables.recommend import X"),
     (the_core_does_not_know_the_runtime, "lib/cinelake/recommend/commands.py", "import cinelake.runtime.cli"),
     (the_core_does_not_know_the_runtime, JOB, "from cinelake.runtime.job import Run, job"),
     (the_runtime_knows_no_area, RUNTIME, "import cinelake\nfrom cinelake.tables.contract import T"),
     (the_runtime_knows_no_area, RUNTIME, "from cinelake.report.page import Cards"),
+    (a_storey_of_the_runtime_knows_those_below, RUNTIME, "from cinelake.runtime.delta.lake import Lake"),
     (a_model_says_what_it_is_not_for, TABLES, "M = Model('m', 'area', 'D.', not_for=('a',), weak=('b',))"),
     (names_that_say_something, "lib/cinelake/recommend/common_titles.py", "x = 1"),
     (no_columns_added_in_a_loop, CORE, "df = df.withColumn('a', F.lit(1))\nfor c in cs:\n    print(c)"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime.turns import IN_USE
+from cinelake.runtime.delta.turns import IN_USE
 
 README = Path(__file__).parents[2] / "README.md"
 

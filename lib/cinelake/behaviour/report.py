@@ -32,7 +32,7 @@ from cinelake.report.page import (
     Picture,
     Section,
 )
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.behaviour import TITLES
 from cinelake.tables.features import PROFILE_DAYS, TITLE_DAYS

@@ -26,8 +26,8 @@ from cinelake.integrity.whereabouts import (
     travelled,
     used,
 )
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.upkeep import append_external
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.runs.upkeep import append_external
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.integrity import (
     ALLOW_LIST,

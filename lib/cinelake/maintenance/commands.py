@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cinelake.runtime.fsck import AtWork, findings
-from cinelake.runtime.lock import holder
-from cinelake.runtime.pipeline import Request
-from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.delta.lock import holder
+from cinelake.runtime.runs.fsck import AtWork, findings
+from cinelake.runtime.runs.pipeline import Request
+from cinelake.runtime.runs.progress import PlainProgress
 from cinelake.runtime.settings import local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.catalog import all_tables

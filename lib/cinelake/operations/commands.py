@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinelake.runtime.run_history import Timed, chosen, size
+from cinelake.runtime.runs.run_history import Timed, chosen, size
 from cinelake.runtime.workspace import Workspace
 from cinelake.spelling import hint
 from cinelake.tables.system import JOB_RUNS

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 
 from cinelake.operations import pictures
 from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Section
-from cinelake.runtime.books import Books
-from cinelake.runtime.freshness import stopped_by_now
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.run_history import (
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.freshness import stopped_by_now
+from cinelake.runtime.runs.books import Books
+from cinelake.runtime.runs.run_history import (
     Cost,
     Failure,
     Timed,

@@ -39,11 +39,11 @@ from cinelake.recommend.service import TOLD, Records, Service
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.terminal import alike, popularity, side_by_side
 from cinelake.recommend.viewers import viewers
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.landing import importers
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.intake.landing import importers
 from cinelake.runtime.passing_lake import passing_lake
-from cinelake.runtime.progress import steps
-from cinelake.runtime.staleness import data_through
+from cinelake.runtime.runs.progress import steps
+from cinelake.runtime.runs.staleness import data_through
 from cinelake.runtime.time_limit import share_spent
 from cinelake.runtime.tracking.versions import CHAMPION, ModelRun, ModelVersion
 from cinelake.runtime.windows import complete_days

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR
 from cinelake.recommend.home import report as home
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part, Picture, Section
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.tracking.versions import ModelRun
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.contract import Table

@@ -10,7 +10,7 @@ import typer
 
 from cinelake.report.page import Section, as_html
 from cinelake.runtime.areas import modules
-from cinelake.runtime.staleness import data_through
+from cinelake.runtime.runs.staleness import data_through
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.system import JOB_RUNS
 

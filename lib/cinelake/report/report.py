@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from pyspark.sql import functions as F
 
 from cinelake.report.page import COLD, INK, QUIET, WARM, Cards, Cell, Grid, Part, Picture, Section
-from cinelake.runtime.books import Entry
-from cinelake.runtime.conservation import Balance
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.conservation import Balance
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Layer, Table

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from cinelake.runtime.arguments import day, trigger
 from cinelake.runtime.config import load_settings
-from cinelake.runtime.graph import Graph
+from cinelake.runtime.delta.turns import IN_USE, LakeBusy
 from cinelake.runtime.job import AnyJob, Ingest, Maintenance
 from cinelake.runtime.mendable import mendable
-from cinelake.runtime.pipeline import WARNED, Request
-from cinelake.runtime.progress import PlainProgress, closing
-from cinelake.runtime.turns import IN_USE, LakeBusy
+from cinelake.runtime.runs.graph import Graph
+from cinelake.runtime.runs.pipeline import WARNED, Request
+from cinelake.runtime.runs.progress import PlainProgress, closing
 from cinelake.runtime.windows import Window
 from cinelake.runtime.workspace import Workspace
 

@@ -22,11 +22,11 @@ from rich.console import Console
 import cinelake
 from cinelake.runtime.areas import modules
 from cinelake.runtime.code_version import code_version
+from cinelake.runtime.delta.turns import IN_USE, LakeBusy
 from cinelake.runtime.mendable import mendable
 from cinelake.runtime.model_commands import model_app
-from cinelake.runtime.pipeline import WARNED
+from cinelake.runtime.runs.pipeline import WARNED
 from cinelake.runtime.settings import ConfigError, is_local, local_path
-from cinelake.runtime.turns import IN_USE, LakeBusy
 from cinelake.runtime.workspace import Workspace
 from cinelake.spelling import hint
 
@@ -117,7 +117,7 @@ def plan(
     ] = False,
 ) -> None:
     """Draw the graph of jobs; with --stale, what `cinelake run` would compute."""
-    from cinelake.runtime import graph as drawing
+    from cinelake.runtime.runs import graph as drawing
 
     drawings: dict[str, Callable[[Any], str]] = {
         "text": drawing.as_text,
@@ -180,8 +180,8 @@ def run(
     warns of something, 75 when another run holds the lake. The last line is a JSON summary.
     """
     from cinelake.runtime import arguments
-    from cinelake.runtime.pipeline import Request, chosen
-    from cinelake.runtime.progress import LiveProgress, PlainProgress, closing
+    from cinelake.runtime.runs.pipeline import Request, chosen
+    from cinelake.runtime.runs.progress import LiveProgress, PlainProgress, closing
     from cinelake.runtime.windows import Window
 
     if (start is None) != (end is None):
@@ -225,8 +225,8 @@ def await_(
     """
     from cinelake.runtime import arguments
     from cinelake.runtime.job import Ingest
-    from cinelake.runtime.pipeline import Request
-    from cinelake.runtime.progress import PlainProgress
+    from cinelake.runtime.runs.pipeline import Request
+    from cinelake.runtime.runs.progress import PlainProgress
 
     with _wrong_arguments():
         needed = arguments.day(day)
@@ -370,8 +370,8 @@ def reset(source: Annotated[str, typer.Argument(help="A source, such as ratings.
 
     The next run reads the landing files again.
     """
-    from cinelake.runtime import upkeep
     from cinelake.runtime.job import Ingest
+    from cinelake.runtime.runs import upkeep
 
     jobs = {job.source.name: job for job in workspace().graph.jobs if isinstance(job, Ingest)}
     if source not in jobs:
@@ -392,8 +392,8 @@ def rebuild(
     ] = False,
 ) -> None:
     """Drop a table and forget its windows, so that the next run computes it from scratch."""
-    from cinelake.runtime import upkeep
     from cinelake.runtime.job import Job
+    from cinelake.runtime.runs import upkeep
 
     writer = workspace().graph.writer.get(name)
     if not isinstance(writer, Job):
@@ -462,7 +462,7 @@ def _run_each(arguments: list[str]) -> None:
 
 
 def _discover_importers() -> None:
-    from cinelake.runtime.landing import importers
+    from cinelake.runtime.intake.landing import importers
 
     for name, importer in importers().items():
         ingest_app.command(name)(_import_command(importer))
@@ -470,7 +470,7 @@ def _discover_importers() -> None:
 
 def _import_command(importer: Importer) -> Callable[[Path], None]:
     def bring_in(path: Annotated[Path, typer.Argument(help="The folder to read.")]) -> None:
-        from cinelake.runtime.landing import import_folder
+        from cinelake.runtime.intake.landing import import_folder
 
         landing = local_path(_folder_to_land_in(workspace().settings.landing))
         report = import_folder(importer, path, landing)

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.storage import Storage
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.tracking.frames import reached_by_spark
 from cinelake.runtime.tracking.registry import Registry
 from cinelake.tables.contract import Table

@@ -23,8 +23,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import BinaryType, StructField, StructType
 from rich.console import Console
 
+from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.settings import ConfigError, Settings, local_path
-from cinelake.runtime.storage import Storage
 
 CHECK_FILE = "pseudonyms.check"
 # Characters: shorter secrets can be found by trying.

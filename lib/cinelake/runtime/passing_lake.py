@@ -10,9 +10,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from rich.console import Console
 
-from cinelake.runtime.landing import import_folder, importers
-from cinelake.runtime.pipeline import Request
-from cinelake.runtime.progress import PlainProgress
+from cinelake.runtime.intake.landing import import_folder, importers
+from cinelake.runtime.runs.pipeline import Request
+from cinelake.runtime.runs.progress import PlainProgress
 from cinelake.runtime.settings import Settings, local_path
 from cinelake.runtime.workspace import Workspace
 from cinelake.sources.importer import ImportFailed

@@ -25,13 +25,13 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from cinelake.runtime.code_version import code_version
-from cinelake.runtime.commits import Note
-from cinelake.runtime.context import new_run_id
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.keys import CHECK_FILE as PSEUDONYM_CHECK
 from cinelake.runtime.keys import LEAST_LENGTH, Keyring, long_enough
-from cinelake.runtime.lake import Lake
+from cinelake.runtime.runs.context import new_run_id
 from cinelake.runtime.settings import ConfigError, Settings
-from cinelake.runtime.storage import Storage
 from cinelake.tables.system import REIDENTIFICATIONS
 
 CHECK_FILE = "reidentifications.check"

@@ -13,25 +13,25 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from cinelake.runtime.code_version import code_version
-from cinelake.runtime.commits import Note
-from cinelake.runtime.context import Context, new_run_id
-from cinelake.runtime.graph import Graph, discover
-from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.delta.lock import lake_lock
+from cinelake.runtime.intake.inlets import Inlets
 from cinelake.runtime.job import AnyJob, Job, JobError, JobParams, Maintenance
 from cinelake.runtime.keys import Keyring, keyring
-from cinelake.runtime.lake import Lake
-from cinelake.runtime.ledger import Ledger
-from cinelake.runtime.lock import lake_lock
-from cinelake.runtime.pipeline import Pipeline
-from cinelake.runtime.preflight import (
+from cinelake.runtime.runs.context import Context, new_run_id
+from cinelake.runtime.runs.graph import Graph, discover
+from cinelake.runtime.runs.ledger import Ledger
+from cinelake.runtime.runs.pipeline import Pipeline
+from cinelake.runtime.settings import Settings, local_path
+from cinelake.runtime.shared import MisplacedSetting, require_known
+from cinelake.runtime.spark.preflight import (
     require_catalog,
     require_conditions,
     require_executors,
     require_write_access,
 )
-from cinelake.runtime.session import IN_ONE_PROCESS, spark_session
-from cinelake.runtime.settings import Settings, local_path
-from cinelake.runtime.shared import MisplacedSetting, require_known
+from cinelake.runtime.spark.session import IN_ONE_PROCESS, spark_session
 from cinelake.runtime.tracking.buffer import Buffer
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.spelling import hint

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from cinelake.runtime.deliveries import Delivery
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.runtime.workspace import Workspace
 from cinelake.simulate.calendar import midnight
 from cinelake.simulate.profile import ProfileError, differences, settings_of

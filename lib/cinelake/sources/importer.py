@@ -1,7 +1,7 @@
 """What an importer is: it turns a folder of some published form into landing lines.
 
 An importer is a module `sources/<name>.py` with a value `IMPORTER`. It sees the folder through `Folder` and
-hands out `Lines`; `runtime/landing.py` does the reading and writing, so that an importer stays a function of
+hands out `Lines`; `runtime/intake/landing.py` does the reading and writing, so that an importer stays a function of
 bytes, and a test can give it a folder made of a dictionary.
 
 Every line of the folder's data becomes one landing record, good or rejected: landed = good + rejected.

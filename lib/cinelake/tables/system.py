@@ -129,7 +129,7 @@ JOB_RUNS = Table(
         Column(
             "usage",
             USAGE,
-            "what the run cost by Spark's own measures (`runtime/usage.py`): seconds, bytes, and of the stage with the "
+            "what the run cost by Spark's own measures: seconds, bytes, and of the stage with the "
             "longest task, how many times the median that took (skew)",
         ),
         Column(

@@ -20,9 +20,9 @@ from cinelake.audience.clustering import Population, axes_of, frames
 from cinelake.audience.features import FeatureRecipe, Vocabulary
 from cinelake.audience.mixture import round_ones
 from cinelake.audience.reduction import Reduction
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import RehearsalTracker, Rehearsed, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, Rehearsed, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.versions import ModelVersion
 from cinelake.runtime.windows import Window

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from unit.behaviour.bronze import bronze, landed_line, pseudonym
 
 from cinelake.behaviour.identity import IdKind
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.sources.tags import TAGS_SOURCE
 from cinelake.sources.titles import TITLES_SOURCE

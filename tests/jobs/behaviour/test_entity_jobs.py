@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from unit.behaviour.bronze import bronze, landed_line, pseudonym
 
 from cinelake.behaviour.identity import IdKind
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.sources.catalog import all_sources
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, LOG_INS, PROFILES
 from cinelake.tables.contract import Table

@@ -8,10 +8,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from unit.sources.folders import CSV
 
-from cinelake.runtime.graph import discover
+from cinelake.runtime.intake.landing import import_folder, importers
 from cinelake.runtime.job import Ingest
-from cinelake.runtime.landing import import_folder, importers
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 
 JOBS = {
     job.source.name: job

@@ -13,9 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from unit.tables.rows import rows
 
 from cinelake.integrity.scorecard import Scorecard, shipped
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, DEVICES, LOG_INS, PROFILES, TITLES

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime.graph import discover
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.tables.operations import DELIVERY_HEALTH, DELIVERY_HOURS
 
 JOBS = {job.name: job for job in discover(Path(__file__).parents[3] / "jobs")}

@@ -15,9 +15,9 @@ from unit.qoe.test_struck import incident, session
 from unit.qoe.traces import WHO
 from unit.tables.rows import rows, same
 
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE

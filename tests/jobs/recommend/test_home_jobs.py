@@ -16,9 +16,9 @@ from unit.tables.rows import rows
 from cinelake.recommend.home.approved import PLAIN, Models
 from cinelake.recommend.home.context import DAYPARTS, DEVICE_CLASSES
 from cinelake.recommend.home.worth import NUMBERS
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.audience import CLUSTER_MEMBERS, CLUSTER_TITLES

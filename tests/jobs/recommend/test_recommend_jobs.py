@@ -22,9 +22,9 @@ from cinelake.recommend.service import TOLD
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.top_n import top_n
 from cinelake.recommend.validation import as_recipes
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams
-from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION, ModelVersion

@@ -15,9 +15,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from unit.tables.rows import rows
 
 from cinelake.recommend.strengths import Weights, strengths
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.windows import Window
 from cinelake.tables.behaviour import ACCOUNTS, AVAILABILITY, DEVICES, PROFILES, TITLES

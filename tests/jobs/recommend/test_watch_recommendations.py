@@ -11,9 +11,9 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from unit.tables.rows import rows
 
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
-from cinelake.runtime.rehearsal import RehearsalTracker, Rehearsed, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, Rehearsed, rehearse
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import RECOMMENDATIONS, RECOMMENDER_HEALTH
 

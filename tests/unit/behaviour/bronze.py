@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from cinelake.behaviour.identity import LENGTH, IdKind
-from cinelake.runtime.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.runs.rehearsal import REHEARSAL_KEYS
 from cinelake.sources.bronze import bronze_rows
 from cinelake.sources.source import Source
 

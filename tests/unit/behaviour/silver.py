@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobParams
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.tables.contract import Table
 
 JOBS = {

@@ -12,7 +12,7 @@ from unit.behaviour.bronze import keys
 from cinelake import behaviour
 from cinelake.behaviour.identity import LENGTH, IdKind, known_as
 from cinelake.runtime.keys import Keyring
-from cinelake.runtime.rehearsal import REHEARSAL_KEYS
+from cinelake.runtime.runs.rehearsal import REHEARSAL_KEYS
 from cinelake.sources.catalog import all_sources
 from cinelake.tables.catalog import all_tables
 from cinelake.tables.contract import Layer

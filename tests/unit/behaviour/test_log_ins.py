@@ -13,9 +13,9 @@ from unit.behaviour.mmdb import mmdb
 
 from cinelake.behaviour.geo_ip import NETWORKS, PLACES, edition, network_edition, place_edition
 from cinelake.behaviour.log_ins import FILLED
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobError
-from cinelake.runtime.rehearsal import RehearsalTracker, rehearse
+from cinelake.runtime.runs.graph import discover
+from cinelake.runtime.runs.rehearsal import RehearsalTracker, rehearse
 from cinelake.sources.log_ins import LOG_INS_SOURCE
 from cinelake.tables.behaviour import LOG_INS
 from cinelake.tables.ingest import BRONZE_LOG_INS

@@ -6,7 +6,7 @@ from collections import Counter
 
 from pyspark.sql import Column, DataFrame
 
-from cinelake.runtime.conservation import Counted
+from cinelake.runtime.runs.conservation import Counted
 from cinelake.sources.source import Source
 
 

@@ -16,8 +16,8 @@ from unit.tables.rows import rows, same
 from cinelake.integrity.concurrency import by_day, excesses, peaks
 from cinelake.integrity.journeys import TravelRules, journeys, place_days
 from cinelake.integrity.streams import StreamRules, intervals, streams
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import ALL, Job
+from cinelake.runtime.runs.graph import discover
 from cinelake.tables.behaviour import ACCOUNTS, LOG_INS
 from cinelake.tables.contract import Table
 from cinelake.tables.integrity import PLACE_DAYS

@@ -18,8 +18,8 @@ from cinelake.integrity.household import log_ins, parties
 from cinelake.integrity.journeys import TravelRules, journeys, place_days
 from cinelake.integrity.scorecard import shipped
 from cinelake.integrity.streams import StreamRules, intervals, streams
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job
+from cinelake.runtime.runs.graph import discover
 from cinelake.tables.behaviour import ACCOUNTS, LOG_INS
 from cinelake.tables.contract import Kind
 from cinelake.tables.integrity import INTEGRITY_WEIGHTS, VERDICTS

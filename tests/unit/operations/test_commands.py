@@ -12,9 +12,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cinelake.operations.commands import drawn, register
-from cinelake.runtime.books import Entry
-from cinelake.runtime.run_history import Timed
-from cinelake.runtime.usage import Usage
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.run_history import Timed
+from cinelake.runtime.runs.usage import Usage
 
 DAY = date(2026, 1, 1)
 RUNS = [

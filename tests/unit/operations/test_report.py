@@ -8,9 +8,9 @@ from typing import Any
 from cinelake.operations.pictures import hours
 from cinelake.operations.report import health
 from cinelake.report.page import Cards, Cell, Grid, Points
-from cinelake.runtime.books import Entry
-from cinelake.runtime.run_history import Cost, Timed, failures
-from cinelake.runtime.usage import Usage
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.run_history import Cost, Timed, failures
+from cinelake.runtime.runs.usage import Usage
 
 DAY = date(2026, 1, 5)
 

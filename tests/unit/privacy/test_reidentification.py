@@ -19,7 +19,8 @@ from unit.tables.rows import rows
 from cinelake.behaviour.identity import IdKind
 from cinelake.privacy import commands
 from cinelake.privacy.reidentification import FEWEST_FIRST, KINDS, fields, ids_called
-from cinelake.runtime.commits import Note
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.reidentification import (
     SEALED,
@@ -29,7 +30,6 @@ from cinelake.runtime.reidentification import (
     sealed_count,
 )
 from cinelake.runtime.settings import ConfigError, Settings
-from cinelake.runtime.storage import Storage
 from cinelake.runtime.workspace import Workspace
 from cinelake.sources.catalog import all_sources
 from cinelake.sources.log_ins import LOG_INS_SOURCE

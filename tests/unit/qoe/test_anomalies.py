@@ -18,7 +18,7 @@ from cinelake.qoe.maintenance.calendar import standing
 from cinelake.qoe.maintenance.commands import anew, announced, called_off
 from cinelake.qoe.rollups import parts_of
 from cinelake.qoe.usual import Usual
-from cinelake.runtime.publish import judged
+from cinelake.runtime.runs.publish import judged
 from cinelake.tables.maintenance import QOE_MAINTENANCE
 from cinelake.tables.qoe import DIMENSIONS, QOE_ANOMALIES, QOE_ROLLUPS
 

@@ -20,7 +20,7 @@ from cinelake.qoe.rollups import (
     parts_of,
     rollups,
 )
-from cinelake.runtime.publish import judged
+from cinelake.runtime.runs.publish import judged
 from cinelake.tables.qoe import (
     COUNTS,
     DIMENSIONS,

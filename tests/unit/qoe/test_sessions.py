@@ -14,7 +14,7 @@ from unit.qoe.traces import DAY, Traces, oracle
 
 from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.sessions import qoe_sessions
-from cinelake.runtime.publish import judged
+from cinelake.runtime.runs.publish import judged
 from cinelake.sources.playback import EVENTS
 from cinelake.tables.qoe import QOE_SESSIONS
 

@@ -16,7 +16,7 @@ from unit.qoe.test_sessions import GRACE_S, agreed
 from cinelake.behaviour.identity import IdKind
 from cinelake.qoe.heard import BEAT_COLUMNS
 from cinelake.qoe.sessions import qoe_sessions
-from cinelake.runtime.deliveries import Delivery
+from cinelake.runtime.intake.deliveries import Delivery
 from cinelake.simulate.commands import deliver, new_service
 from cinelake.simulate.settings import Settings
 from cinelake.sources.bronze import bronze_rows, payload

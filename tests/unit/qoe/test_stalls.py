@@ -20,7 +20,7 @@ from cinelake.qoe.stalls.learning_curve import losses
 from cinelake.qoe.stalls.moments import FEATURES, NEEDED, UNTOLD, moments
 from cinelake.qoe.stalls.risks import risks
 from cinelake.qoe.stalls.trees import LEAF, Boosted, Recipe, learned, with_chance
-from cinelake.runtime.publish import judged as gated
+from cinelake.runtime.runs.publish import judged as gated
 from cinelake.sources.heartbeats import HEARTBEATS_SOURCE
 from cinelake.sources.playback import PLAYBACK_SOURCE
 from cinelake.tables.stalls import QOE_STALL_RISKS

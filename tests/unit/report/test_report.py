@@ -7,8 +7,8 @@ from typing import Any
 
 from cinelake.report.page import Cards, Cell, Grid, Section
 from cinelake.report.report import Checked, Held, contents, pipeline, quality
-from cinelake.runtime.books import Entry
-from cinelake.runtime.conservation import Balance
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.conservation import Balance
 from cinelake.tables.behaviour import RATINGS
 from cinelake.tables.ingest import BRONZE_RATINGS
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinelake.runtime.books import Books, DayEntry, Entry, differing_inputs, read_digest
-from cinelake.runtime.digest import EMPTY, Digest
+from cinelake.runtime.runs.books import Books, DayEntry, Entry, differing_inputs, read_digest
+from cinelake.runtime.runs.digest import EMPTY, Digest
 
 D1, D2, D3, D4 = (date(2026, 1, day) for day in (1, 2, 3, 4))
 ONE, TWO = Digest(1, 11, 11), Digest(2, 22, 22)

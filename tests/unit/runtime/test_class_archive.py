@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime import class_archive
+from cinelake.runtime.spark import class_archive
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from cinelake.runtime import cli
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.config import load_settings
+from cinelake.runtime.delta.lock import lake_lock
 from cinelake.runtime.job import JobError
-from cinelake.runtime.lock import lake_lock
 from cinelake.runtime.settings import ConfigError
 from cinelake.runtime.workspace import Workspace
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cinelake.runtime.commits import EXPIRED, CommitLog, LogDamaged
+from cinelake.runtime.delta.commits import EXPIRED, CommitLog, LogDamaged
 
 WHOLE = '{"commitInfo":{"operation":"WRITE","operationMetrics":{"numOutputRows":"2"}}}\n{"add":{"path":"a"}}\n'
 

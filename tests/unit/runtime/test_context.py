@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pyspark.errors import PySparkException
 
-from cinelake.runtime.context import new_entry, said
+from cinelake.runtime.runs.context import new_entry, said
 
 
 def test_what_the_machine_lacked_is_said_however_deep_it_stands() -> None:

@@ -18,8 +18,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from cinelake.runtime import deliveries
-from cinelake.runtime.deliveries import Delivery, DeliveryRefused
+from cinelake.runtime.intake import deliveries
+from cinelake.runtime.intake.deliveries import Delivery, DeliveryRefused
 
 SCHEMA = "area string, source string, date string, hour string, text binary"
 

@@ -19,7 +19,7 @@ from pyspark.sql.types import (
     VariantType,
 )
 
-from cinelake.runtime.digest import Digest, aggregates, row_hash
+from cinelake.runtime.runs.digest import Digest, aggregates, row_hash
 from cinelake.tables.contract import Column, Kind, Layer, Table
 
 TABLE = Table(

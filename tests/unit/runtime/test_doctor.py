@@ -12,14 +12,15 @@ import pytest
 from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
-from cinelake.runtime import doctor, machine
+from cinelake.runtime import doctor
 from cinelake.runtime.doctor import before_spark, on_spark
 from cinelake.runtime.doctor.before_spark import GIB
 from cinelake.runtime.doctor.finding import Finding, Status
 from cinelake.runtime.doctor.mlflow_store import check_mlflow
-from cinelake.runtime.jars import Jar, Lock
-from cinelake.runtime.machine import SessionError
 from cinelake.runtime.settings import Settings
+from cinelake.runtime.spark import machine
+from cinelake.runtime.spark.jars import Jar, Lock
+from cinelake.runtime.spark.machine import SessionError
 
 
 def with_(settings: Settings, **sections: dict[str, object]) -> Settings:

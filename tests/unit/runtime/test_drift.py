@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql.types import DateType, LongType, StringType, StructField, StructType
 
-from cinelake.runtime.drift import Layout, drift
+from cinelake.runtime.delta.drift import Layout, drift
 from cinelake.tables.contract import Column, Layer, Partition, Table, between
 from cinelake.tables.ddl import properties
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cinelake.runtime.freshness import stopped
+from cinelake.runtime.intake.freshness import stopped
 
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
 LIMIT = timedelta(hours=36)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pyspark.sql.types import DateType
 
-from cinelake.runtime.graph import Graph, GraphError, as_json, as_mermaid, as_text, discover
 from cinelake.runtime.job import (
     Cadence,
     Job,
@@ -20,7 +19,8 @@ from cinelake.runtime.job import (
     job,
     maintenance,
 )
-from cinelake.runtime.side_by_side import predecessors
+from cinelake.runtime.runs.graph import Graph, GraphError, as_json, as_mermaid, as_text, discover
+from cinelake.runtime.runs.side_by_side import predecessors
 from cinelake.tables.contract import Column, Kind, Layer, Table
 
 

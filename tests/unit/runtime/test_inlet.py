@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cinelake.runtime.inlet import Folder
-from cinelake.runtime.lake import LakeError
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.intake.inlet import Folder
 
 
 def test_a_landing_area_that_is_gone_is_no_source_at_which_nothing_lands(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime import jars
-from cinelake.runtime.jars import Jar, Lock
-from cinelake.runtime.machine import SessionError
+from cinelake.runtime.spark import jars
+from cinelake.runtime.spark.jars import Jar, Lock
+from cinelake.runtime.spark.machine import SessionError
 
 # Both hold the text "test".
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -75,8 +75,8 @@ def test_a_damaged_or_missing_jar_is_found(home: Path, monkeypatch: pytest.Monke
 RACER = """
 import sys, time
 from pathlib import Path
-from cinelake.runtime import jars
-from cinelake.runtime.jars import Jar, Lock
+from cinelake.runtime.spark import jars
+from cinelake.runtime.spark.jars import Jar, Lock
 
 def slow_ivy(lock, conf, cache):
     print("asked")

@@ -8,7 +8,7 @@ from py4j.protocol import REFLECTION_COMMAND_NAME
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
-from cinelake.runtime.java_names import remember_names
+from cinelake.runtime.spark.java_names import remember_names
 
 
 def plan(spark: SparkSession) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime.job import Cadence, JobError, JobParams, Reading, Run, job, previous
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.tables.contract import Column, Kind, Layer, Table
 
 DAY = Column("day", DateType(), "day", required=True)

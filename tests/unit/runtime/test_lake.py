@@ -12,9 +12,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DateType, LongType, StringType
 
-from cinelake.runtime import lake as module
-from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import KEPT, Lake
+from cinelake.runtime.delta import lake as module
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import KEPT, Lake
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table
 from cinelake.tables.system import QUARANTINE
 

@@ -20,8 +20,13 @@ from threading import Timer
 import pytest
 from unit.sources.folders import CSV
 
-from cinelake.runtime import landing
-from cinelake.runtime.landing import ImportReport, finish_interrupted, import_folder, importers
+from cinelake.runtime.intake import landing
+from cinelake.runtime.intake.landing import (
+    ImportReport,
+    finish_interrupted,
+    import_folder,
+    importers,
+)
 from cinelake.sources.importer import Folder, ImportFailed, Lines, Recognised
 
 MOVIELENS = importers()["movielens"]
@@ -219,7 +224,7 @@ def test_a_file_without_read_access_is_refused_with_what_to_do(
 KILLED = """
     import os, sys
     from pathlib import Path
-    from cinelake.runtime import landing
+    from cinelake.runtime.intake import landing
 
     roots, folder = Path(sys.argv[1]), Path(sys.argv[2])
     importer = landing.importers()["movielens"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cinelake.runtime.commits import LogDamaged
-from cinelake.runtime.lake import LakeError
-from cinelake.runtime.ledger import Ledger
+from cinelake.runtime.delta.commits import LogDamaged
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.runs.ledger import Ledger
 
 
 class CutOff:

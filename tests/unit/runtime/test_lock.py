@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime import lock
-from cinelake.runtime.lake import LakeError
-from cinelake.runtime.lock import lake_lock
-from cinelake.runtime.turns import LakeBusy
+from cinelake.runtime.delta import lock
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.delta.lock import lake_lock
+from cinelake.runtime.delta.turns import LakeBusy
 
 HOLD = """
 import signal, sys
 from pathlib import Path
-from cinelake.runtime import lock
-from cinelake.runtime.lake import LakeError
-from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.delta import lock
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.delta.lock import lake_lock
 with lake_lock(Path(sys.argv[1])):
     print("held", flush=True)
     signal.pause()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cinelake.runtime import machine
-from cinelake.runtime.machine import SessionError
+from cinelake.runtime.spark import machine
+from cinelake.runtime.spark.machine import SessionError
 
 
 def fake_java(directory: Path, version: str | None) -> Path:

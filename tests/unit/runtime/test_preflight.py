@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import cinelake
-from cinelake.runtime import preflight
-from cinelake.runtime.jars import DELTA
-from cinelake.runtime.lake import LakeError
-from cinelake.runtime.lock import lake_lock
-from cinelake.runtime.machine import SessionError, on_disk
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.delta.lock import lake_lock
+from cinelake.runtime.spark import preflight
+from cinelake.runtime.spark.jars import DELTA
+from cinelake.runtime.spark.machine import SessionError, on_disk
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cinelake.runtime.pipeline import JobReport
-from cinelake.runtime.progress import LiveProgress, PlainProgress, bar
+from cinelake.runtime.runs.pipeline import JobReport
+from cinelake.runtime.runs.progress import LiveProgress, PlainProgress, bar
 
 
 def test_a_step_is_a_bar_on_a_terminal_and_a_line_in_a_log() -> None:

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime.job import JobError, JobParams, Reading, Run, job
-from cinelake.runtime.publish import PublishError
-from cinelake.runtime.rehearsal import rehearse
+from cinelake.runtime.runs.publish import PublishError
+from cinelake.runtime.runs.rehearsal import rehearse
 from cinelake.tables.contract import Column, Layer, Model, Table, between
 
 DAY = Column("day", DateType(), "day", required=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cinelake.runtime.books import Entry
-from cinelake.runtime.run_history import chosen, newest_costs, size, timed
-from cinelake.runtime.usage import Usage
+from cinelake.runtime.runs.books import Entry
+from cinelake.runtime.runs.run_history import chosen, newest_costs, size, timed
+from cinelake.runtime.runs.usage import Usage
 
 DAY = date(2026, 1, 1)
 

@@ -11,10 +11,10 @@ import pyspark.sql.functions as F
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime import session
 from cinelake.runtime.config import load_settings
-from cinelake.runtime.machine import SessionError
 from cinelake.runtime.settings import Settings
+from cinelake.runtime.spark import session
+from cinelake.runtime.spark.machine import SessionError
 
 
 def test_settings_of_a_cluster_do_not_point_into_this_machine(tmp_path: Path) -> None:

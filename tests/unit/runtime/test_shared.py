@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql.types import DateType
 
 from cinelake.recommend.eligibility import Limits
-from cinelake.runtime.graph import discover
 from cinelake.runtime.job import Job, JobError, JobParams, job
+from cinelake.runtime.runs.graph import discover
 from cinelake.runtime.settings import LakeSettings, Origin, Settings
 from cinelake.runtime.shared import MisplacedSetting, places, require_known
 from cinelake.tables.contract import Column, Layer, Table

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import DateType
 
-from cinelake.runtime.graph import Graph, GraphError
 from cinelake.runtime.job import AnyJob, IngestRun, Job, JobParams, Reading, ingest, job, previous
-from cinelake.runtime.pipeline import Request, chosen
-from cinelake.runtime.side_by_side import predecessors, run_side_by_side
+from cinelake.runtime.runs.graph import Graph, GraphError
+from cinelake.runtime.runs.pipeline import Request, chosen
+from cinelake.runtime.runs.side_by_side import predecessors, run_side_by_side
 from cinelake.sources.ratings import RATINGS_SOURCE
 from cinelake.tables.contract import Column, Kind, Layer, Table
 from cinelake.tables.ingest import BRONZE_RATINGS

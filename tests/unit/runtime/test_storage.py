@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from cinelake.runtime import preflight
-from cinelake.runtime.lake import LakeError
-from cinelake.runtime.storage import Storage
+from cinelake.runtime.delta.lake import LakeError
+from cinelake.runtime.delta.storage import Storage
+from cinelake.runtime.spark import preflight
 
 
 def test_a_file_is_made_once_and_never_half(spark: SparkSession, tmp_path: Path) -> None:

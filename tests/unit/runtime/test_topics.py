@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from cinelake.runtime.inlet import Batch, Folder
-from cinelake.runtime.inlets import Inlets
+from cinelake.runtime.intake.inlet import Batch, Folder
+from cinelake.runtime.intake.inlets import Inlets
+from cinelake.runtime.intake.topics import Broker, Topic
 from cinelake.runtime.settings import ConfigError, IngestSettings, KafkaSettings
-from cinelake.runtime.topics import Broker, Topic
 
 PASSWORD = SecretStr('p"w\\d')
 

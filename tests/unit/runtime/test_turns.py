@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from cinelake.runtime import turns
-from cinelake.runtime.turns import LakeBusy, TurnLost, turn
+from cinelake.runtime.delta import turns
+from cinelake.runtime.delta.turns import LakeBusy, TurnLost, turn
 
 PATH = "s3a://lake/turns/ratings"
 

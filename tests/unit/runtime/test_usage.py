@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.util import inheritable_thread_target
 
-from cinelake.runtime.usage import Usage, _Store, added_up, tagged, usage_of
+from cinelake.runtime.runs.usage import Usage, _Store, added_up, tagged, usage_of
 
 
 def stage(number: int, tasks: int = 1, **told: Any) -> dict[str, Any]:

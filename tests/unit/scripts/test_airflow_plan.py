@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cinelake.runtime.graph import Graph, as_json, discover
 from cinelake.runtime.job import Ingest, Job
+from cinelake.runtime.runs.graph import Graph, as_json, discover
 from cinelake.runtime.windows import Cadence
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ import yaml
 
 import bundle
 from cinelake.runtime import alone
-from cinelake.runtime.graph import Graph, as_json, discover
+from cinelake.runtime.runs.graph import Graph, as_json, discover
 
 ROOT = Path(__file__).parents[3]
 PLAN = as_json(Graph(tuple(discover(ROOT / "jobs"))))
@@ -53,8 +53,8 @@ def test_the_zip_holds_the_package_and_its_data_only(bundled: Path) -> None:
         names = archive.namelist()
     assert {
         "cinelake/__init__.py",
-        "cinelake/runtime/jars.lock",
-        "cinelake/runtime/log4j2.properties",
+        "cinelake/runtime/spark/jars.lock",
+        "cinelake/runtime/spark/log4j2.properties",
     } <= {*names}
     assert all(name.startswith("cinelake/") for name in names)
     assert names == sorted(names)
@@ -62,7 +62,7 @@ def test_the_zip_holds_the_package_and_its_data_only(bundled: Path) -> None:
 
 def test_the_package_works_from_the_zip(bundled: Path, tmp_path: Path) -> None:
     code = (
-        "import cinelake; from cinelake.runtime import config, jars, machine; "
+        "import cinelake; from cinelake.runtime import config; from cinelake.runtime.spark import jars, machine; "
         "print(cinelake.__file__, len(jars.DELTA.jars), machine.log_settings().is_file())"
     )
     env = {**os.environ, "PYTHONPATH": str(bundled / "cinelake.zip")}

@@ -28,9 +28,9 @@ from cinelake.qoe.stalls.registration import NODES, THRESHOLD
 from cinelake.qoe.stalls.trees import Boosted
 from cinelake.runtime import arguments
 from cinelake.runtime.code_version import code_version
-from cinelake.runtime.commits import Note
-from cinelake.runtime.lake import KEPT, Lake
-from cinelake.runtime.lock import lake_lock
+from cinelake.runtime.delta.commits import Note
+from cinelake.runtime.delta.lake import KEPT, Lake
+from cinelake.runtime.delta.lock import lake_lock
 from cinelake.runtime.settings import local_path
 from cinelake.runtime.tracking.registry import Registry
 from cinelake.runtime.tracking.store import TrackingDown

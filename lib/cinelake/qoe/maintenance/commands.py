@@ -15,7 +15,7 @@ from rich.table import Table as Lines
 
 from cinelake.qoe.maintenance.calendar import standing
 from cinelake.qoe.rollups import parts_of
-from cinelake.runtime.upkeep import append_external
+from cinelake.runtime.runs.upkeep import append_external
 from cinelake.runtime.workspace import Workspace
 from cinelake.tables.maintenance import LONGEST_DAYS, QOE_MAINTENANCE
 from cinelake.tables.qoe import DIMENSIONS

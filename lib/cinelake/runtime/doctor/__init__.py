@@ -12,9 +12,9 @@ from pyspark.errors import PySparkException
 from cinelake.runtime.doctor.before_spark import CHECKS, NEEDED_BY_SESSION
 from cinelake.runtime.doctor.finding import Finding, Status
 from cinelake.runtime.doctor.on_spark import findings_on
-from cinelake.runtime.machine import SessionError, first_line
-from cinelake.runtime.session import spark_session
 from cinelake.runtime.settings import Settings
+from cinelake.runtime.spark.machine import SessionError, first_line
+from cinelake.runtime.spark.session import spark_session
 
 
 def diagnose(settings: Settings) -> list[Finding]:

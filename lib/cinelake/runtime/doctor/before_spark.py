@@ -14,14 +14,14 @@ from typing import Any
 from packaging.requirements import Requirement
 from pyspark import SparkContext
 
-from cinelake.runtime import machine
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.doctor.finding import Finding, Status, nearest_existing, user
 from cinelake.runtime.doctor.mlflow_store import check_mlflow
 from cinelake.runtime.keys import origin_of_secret
-from cinelake.runtime.machine import SessionError
-from cinelake.runtime.session import needed_jars
 from cinelake.runtime.settings import ConfigError, Settings, is_local, local_path
+from cinelake.runtime.spark import machine
+from cinelake.runtime.spark.machine import SessionError
+from cinelake.runtime.spark.session import needed_jars
 
 PYTHON = (3, 11)
 GIB = 1024**3

@@ -12,19 +12,19 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from cinelake.runtime.delta.lake import Lake, LakeError
+from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.doctor.finding import Finding, Status, nearest_existing
-from cinelake.runtime.inlets import Inlets
-from cinelake.runtime.lake import Lake, LakeError
-from cinelake.runtime.machine import SessionError, first_line
-from cinelake.runtime.preflight import (
+from cinelake.runtime.intake.inlets import Inlets
+from cinelake.runtime.settings import ConfigError, Settings, is_local, local_path
+from cinelake.runtime.spark.machine import SessionError, first_line
+from cinelake.runtime.spark.preflight import (
     require_catalog,
     require_conditions,
     require_executors,
     require_write_access,
 )
-from cinelake.runtime.session import IN_ONE_PROCESS
-from cinelake.runtime.settings import ConfigError, Settings, is_local, local_path
-from cinelake.runtime.storage import Storage
+from cinelake.runtime.spark.session import IN_ONE_PROCESS
 
 
 def check_executors(spark: SparkSession, settings: Settings) -> Finding | None:

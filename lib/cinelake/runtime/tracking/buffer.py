@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Files(Protocol):
-    """Small files of the lake; `runtime/storage.py` has them on any file system."""
+    """Small files of the lake; `runtime/delta/storage.py` has them on any file system."""
 
     def names(self, folder: str) -> list[str]: ...
 

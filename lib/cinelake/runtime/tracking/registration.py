@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cinelake.runtime.machine import on_disk
+from cinelake.runtime.spark.machine import on_disk
 from cinelake.runtime.tracking.store import Store
 from cinelake.runtime.tracking.versions import (
     FINGERPRINT,
