@@ -22,7 +22,7 @@ import cinelake.tables
 
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-DEVELOPING = (ROOT / "docs" / "developing.md").read_text(encoding="utf-8")
+DOCS = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # A path alone on its line, and the code below it.
 BLOCK = re.compile(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", re.M | re.S)
@@ -170,7 +170,7 @@ def test_the_new_files_keep_the_rules_of_the_house(project: Path) -> None:
 
 
 def test_the_commands_and_targets_in_the_documents_exist(said: dict[str, str]) -> None:
-    text = README + CONTRIBUTING + DEVELOPING
+    text = "\n".join([README, CONTRIBUTING, *DOCS])
     code = "\n".join(
         [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)]
     )

@@ -1,4 +1,4 @@
-"""The crontab of the README mails what somebody should see, and nothing else."""
+"""The crontab of docs/scheduling.md mails what somebody should see, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from cinelake.runtime.delta.turns import IN_USE
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "scheduling.md"
 
 
 def printed(command: str, ends_with: int, folder: Path) -> str:
-    """What cron would mail of `command`, a line of the README's crontab, when `cinelake` ends so."""
+    """What cron would mail of `command`, a line of the crontab, when `cinelake` ends so."""
     (line,) = (
         line
-        for line in README.read_text(encoding="utf-8").splitlines()
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
         if " * * *  cd /opt/cinelake" in line and f" {command} >>" in line
     )
     installed = folder / ".venv" / "bin" / "cinelake"
