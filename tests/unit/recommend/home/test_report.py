@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+from pyspark.sql import DataFrame, SparkSession
+from unit.tables.rows import rows
 
 from cinelake.recommend.home.logit import Logit
-from cinelake.recommend.home.report import home_pages, home_scores
+from cinelake.recommend.home.report import home_pages, home_scores, sections
 from cinelake.report.page import Cell, Grid, Picture, Shelves
+from cinelake.runtime.tracking.versions import ModelVersion
+from cinelake.runtime.workspace import Workspace
+from cinelake.tables.behaviour import TITLES
+from cinelake.tables.contract import Model, Table
+from cinelake.tables.features import TITLE_SIGNALS
+from cinelake.tables.home import HOME_PAGES, HOME_SCORES
 
 
 def tile(
@@ -98,11 +108,11 @@ def test_how_pages_fared_is_a_table_of_the_newest_day() -> None:
         return told | {"lead": lead, "lead_low": off[0], "lead_high": off[1]}
 
     newest, before = date(2026, 3, 16), date(2026, 3, 9)
-    rows = [
+    told = [
         row(newest, "popular", 0.2, 0.1), row(newest, "page", 0.3), row(newest, "list", 0.305, -0.005),
         row(newest, "without_circumstances", 0.32, -0.02), row(before, "page", 0.9),
     ]  # fmt: skip
-    (table,) = home_scores(rows).parts
+    (table,) = home_scores(told).parts
     assert isinstance(table, Grid)
     assert table.rows == [
         ["ndcg_all", "without_circumstances", "0.320", "0.100 to 0.500", Cell("-0.020 (-0.030 to -0.010)", "bad"), 9],
@@ -110,6 +120,74 @@ def test_how_pages_fared_is_a_table_of_the_newest_day() -> None:
         ["ndcg_all", "page", "0.300", "0.100 to 0.500", Cell(""), 9],
         ["ndcg_all", "popular", "0.200", "0.100 to 0.500", Cell("+0.100 (+0.090 to +0.110)", "good"), 9],
     ]  # fmt: skip
+
+
+class Lake:
+    def __init__(self, tables: dict[Table, DataFrame]) -> None:
+        self.tables = tables
+
+    def exists(self, table: Table) -> bool:
+        return table in self.tables
+
+    def read(self, table: Table) -> DataFrame:
+        return self.tables[table]
+
+
+class Tracking:
+    """Two versions of the ranker, of which only the first is behind pages."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+
+    def versions(self, model: Model) -> list[ModelVersion]:
+        return [ModelVersion(model.name, number, "", date(2026, 3, 1), "run") for number in (2, 1)]
+
+    def read_frame(self, version: ModelVersion, name: str) -> DataFrame:
+        assert (version.version, name) == (1, "weights")
+        return Logit(0.0, {"genre Horror @ month 10": 2.0}).frame(self.spark)
+
+
+def test_what_is_shown_is_in_force_and_of_the_models_behind_it(spark: SparkSession) -> None:
+    def shown(position: int, title: str, score: float, as_of: date) -> dict[str, Any]:
+        return {
+            "as_of": as_of, "profile_id": "ann", "device_class": "tv", "daypart": "evening", "position": position,
+            "title_id": title, "row_kind": "top_picks", "row_text": "Top picks for you", "score": score,
+            "ranker_version": 1,
+        }  # fmt: skip
+
+    newest, before = date(2026, 11, 30), date(2026, 11, 29)
+    score = {
+        "day": newest,
+        "policy": "page",
+        "measure": "ndcg_all",
+        "profiles": 9,
+        "mean": 0.3,
+        "low": 0.2,
+        "high": 0.4,
+    }
+    titles = [
+        {"title_id": "heat", "name": "Heat", "genres": ["Crime"]},
+        {"title_id": "jaws", "name": "Jaws", "genres": ["Horror"]},
+    ]
+    tables = {
+        HOME_PAGES: rows(spark, HOME_PAGES, shown(0, "old", 0.9, before), shown(0, "heat", 0.2, newest),
+                         shown(1, "jaws", 0.1, newest)),
+        TITLE_SIGNALS: rows(spark, TITLE_SIGNALS, {"profile_id": "ann", "title_id": "up", "plays": 1}),
+        TITLES: rows(spark, TITLES, *titles),
+        HOME_SCORES: rows(spark, HOME_SCORES, score),
+    }  # fmt: skip
+    lake, tracking = Lake(tables), Tracking(spark)
+    pages, scores = sections(cast(Workspace, SimpleNamespace(lake=lake, tracking=tracking)))
+    first, *_, october, picture = pages.parts
+    row = "Top picks for you"
+    assert first == Shelves(
+        "Profile ann, tv, evening", [(row, [("Heat", "Crime"), ("Jaws", "Horror")])]
+    )
+    assert october == Shelves(
+        "Profile ann, tv, evening, as in October", [(row, [("Jaws", "Horror"), ("Heat", "Crime")])]
+    )
+    assert isinstance(picture, Picture)
+    assert scores.title == "Home pages beside plainer ones"
 
 
 def test_a_name_is_a_text_and_a_group_has_its_colour() -> None:
