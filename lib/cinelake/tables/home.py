@@ -286,6 +286,6 @@ HOME_RANKER = Model(
     weak=(
         "How places are looked at is known from tiles that were drawn by lot alone. Where few were, or the layout of "
         "pages has changed since, the correction lags behind.",
-        "Months and holidays that its days do not hold have no weights: it knows no Christmas that it has not seen.",
+        "It knows no Christmas that it has not seen: months and holidays of which it has no tiles have no weights.",
     ),
 )
