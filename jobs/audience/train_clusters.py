@@ -5,6 +5,7 @@ then clusters are fitted to all days, registered and judged. The newest approved
 start of the fit, so that clusters stay where they are while tastes do. A rerun takes up where the last one broke off.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 
@@ -15,11 +16,12 @@ from pyspark.sql import functions as F
 from cinelake.audience import cells, gate, pictures
 from cinelake.audience.cells import TOLD, Told
 from cinelake.audience.choice import Candidate, Choice, ClusterRecipe
-from cinelake.audience.factors import Behind, behind, fitted_before
+from cinelake.audience.factors import RECIPE, Behind, behind, fitted_before
 from cinelake.audience.features import FeatureRecipe
 from cinelake.audience.registration import registrable
 from cinelake.audience.training import Day, Kept, NobodyWatched, choose, fit
 from cinelake.persisted import persisted
+from cinelake.recommend.models.mixture import MixtureRecipe
 from cinelake.recommend.search import UnknownSetting
 from cinelake.runtime.job import ALL, Cadence, JobParams, Reading, Run, job
 from cinelake.runtime.tracking.versions import ModelVersion, proposed
@@ -31,6 +33,16 @@ from cinelake.tables.recommend import PROFILE_INDEX, RECOMMENDER, TITLE_INDEX
 class TrainClustersParams(JobParams):
     features: FeatureRecipe = FeatureRecipe()
     clusters: ClusterRecipe = ClusterRecipe()
+    tastes: MixtureRecipe = Field(
+        RECIPE,
+        description="classes of taste of which profiles' factors are made, where tastes count",
+    )
+    fits: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="of these, from other starts; what they expect stands side by side",
+    )
     least_stability: float = Field(
         0.4,
         ge=0,
@@ -63,7 +75,7 @@ class TrainClustersParams(JobParams):
     params=TrainClustersParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=4,
+    version=5,
 )
 def train_clusters(run: Run[TrainClustersParams]) -> None:
     run.tracker.settled(
@@ -73,12 +85,13 @@ def train_clusters(run: Run[TrainClustersParams]) -> None:
 
 def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
     params, tracker, until = run.params, run.tracker, run.end - timedelta(days=1)
-    told, model = Told(*map(run.read, TOLD)), _behind(run)
+    told, asked = Told(*map(run.read, TOLD)), _behind(run)
     # Of another day: what an earlier run made of this one is no part of it.
     champion = tracker.tracking.newest_approved(TASTE_CLUSTERS, until - timedelta(days=1))
-    choices = _chosen(run, told, model, champion)
+    choices = _chosen(run, told, asked, champion)
     if champion is None:
         choices = gate.no_chance(choices, params.first_stability, params.most_in_one)
+    model = _until(run, told, asked, until)
     day = Day.at(told, until, params.features, model)
     rank = model.rank if day.factors is not None and model else 0
     with persisted(day.cells) as kept:
@@ -130,17 +143,12 @@ def _trained(run: Run[TrainClustersParams]) -> ModelVersion:
 
 
 def _chosen(
-    run: Run[TrainClustersParams], told: Told, model: Behind | None, champion: ModelVersion | None
+    run: Run[TrainClustersParams], told: Told, asked: Behind | None, champion: ModelVersion | None
 ) -> dict[str, Choice]:
     """By days that no model has seen: that behind factors is fitted anew to the days before."""
     params, until = run.params, run.end - timedelta(days=1)
     cut = until - timedelta(days=params.clusters.days_held_out)
-    earlier = model and fitted_before(
-        model,
-        *map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)),
-        cells.people(told.before(cut)),
-        cut,
-    )
+    earlier = _until(run, told, asked, cut)
     before = Day.at(told, cut, params.features, earlier)
     # What it has seen it foretells too well.
     is_blind = champion is not None and champion.trained_through <= cut
@@ -156,6 +164,16 @@ def _chosen(
         )  # fmt: skip
 
 
+def _until(
+    run: Run[TrainClustersParams], told: Told, asked: Behind | None, until: date
+) -> Behind | None:
+    """The model that has seen the days before alone; None without one, or where nothing was wanted."""
+    if asked is None:
+        return None
+    tables = map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX))
+    return fitted_before(asked, *tables, cells.people(told.before(until)), until)
+
+
 def _held(
     run: Run[TrainClustersParams], told: Told, until: date, champion: ModelVersion | None
 ) -> DataFrame | None:
@@ -168,6 +186,7 @@ def _held(
 
 
 def _behind(run: Run[TrainClustersParams]) -> Behind | None:
+    """What is wanted, and of which kind a model of it is, as the recommender has it; its tastes are as asked for."""
     version = run.approved_or_none(RECOMMENDER)
     if version is None:
         run.tracker.set_tags(
@@ -175,14 +194,14 @@ def _behind(run: Run[TrainClustersParams]) -> Behind | None:
         )
         return None
     try:
-        return behind(
-            dict(version.tags), lambda name: run.tracker.tracking.read_frame(version, name)
-        )
+        known = behind(dict(version.tags), partial(run.tracker.tracking.read_frame, version))
     except UnknownSetting as unknown:
         run.tracker.set_tags(
             {"without_factors": f"version {version.version} of {RECOMMENDER.name}: {unknown}"}
         )
         return None
+    recipe = known.recipe.model_copy(update={"mixture": run.params.tastes})
+    return replace(known, recipe=recipe, fits=run.params.fits)
 
 
 def _candidates(champion: ModelVersion | None) -> dict[str, Candidate]:

@@ -7,8 +7,15 @@ information with these (AMI; Vinh, Epps and Bailey 2010), over adults, for kids 
 - at least .75 of what k-means on the *true* taste vectors reaches, the ceiling,
 - at least 1.3 times the AMI of k-means on genre shares of watching alone.
 
-Both have the true number of clusters told to them; the job has to find it. A model that is trained again a day later,
-without a single new play, puts at least .9 of pairs alike (adjusted Rand index). What is watched in their clusters
+Both have the true number of clusters told to them; the job has to find it. Six weeks of plays do not tell all of a
+taste: k-means on what would be expected of profiles by who knew all of titles and of how choices are made, but tastes
+(means of the posterior under the simulator's own model, tastes being drawn as it draws them), comes to .80 of the
+ceiling over eight seeds of 600 accounts, from .74 to .87. There are services, then, on which the first goal is out of
+reach; expected tastes and shares as the job takes them, rebuilt in numpy, came to .75 (.67 to .81) with eight clusters,
+or .90 to .96 of that bound, and to 1.6 times genre shares (1.3 to 1.9). The seed that is measured here is among these.
+
+A model that is trained again a day later, without a single new play, puts at least .9 of pairs alike (adjusted Rand
+index), adults and kids apart. What is watched in their clusters
 foretells the next week of profiles with a short history better than what is popular. Scoring costs at most 1.5 times
 one pass of MLlib's own `transform`, and grows with the number of profiles.
 """
@@ -40,7 +47,7 @@ from cinelake.audience.assigning import members_of
 from cinelake.audience.cells import ASPECTS, Told
 from cinelake.audience.choice import Candidate, ClusterRecipe
 from cinelake.audience.clustering import Population, Vectors, axes_of
-from cinelake.audience.factors import Behind, fitted
+from cinelake.audience.factors import RECIPE, Behind, fitted
 from cinelake.audience.features import FeatureRecipe, Vocabulary, mapped, told_of
 from cinelake.audience.identity import Fate
 from cinelake.audience.mixture import round_ones
@@ -209,7 +216,7 @@ def model_of(world: World, until: date) -> Behind:
         maps.append(signals.select(name).distinct().select(name, idx.alias("idx")))
     people = told_cells.people(world.told)
     with persisted(interactions(indexed(signals, *maps, people), LEARNED, until)) as known:
-        return fitted(HybridRecipe(), LEARNED, known)
+        return fitted(HybridRecipe(mixture=RECIPE), LEARNED, known, fits=3)
 
 
 @dataclass(frozen=True)
@@ -276,7 +283,8 @@ def labels(members: DataFrame, world: World) -> np.ndarray:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.xfail(
-    reason=".67 of the ceiling, 1.28 times genre shares (600 accounts, six weeks), with as many clusters as archetypes",
+    reason="with eight clusters .77 of the ceiling and 1.47 times genre shares (600 accounts, six weeks); with six, "
+    "which were chosen while tastes came from one fit, .71 and 1.35",
     strict=False,
 )
 def test_clusters_are_nearly_as_good_as_true_tastes_allow(

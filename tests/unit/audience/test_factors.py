@@ -29,14 +29,14 @@ def told(spark: SparkSession) -> Told:
     return told_of(service(spark))
 
 
-def refitted(told: Told, recipe: HybridRecipe, titles_in: str) -> Behind:
+def refitted(told: Told, recipe: HybridRecipe, titles_in: str, fits: int = 1) -> Behind:
     signals = told.title_signals
     maps = [
         signals.select(name).distinct().withColumn("idx", F.row_number().over(Window.orderBy(name)))
         for name in ("profile_id", "title_id")
     ]
     # Only what it is made of counts here.
-    model = Behind(recipe, Weights(), {}, titles_in, recipe.ridge)
+    model = Behind(recipe, Weights(), {}, titles_in, recipe.ridge, fits)
     found = fitted_before(model, signals, *maps, cells.people(told), MONDAY)
     assert found is not None
     return found
@@ -105,3 +105,18 @@ def test_where_nothing_was_wanted_before_there_is_no_model(told: Told) -> None:
         model, signals, *maps, cells.people(told), MONDAY.replace(year=MONDAY.year - 1)
     )
     assert earlier is None
+
+
+def test_several_fits_stand_side_by_side_and_a_version_brings_them_all(told: Told) -> None:
+    one, three = refitted(told, RECIPE, "tastes"), refitted(told, RECIPE, "tastes", fits=3)
+    assert (one.rank, three.rank) == (2, 6)
+    own = {row.profile_id: row.factors for row in told_apart(one, told).collect()}
+    found = {row.profile_id: row.factors for row in told_apart(three, told).collect()}
+    # The first fit is the one that would stand alone; the others are of other starts.
+    assert {name: factors[:2] for name, factors in found.items()} == pytest.approx(own)
+    assert all(factors[2:4] != pytest.approx(factors[:2]) for factors in found.values())
+
+    again = brought_along(three.tags, three.frames.__getitem__)
+    assert again is not None
+    assert (again.rank, again.fits) == (6, 3)
+    assert_df_equality(told_apart(again, told), told_apart(three, told), ignore_row_order=True)
