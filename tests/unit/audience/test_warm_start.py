@@ -97,11 +97,9 @@ def champion(spark: SparkSession) -> dict[str, Population]:
     return fit(Told.first().day(spark), CHOICES, FEATURES, CLUSTERS, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "seed",
-    [1, pytest.param(2, marks=pytest.mark.thorough), pytest.param(3, marks=pytest.mark.thorough)],
-)
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_where_nothing_changed_but_order_seed_and_noise_profiles_stay_in_their_clusters(
     spark: SparkSession, champion: dict[str, Population], seed: int
 ) -> None:
@@ -140,8 +138,7 @@ def test_clusters_that_are_much_worse_than_those_of_another_start_are_let_go(
     )
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["k_means", "bisecting"])
+@pytest.mark.parametrize("kind", ["k_means", pytest.param("bisecting", marks=pytest.mark.thorough)])
 def test_clusters_that_are_as_good_as_those_of_another_start_are_kept(
     heaps: DataFrame, kind: Kind
 ) -> None:

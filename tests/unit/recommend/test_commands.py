@@ -250,7 +250,7 @@ def _asked(
     workspace = SimpleNamespace(
         lake=Lake(spark, told),
         ledger=SimpleNamespace(books=lambda: books),
-        settings=SimpleNamespace(jobs={}),
+        settings=SimpleNamespace(jobs={}, shared={}),
     )
     app = typer.Typer()
     register(app, lambda: cast(Any, workspace))
