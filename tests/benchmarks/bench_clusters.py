@@ -282,11 +282,6 @@ def labels(members: DataFrame, world: World) -> np.ndarray:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.xfail(
-    reason="with eight clusters .77 of the ceiling and 1.47 times genre shares (600 accounts, six weeks); with six, "
-    "which were chosen while tastes came from one fit, .71 and 1.35",
-    strict=False,
-)
 def test_clusters_are_nearly_as_good_as_true_tastes_allow(
     spark: SparkSession, world: World, found: Clustered
 ) -> None:
