@@ -141,6 +141,7 @@ def test_a_receipt_in_the_future_is_turned_away_and_completes_no_day(ratings: Se
     assert sorted(row["reasons"] for row in rejects) == [["receipt_after_landing"], ["torn"]]
 
 
+@pytest.mark.thorough
 def test_deliveries_that_never_came_or_came_no_more_are_warned_of(ratings: Service) -> None:
     landing = ratings.root / "landing"
 
@@ -213,6 +214,7 @@ def test_who_awaits_a_day_takes_in_what_lands_until_it_is_complete(
         assert awaited() == (0, "2020-05-03")
 
 
+@pytest.mark.thorough
 def test_a_source_that_fails_is_no_reason_to_wait_for_another(
     ratings: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

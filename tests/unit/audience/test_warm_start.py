@@ -138,7 +138,8 @@ def test_clusters_that_are_much_worse_than_those_of_another_start_are_let_go(
     )
 
 
-@pytest.mark.parametrize("kind", [pytest.param("k_means", marks=pytest.mark.thorough), "bisecting"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["k_means", "bisecting"])
 def test_clusters_that_are_as_good_as_those_of_another_start_are_kept(
     heaps: DataFrame, kind: Kind
 ) -> None:

@@ -160,6 +160,7 @@ def test_who_is_new_is_judged_by_what_is_popular_whichever_model_there_is(
     assert {one.mean for one in comparison.grouped("lead")["history", "new"].values()} == {0.0}
 
 
+@pytest.mark.thorough
 def test_who_is_new_is_shown_what_is_liked_in_its_own_market(spark: SparkSession) -> None:
     """Forty in Germany like other titles than the thirty in Japan, from where somebody new comes."""
     told = [(n, title, 0) for n in range(70) for title in ((0, 1) if n < 40 else (2, 3))]
