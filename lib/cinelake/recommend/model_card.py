@@ -25,7 +25,7 @@ from cinelake.recommend.gate import CHALLENGER, CHAMPION, POPULAR, Decision, Mea
 from cinelake.recommend.holdout import NEW
 from cinelake.recommend.scoreboard import LABELS
 from cinelake.recommend.training import Comparison
-from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Section, as_html
+from cinelake.report.page import Cards, Cell, Grid, Part, Picture, Points, Section, as_html, verdict
 from cinelake.tables.contract import Model
 
 CALLED = {CHALLENGER: "this version", CHAMPION: "the champion's recipe", POPULAR: "popularity"}
@@ -126,8 +126,6 @@ def _what_it_is(training: Training) -> Section:
 
 
 def _decision(decision: Decision, tolerances: Tolerances) -> Section:
-    verdict = Cell("passed", "good") if decision.passed else Cell("not passed", "bad")
-    first, *others = decision.reason.split("; ")
     allowed = [
         (name, value, field.description or "")
         for (name, value), field in zip(tolerances, Tolerances.model_fields.values(), strict=True)
@@ -136,7 +134,7 @@ def _decision(decision: Decision, tolerances: Tolerances) -> Section:
         "The gate",
         "It has to beat popularity, and be not worse than the recipe of the champion by more than this.",
         [
-            Grid(("gate", "why"), [(verdict, first), *(("", other) for other in others)]),
+            verdict(passed=decision.passed, reason=decision.reason),
             Grid(("tolerance", "at most", "of what"), allowed),
         ],
     )

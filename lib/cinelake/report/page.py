@@ -191,6 +191,13 @@ class Section(Shown):
         )
 
 
+def verdict(*, passed: bool, reason: str) -> Grid:
+    """What a gate said, and why: reasons that are told in one text, `;` between them, stand one below the other."""
+    said = Cell("passed", "good") if passed else Cell("not passed", "bad")
+    first, *others = reason.split("; ")
+    return Grid(("gate", "why"), [(said, first), *(("", other) for other in others)])
+
+
 def as_html(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The page."""
     links = "".join(f'<a href="#{each.anchor}">{escape(each.title)}</a>' for each in sections)

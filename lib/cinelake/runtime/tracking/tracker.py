@@ -15,9 +15,9 @@ from pyspark.sql import DataFrame
 from cinelake.runtime.tracking import frames as artefacts
 from cinelake.runtime.tracking import registration
 from cinelake.runtime.tracking.buffer import Kept
-from cinelake.runtime.tracking.card import Told, card
 from cinelake.runtime.tracking.registry import Registry
 from cinelake.runtime.tracking.store import TrackingDown, all_pages, now_ms, shortened
+from cinelake.runtime.tracking.told import Told
 from cinelake.runtime.tracking.versions import (
     CARD,
     FINGERPRINT,
@@ -272,6 +272,9 @@ class Tracker:
         if found is not None:
             return found
         if not self._card:
+            # Cards draw with matplotlib, for which runs that register nothing would wait.
+            from cinelake.runtime.tracking.card import card
+
             self.log_card(card(model, trained_through, self._told, tags or {}))
         own = {
             FINGERPRINT: fingerprint,
