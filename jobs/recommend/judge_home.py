@@ -1,8 +1,8 @@
 """Judge home pages by what profiles played on each day of a week, beside plainer pages.
 
 Pages are made anew as they would have been when the day before ended, of those who played, by the models that there
-were then; so what judges them nothing has seen. How large they are, of what kinds of row and by which brand rules, this
-job's own settings say, as those of `compose_home` do. Days are those of viewers' clocks: the last that is over
+were then; so what judges them nothing has seen. How large they are, of what kinds of row and by which brand rules,
+`[shared.pages]` says, as of those that `compose_home` makes. Days are those of viewers' clocks: the last that is over
 everywhere is the one before the run's. Each profile counts once, with the mean of all that it started.
 """
 
