@@ -9,8 +9,8 @@ def mendable() -> tuple[type[BaseException], ...]:
     from cinelake.runtime.delta.commits import LogDamaged
     from cinelake.runtime.delta.lake import LakeError
     from cinelake.runtime.delta.turns import LakeBusy, TurnLost
+    from cinelake.runtime.given import JobError
     from cinelake.runtime.intake.deliveries import DeliveryRefused
-    from cinelake.runtime.job import JobError
     from cinelake.runtime.runs.graph import GraphError
     from cinelake.runtime.settings import ConfigError
     from cinelake.runtime.spark.machine import SessionError

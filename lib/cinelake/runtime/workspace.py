@@ -16,8 +16,9 @@ from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.commits import Note
 from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.delta.lock import lake_lock
+from cinelake.runtime.given import JobError, JobParams
 from cinelake.runtime.intake.inlets import Inlets
-from cinelake.runtime.job import AnyJob, Job, JobError, JobParams, Maintenance
+from cinelake.runtime.job import AnyJob, Job, Maintenance
 from cinelake.runtime.keys import Keyring, keyring
 from cinelake.runtime.runs.context import Context, new_run_id
 from cinelake.runtime.runs.graph import Graph, discover

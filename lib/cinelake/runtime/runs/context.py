@@ -15,7 +15,8 @@ from pyspark.errors import PySparkException
 
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.lake import Lake
-from cinelake.runtime.job import Job, JobParams, Maintenance
+from cinelake.runtime.given import JobParams
+from cinelake.runtime.job import Job, Maintenance
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.runs.books import Books, Entry
 from cinelake.runtime.runs.ledger import Ledger

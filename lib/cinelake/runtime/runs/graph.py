@@ -16,7 +16,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
-from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, JobError, Maintenance
+from cinelake.runtime.given import JobError
+from cinelake.runtime.job import AnyJob, Cadence, Ingest, Job, Maintenance
 from cinelake.spelling import hint
 from cinelake.tables.contract import Kind, Model, Table
 

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame
 
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.lake import Lake, LakeError
+from cinelake.runtime.given import IngestRun, JobError
 from cinelake.runtime.intake.bad_files import (
     BadFile,
     FilesTurnedAway,
@@ -32,7 +33,7 @@ from cinelake.runtime.intake.bad_files import (
     unreadable_files,
 )
 from cinelake.runtime.intake.inlet import Batch, Inlet
-from cinelake.runtime.job import Ingest, IngestRun, JobError
+from cinelake.runtime.job import Ingest
 from cinelake.runtime.runs.conservation import LANDED, Balance, landed
 from cinelake.runtime.runs.context import Context, new_entry, said
 from cinelake.runtime.runs.publish import Published, Publisher

@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.commits import Note
 from cinelake.runtime.delta.storage import Storage
-from cinelake.runtime.job import JobParams, Maintenance, MaintenanceRun, Partitioned
+from cinelake.runtime.given import JobParams, MaintenanceRun, Partitioned
+from cinelake.runtime.job import Maintenance
 from cinelake.runtime.runs.context import Context, new_entry, new_run_id, said
 from cinelake.runtime.runs.fsck import AtWork, findings
 from cinelake.runtime.runs.runner import Outcome

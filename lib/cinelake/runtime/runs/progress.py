@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from cinelake.runtime.job import Listener
+from cinelake.runtime.given import Listener
 from cinelake.runtime.runs.conservation import Balance
 from cinelake.runtime.runs.pipeline import JobReport, Summary
 

@@ -13,19 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cinelake.runtime.given import IngestRun, JobError, JobParams, P, Run
 from cinelake.runtime.intake.turned_away import particulars
-from cinelake.runtime.job import (
-    AnyJob,
-    Ingest,
-    IngestRun,
-    Job,
-    JobError,
-    JobParams,
-    Maintenance,
-    P,
-    Run,
-    hash_of_content,
-)
+from cinelake.runtime.job import AnyJob, Ingest, Job, Maintenance, hash_of_content
 from cinelake.runtime.keys import Keyring
 from cinelake.runtime.runs.publish import PublishError, accepted, judged, rejected
 from cinelake.runtime.tracking.registry import Registry

@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.commits import Commit, Note
-from cinelake.runtime.job import Job, JobError, JobParams, Listener, Run, hash_of_content
+from cinelake.runtime.given import JobError, JobParams, Listener, Run
+from cinelake.runtime.job import Job, hash_of_content
 from cinelake.runtime.runs.books import Books, DayEntry, Entry
 from cinelake.runtime.runs.conservation import Balance, Counted, Observed
 from cinelake.runtime.runs.context import Context, new_entry, new_run_id, said

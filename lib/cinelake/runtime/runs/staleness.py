@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from cinelake.runtime.job import Job, JobParams, Reading
+from cinelake.runtime.given import JobParams
+from cinelake.runtime.job import Job, Reading
 from cinelake.runtime.runs.books import Books, differing_inputs, read_digest
 from cinelake.runtime.windows import Window, contiguous
 from cinelake.tables.contract import Model, Table

@@ -15,8 +15,9 @@ from pyspark.sql import DataFrame
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.commits import Commit, Note
 from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.given import JobError
 from cinelake.runtime.intake.inlet import source_of
-from cinelake.runtime.job import Ingest, Job, JobError
+from cinelake.runtime.job import Ingest, Job
 from cinelake.runtime.runs.books import DayEntry, Entry
 from cinelake.runtime.runs.context import Context, new_entry, new_run_id
 from cinelake.runtime.runs.publish import Published, Publisher
