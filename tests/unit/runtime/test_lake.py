@@ -14,7 +14,8 @@ from pyspark.sql.types import DateType, LongType, StringType
 
 from cinelake.runtime.delta import lake as module
 from cinelake.runtime.delta.commits import Note
-from cinelake.runtime.delta.lake import KEPT, Lake
+from cinelake.runtime.delta.lake import Lake
+from cinelake.runtime.delta.staging import KEPT
 from cinelake.tables.contract import Column, Kind, Layer, Partition, Table
 from cinelake.tables.system import QUARANTINE
 
@@ -117,13 +118,13 @@ def test_what_was_staged_is_found_again_only_if_it_is_whole(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     lake = Lake(spark, str(tmp_path))
-    assert lake.staged("x/1", COUNTS.schema) is None
-    lake.stage(spark.createDataFrame([("a", FIRST, 1)], COUNTS.schema), "x/1")
-    found = lake.staged("x/1", COUNTS.schema)
+    assert lake.staging.get("x/1", COUNTS.schema) is None
+    lake.staging.put(spark.createDataFrame([("a", FIRST, 1)], COUNTS.schema), "x/1")
+    found = lake.staging.get("x/1", COUNTS.schema)
     assert found is not None
     assert [row["number"] for row in found.collect()] == [1]
     (tmp_path / "staging" / "x" / "1" / "_SUCCESS").unlink()
-    assert lake.staged("x/1", COUNTS.schema) is None
+    assert lake.staging.get("x/1", COUNTS.schema) is None
 
 
 def test_what_is_staged_for_more_than_one_run_is_nothing_that_a_run_left(
@@ -131,9 +132,9 @@ def test_what_is_staged_for_more_than_one_run_is_nothing_that_a_run_left(
 ) -> None:
     lake = Lake(spark, str(tmp_path))
     one = spark.createDataFrame([("a", FIRST, 1)], COUNTS.schema)
-    lake.stage(one, "x/1")
-    lake.stage(one, f"{KEPT}/watch/2026-01-01/3")
-    assert lake.staged_names() == ["x"]
-    assert lake.staged(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is not None
-    lake.unstage(f"{KEPT}/watch/2026-01-01")
-    assert lake.staged(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is None
+    lake.staging.put(one, "x/1")
+    lake.staging.put(one, f"{KEPT}/watch/2026-01-01/3")
+    assert lake.staging.of_runs() == ["x"]
+    assert lake.staging.get(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is not None
+    lake.staging.remove(f"{KEPT}/watch/2026-01-01")
+    assert lake.staging.get(f"{KEPT}/watch/2026-01-01/3", COUNTS.schema) is None

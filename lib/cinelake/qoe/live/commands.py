@@ -29,8 +29,9 @@ from cinelake.qoe.stalls.trees import Boosted
 from cinelake.runtime import arguments
 from cinelake.runtime.code_version import code_version
 from cinelake.runtime.delta.commits import Note
-from cinelake.runtime.delta.lake import KEPT, Lake
+from cinelake.runtime.delta.lake import Lake
 from cinelake.runtime.delta.lock import lake_lock
+from cinelake.runtime.delta.staging import KEPT
 from cinelake.runtime.settings import local_path
 from cinelake.runtime.tracking.registry import Registry
 from cinelake.runtime.tracking.store import TrackingDown
@@ -261,7 +262,7 @@ class Watch:
     def _expected(self, day: date) -> DataFrame:
         """What is usual on a day, told anew when the batch has said more, and kept among the lake's passing work."""
         name = f"{STAGED}/{day}/{self._lake.version(QOE_ROLLUPS) or 0}"
-        known = self._lake.staged(name, step.EXPECTED)
+        known = self._lake.staging.get(name, step.EXPECTED)
         if known is not None:
             return known
         settings, since = self._settings, day - timedelta(days=HISTORY)
@@ -273,7 +274,7 @@ class Watch:
         )
         whole = step.ahead(past, live.select(*past.columns), "cell_date")
         told = step.expected(whole, day, settings.usual, settings.alarming)
-        return self._lake.stage(told, name)
+        return self._lake.staging.put(told, name)
 
     def _replace(
         self, lake: Lake, table: Any, frame: DataFrame, wanted: list[datetime], note: Note
@@ -316,7 +317,7 @@ class Watch:
             (QOE_MOMENTS_LIVE, warned_of - timedelta(days=1)),
         ):
             lake.expire(table, max(long_ago, since), note)
-        lake.unstage(f"{STAGED}/{long_ago}")
+        lake.staging.remove(f"{STAGED}/{long_ago}")
         self._expired = now
 
 

@@ -28,13 +28,13 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
-from pyspark.sql.types import StructType
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cinelake.runtime.delta.commits import Commit, CommitLog, Note
 from cinelake.runtime.delta.drift import Layout, drift
 from cinelake.runtime.delta.landed_files import LandedFiles
 from cinelake.runtime.delta.shared_conf import SharedConf
+from cinelake.runtime.delta.staging import Staging
 from cinelake.runtime.delta.storage import Storage
 from cinelake.runtime.delta.turns import turn
 from cinelake.tables.contract import Table
@@ -42,10 +42,6 @@ from cinelake.tables.ddl import MONTH_COLUMN, ddl, partition_column
 from cinelake.tables.system import QUARANTINE
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-# On a cluster Spark's own stand in the staging area, and belong to live sessions.
-CHECKPOINTS_OF_SPARK = "checkpoints"
-# What is staged below this name is for more than one run, and whoever staged it takes it away.
-KEPT = "kept"
 CATALOG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
@@ -112,9 +108,10 @@ class Lake:
         self._patience = patience
         # The tables at which it is this driver's turn: what is done to one in steps is one turn.
         self._held: set[str] = set()
-        # What landed, as text, and the session's settings, which are everybody's.
+        # The session's settings, which are everybody's; what landed, as text; rows on their way into tables.
         self._conf = SharedConf(spark)
         self.landed = LandedFiles(self.landing, self._conf)
+        self.staging = Staging(spark, self.storage, self.root)
 
     # ---- where tables are
 
@@ -426,39 +423,6 @@ class Lake:
             (unquote(row["path"]), dict(row["partitionValues"]), row["size"])
             for row in rows.to_pylist()
         ]
-
-    # ---- staging
-
-    def stage(self, frame: DataFrame, name: str) -> DataFrame:
-        """Compute `frame` once into files of the lake's staging area and read it from there."""
-        path = f"{self.root}/staging/{name}"
-        # Staging is read back at once and deleted: speed counts, size does not.
-        frame.write.mode("overwrite").option("compression", "lz4").parquet(path)
-        return self.spark.read.schema(frame.schema).parquet(path)
-
-    def staged(self, name: str, schema: StructType) -> DataFrame | None:
-        """What was staged under a name before; None where nothing was, or not to the end."""
-        path = f"{self.root}/staging/{name}"
-        if not self.storage.exists(f"{path}/_SUCCESS"):
-            return None
-        return self.spark.read.schema(schema).parquet(path)
-
-    def staged_names(self) -> list[str]:
-        """The folders of the staging area that runs made, each for itself."""
-        names = self.storage.names(f"{self.root}/staging")
-        return [name for name in names if name not in (CHECKPOINTS_OF_SPARK, KEPT)]
-
-    def checkpoints_of_spark(self) -> dict[str, datetime]:
-        """Of each session on a cluster its folder of the staging area, with when it last wrote there."""
-        folder = f"{self.root}/staging/{CHECKPOINTS_OF_SPARK}"
-        names = self.storage.names(folder)
-        return {
-            f"{CHECKPOINTS_OF_SPARK}/{name}": self.storage.modified(f"{folder}/{name}")
-            for name in names
-        }
-
-    def unstage(self, name: str) -> None:
-        self.storage.remove(f"{self.root}/staging/{name}")
 
     # ---- inside
 

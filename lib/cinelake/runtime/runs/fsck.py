@@ -75,7 +75,7 @@ class AtWork:
         if is_local(self._lake.root):
             return None
         killed = staged_by_killed(self._lake)
-        young = [name for name in self._lake.staged_names() if name not in killed]
+        young = [name for name in self._lake.staging.of_runs() if name not in killed]
         return f"it has staged {', '.join(young[:SHOWN])}" if young else None
 
 

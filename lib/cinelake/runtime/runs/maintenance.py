@@ -152,7 +152,7 @@ class LakeMaintenance(MaintenanceRun[Any]):
         lake = self._context.lake
         left = staged_by_killed(lake) + left_checkpoints(lake)
         for name in left:
-            lake.unstage(name)
+            lake.staging.remove(name)
         return left
 
     def prune_tracking(self, days: int) -> int:

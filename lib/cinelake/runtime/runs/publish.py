@@ -233,9 +233,9 @@ class Publisher:
         # A micro-batch's id holds a colon, which Hadoop's paths may not.
         folder = self._run_id.replace(":", "-")
         try:
-            yield self._lake.stage(frame, f"{folder}/{table.name}")
+            yield self._lake.staging.put(frame, f"{folder}/{table.name}")
         finally:
-            self._lake.unstage(folder)
+            self._lake.staging.remove(folder)
 
     def _summary(self, table: Table, ready: DataFrame) -> _Summary:
         """What each day holds, what was turned away by the first reason against it, and what is to be audited."""

@@ -115,7 +115,7 @@ def staged_by_killed(lake: Lake) -> list[str]:
     Nothing keeps others out of an object store. There a folder counts that is named by when its run began, and that is
     more than a day ago.
     """
-    left = lake.staged_names()
+    left = lake.staging.of_runs()
     if is_local(lake.root):
         return left
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%S}"
@@ -129,7 +129,7 @@ def left_checkpoints(lake: Lake) -> list[str]:
     named by nothing, so those count that nobody has written to for as long as no run takes.
     """
     long_ago = datetime.now(UTC) - NO_RUN_TAKES
-    return [name for name, at in lake.checkpoints_of_spark().items() if at < long_ago]
+    return [name for name, at in lake.staging.checkpoints_of_spark().items() if at < long_ago]
 
 
 def notice_others(context: Context, tables: Iterable[Table], *, remember: bool = True) -> None:
