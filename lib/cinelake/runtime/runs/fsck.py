@@ -31,10 +31,11 @@ from cinelake.runtime.runs.books import Books
 from cinelake.runtime.runs.conservation import summed
 from cinelake.runtime.runs.context import Context, said
 from cinelake.runtime.runs.digest import Digest, aggregates, row_hash
+from cinelake.runtime.runs.ledger import Ledger
 from cinelake.runtime.runs.upkeep import staged_by_killed
 from cinelake.runtime.settings import is_local
 from cinelake.tables.contract import Kind, Layer, Table
-from cinelake.tables.system import JOB_RUNS, QUARANTINE
+from cinelake.tables.system import QUARANTINE
 
 SHOWN, AT_ONCE = 3, 4
 
@@ -56,18 +57,20 @@ class AtWork:
 
     `look` tells who does at this moment; where no lock could tell, what is staged and is not old enough to be of a
     killed run does. Who began and ended since then is known by the ledger, which has moved on.
+
+    Raises LakeError where the ledger is damaged.
     """
 
     def __init__(self, lake: Lake, look: Callable[[], str | None] | None = None) -> None:
-        self._lake = lake
+        self._lake, self._ledger = lake, Ledger(lake)
         self._look = look or self._staged
-        self._began_at = lake.version(JOB_RUNS)
+        self._began_at = self._ledger.version()
         self.seen: str | None = self._look()
 
     def __call__(self) -> bool:
         """Whether anybody has written since this was made."""
         self.seen = self.seen or self._look()
-        if self.seen is None and self._lake.version(JOB_RUNS) != self._began_at:
+        if self.seen is None and self._ledger.version() != self._began_at:
             self.seen = "the ledger has grown meanwhile"
         return self.seen is not None
 

@@ -29,19 +29,23 @@ class Ledger:
         """All entries, taken into account in order."""
         return Books(self.entries())
 
-    def entries(self) -> list[Entry]:
-        """Every entry, oldest first.
+    def version(self) -> int | None:
+        """Of the table, None where nothing was ever noted; another one means that somebody has noted something.
 
         Raises LakeError where the newest commit was cut off: nothing else would be as it seems.
         """
         try:
-            self._read_version = self._lake.version(JOB_RUNS) or 0
+            return self._lake.version(JOB_RUNS)
         except LogDamaged as damaged:
             # Not what to ask of `cinelake fsck`, for it cannot do without the ledger, either.
             raise LakeError(
                 f"the ledger {JOB_RUNS.name} is damaged: {damaged.what}. Where that is its newest commit, remove the "
                 "file: what was done at that time is then found stale, and is done again"
             ) from damaged
+
+    def entries(self) -> list[Entry]:
+        """Every entry, oldest first. Raises LakeError as `version` does."""
+        self._read_version = self.version() or 0
         rows = self._lake.read(JOB_RUNS).toArrow().to_pylist()
         rows.sort(key=lambda row: (row["sequence"], row["started_at"], row["run_id"]))
         return [_entry(row) for row in rows]
