@@ -39,6 +39,8 @@ from cinelake.recommend.validation import Blocks, NothingToSearchOn, validation
 BLOCKS = 3
 # Of the time for tuning, what is for ALS; the rest is for its rivals.
 SHARE_OF_ALS = 0.5
+# What is tuned after ALS, each on a line of its own.
+BESIDE = ("ease", "item_item", "hybrid", "blend")
 # What groups profiles, of what is known of viewers.
 SEGMENTS = ("market", "kind", "device_kind")
 # No scale has a rating below it.
@@ -110,7 +112,7 @@ def evaluated(
 ) -> Evaluation:
     """Every kind of model on rows of `title_signals` with `profile_idx, title_idx`, and the change rows of titles.
 
-    `people` are rows of viewers.py, by whom profiles are judged in groups. `tell` hears how far a search is, and
+    `people` are rows of viewers.py, by whom profiles are judged in groups. `tell` hears how far tuning is, and
     `spent` says what share of its time is; unless it must be, what cannot be tuned is measured as it comes. Raises
     NothingToMeasure.
     """
@@ -157,6 +159,7 @@ def _tuned(
     tell: Tell,
     spent: Callable[[], float],
 ) -> Tuned:
+    tried = protocol.tune + len(BESIDE)
     with (
         persisted(train) as kept,
         _inner(kept, protocol) as splits,
@@ -169,28 +172,34 @@ def _tuned(
             Budget(protocol.tune, lambda: spent() >= SHARE_OF_ALS),
             objective=blocks.objective,
             seed=protocol.seed,
-            tell=tell,
+            tell=lambda done, total, said: tell(done, total + len(BESIDE), f"als, {said}"),
         )
-        return _beside(found, blocks, spent)
+        return _beside(found, blocks, spent, lambda n, said: tell(protocol.tune + n, tried, said))
 
 
-def _beside(found: Found[AlsRecipe], blocks: Blocks, spent: Callable[[], float]) -> Tuned:
+def _beside(
+    found: Found[AlsRecipe],
+    blocks: Blocks,
+    spent: Callable[[], float],
+    tell: Callable[[int, str], None],
+) -> Tuned:
     """The other kinds, one after the other, for as long as there is time; what is left out stays as it comes."""
     als = found.setting
     settings: dict[str, Setting[Any]] = {
         recipe.kind: Setting(recipe, als.weights)
         for recipe in (als.recipe, EaseRecipe(), ItemItemRecipe(), HybridRecipe(als=als.recipe))
     }
-    lines: dict[str, Callable[[], tuple[Setting[Any], Outcome]]] = {
-        "ease": lambda: penalised(EaseRecipe(), als, blocks),
-        "item_item": lambda: shrunk(ItemItemRecipe(), als, blocks),
-        "hybrid": lambda: with_tastes(HybridRecipe(als=found.start.recipe), found, blocks),
-        "blend": lambda: blended(BlendRecipe(), settings["ease"].recipe, als, blocks),
-    }
+    lines: tuple[Callable[[], tuple[Setting[Any], Outcome]], ...] = (
+        lambda: penalised(EaseRecipe(), als, blocks),
+        lambda: shrunk(ItemItemRecipe(), als, blocks),
+        lambda: with_tastes(HybridRecipe(als=found.start.recipe), found, blocks),
+        lambda: blended(BlendRecipe(), settings["ease"].recipe, als, blocks),
+    )
     left_out = []
-    for kind, line in lines.items():
+    for number, (kind, line) in enumerate(zip(BESIDE, lines, strict=True), start=1):
         if spent() < 1:
-            settings[kind], _ = line()
+            settings[kind], fared = line()
+            tell(number, f"{kind}, {fared.objective} {fared.mean:.4f}")
         else:
             left_out.append(kind)
     plain = BlendRecipe(als=als.recipe, ease=settings["ease"].recipe)

@@ -173,9 +173,9 @@ def test_what_tuning_chose_is_told_beside_what_it_chose_from() -> None:
 def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSession) -> None:
     signals = two_tastes(spark)
     titles = spark.createDataFrame([], TITLES.schema)
-    told: list[str] = []
+    told: list[tuple[int, int, str]] = []
     protocol = Protocol("temporal", 0.3, 42, 4, 4.0, tune=2)
-    found = evaluated(signals, titles, protocol, lambda *step: told.append(step[2]))
+    found = evaluated(signals, titles, protocol, lambda *step: told.append(step))
     # In the newest days everyone does what their neighbour did, and the same is tried and found.
     is_new = F.col("signal_date") >= "2026-03-05"
     neighbour = (F.col("profile_idx") + F.when(is_new, 1).otherwise(0)) % 24
@@ -190,7 +190,9 @@ def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSess
     assert again.tuned is not None
     assert again.tuned == found.tuned
     assert again.comparison.measures != found.comparison.measures
-    assert len(told) == 2
+    kinds_told = [(done, total, said.split(",")[0]) for done, total, said in told]
+    names = ("als", "als", "ease", "item_item", "hybrid", "blend")
+    assert kinds_told == [(done, 6, name) for done, name in enumerate(names, start=1)]
 
 
 @pytest.mark.thorough
