@@ -1,7 +1,8 @@
 """What it costs to judge the lists of 100,000 profiles, a hundred titles each, out of 5,000.
 
 All measures at 10 and 100, with intervals, coverage and Gini index, against a query by hand in Spark SQL that gives the
-mean nDCG@100 and nothing else, from the same rows: at most twice its time. Both say the same nDCG.
+mean nDCG@100 and nothing else, from the same rows. Both say the same nDCG. The target is twice its time; it is missed,
+for half of what it takes brings lists to Python, and more than four times is a defect.
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ SELECT avg(coalesce(gain, 0) / best) AS ndcg FROM ideal LEFT JOIN hits USING (pr
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.xfail(
-    reason="three times at present: half of it is what brings lists to Python", strict=False
-)
 def test_all_measures_cost_at_most_twice_a_query_for_one(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -101,4 +99,6 @@ def test_all_measures_cost_at_most_twice_a_query_for_one(
     )
     assert found["ours"]["ndcg_at_100"].mean == pytest.approx(found["by hand"], abs=1e-9)
     assert len(found["ours"]) == len(KS) * len(MEASURES)
-    assert ratio <= 2
+    assert ratio <= 4
+    if ratio > 2:
+        pytest.xfail(f"{ratio:.2f} times, where the target is 2")
