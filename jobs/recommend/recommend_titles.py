@@ -1,7 +1,8 @@
 """Make the day's list of titles for every profile.
 
 One row per profile and place. Who has liked or picked a title that the model knows gets its titles, from the history
-as it is on that day; all others get what is popular where they are. No list holds a title that its profile has seen,
+as it is on that day; all others get what is popular where they are, and so does who has fewer of these titles left
+than a list has places, after them. No list holds a title that its profile has seen,
 that is not on offer in its market, or that is not meant for its age. Without an approved model everyone gets the
 popular ones.
 
@@ -46,7 +47,7 @@ class RecommendTitlesParams(JobParams):
     writes=[RECOMMENDATIONS],
     params=RecommendTitlesParams,
     catchup=False,
-    version=4,
+    version=5,
 )
 def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
     params, signals, records = run.params, run.read(TITLE_SIGNALS), Records(*map(run.read, TOLD))
@@ -77,7 +78,9 @@ def recommend_titles(run: Run[RecommendTitlesParams]) -> None:
             *RECOMMENDATIONS.names
         )
 
-    lists = reduce(DataFrame.unionByName, map(lists_of, run.window.days))
+    made = reduce(DataFrame.unionByName, map(lists_of, run.window.days))
+    has_list = F.col("rank").isNotNull()
+    lists = run.log_figures(made, {"viewers_without_list": F.count_if(~has_list)}).where(has_list)
     shares = {f"share_of_{source}": F.col("source") == source for source in SOURCES}
     run.write(
         RECOMMENDATIONS, run.log_shares(lists, shares | {"share_of_cold_titles": F.col("is_cold")})

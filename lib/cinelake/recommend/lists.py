@@ -1,5 +1,5 @@
-"""Lists for everyone: personal ones where a model knows what the profile liked or picked, and for all others what is
-popular where they are.
+"""Lists for everyone: personal ones where a model knows what the profile liked or picked, and for all others, and where
+such a list is short, what is popular where they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
-from cinelake.recommend.eligibility import offer
+from cinelake.recommend.eligibility import Offer, offer
 from cinelake.recommend.explain import SHARED_TYPE, with_reasons
 from cinelake.recommend.fold_in import Fold, FoldedIn
 from cinelake.recommend.model import Fitted
@@ -76,12 +76,14 @@ def lists_for_everyone(
 ) -> DataFrame:
     """`profile_id, rank, title_id, score, propensity, source, is_cold, because, shared, by_others, for_everybody`.
 
-    The lists of all viewers; `interactions` are strengths.
+    The lists of all viewers; `interactions` are strengths. A viewer for whom no title is left has one row with nulls
+    beside its `profile_id`, so that it can be counted.
 
     Viewers are those that the service tells of, or, where it does not, all profiles of `interactions`.
 
     `source` is `history` where the model knows a title that the profile liked, `picks` where it only knows some that
-    were picked when the profile was made, and else `popular`. `because` are the titles of the history, `reasons` at
+    were picked when the profile was made, and `popular` in all places that are left then: after the titles of a model
+    that has too few for the profile, or from the first on. `because` are the titles of the history, `reasons` at
     most, that add most to a score, `shared` what is said of each of them and of the title alike, and the last two what
     is added beside (explain.py); where it is popular, all are null. `propensity` is that of places drawn at random
     (rerank.py).
@@ -97,19 +99,18 @@ def lists_for_everyone(
     offered = offer(service.shown, service.rules)
     popular = popular_around(interactions, numbers, service)
     if approved is None:
-        return _unexplained(popular.lists(history, n, offered))
+        nothing_had = history.select("*", F.lit(0).alias("had"))
+        return _unexplained(_filling_up(nothing_had, popular, n, offered))
     listed = approved.titles.join(numbers, on="title_id", how="inner")
     model = FoldedIn(listed, approved.fold, of_fit=listed.where(~F.col("is_cold")))
-    # Found by their titles alone: to fold them in for this would double the work.
-    liked = history.select("profile_id", F.explode("liked").alias("title_idx"))
-    known = liked.join(model.titles, on="title_idx", how="left_semi")
-    unknown = history.join(known, on="profile_id", how="left_anti")
     if taste.is_plain:
         lists = model.lists(history, n, offered, tell).select("*", _no_chance())
     else:
         candidates = model.lists(history, max(n, taste.candidates), offered, tell)
         described = _described(interactions, numbers, service.said)
         lists = rearranged(candidates, history, described, taste, service.until, n)
+    # Whose list is short shows once lists are made; not to be made twice.
+    lists = lists.localCheckpoint()
     source = history.select(
         "profile_id", F.when(F.col("has_liked"), "history").otherwise("picks").alias("source")
     )
@@ -119,7 +120,45 @@ def lists_for_everyone(
         .join(source, on="profile_id", how="inner")
         .join(F.broadcast(cold), on="title_id", how="inner")
     )
-    return personal.unionByName(_unexplained(popular.lists(unknown, n, offered)))
+    rest = _filling_up(_short(history, lists, numbers, n), popular, n, offered)
+    return personal.unionByName(_unexplained(rest))
+
+
+def _short(history: DataFrame, lists: DataFrame, numbers: DataFrame, n: int) -> DataFrame:
+    """The histories with fewer than `n` titles on their lists, with how many it `had`; those count as seen."""
+    listed = (
+        lists.select("profile_id", "title_id")
+        .join(F.broadcast(numbers), on="title_id", how="inner")
+        .groupBy("profile_id")
+        .agg(F.collect_list("title_idx").alias("_listed"))
+        .select("*", F.size("_listed").alias("_had"))
+    )
+    had = F.coalesce("_had", F.lit(0))
+    kept_back = F.when(had > 0, F.array_union("seen", "_listed")).otherwise(F.col("seen"))
+    return (
+        history.join(listed, on="profile_id", how="left")
+        .where(had < n)
+        .select(
+            *(name for name in history.columns if name != "seen"),
+            kept_back.alias("seen"),
+            had.alias("had"),
+        )
+    )
+
+
+def _filling_up(histories: DataFrame, popular: Fitted, n: int, offered: Offer | None) -> DataFrame:
+    """`profile_id, rank, title_id, score` of what is popular, for the places after those that a profile `had`; nulls
+    beside one that had none and gets none.
+    """
+    found = popular.lists(histories, n, offered)
+    rank = (F.col("rank") + F.col("had")).alias("rank")
+    return (
+        histories.select("profile_id", "had")
+        .join(found, on="profile_id", how="left")
+        .select("profile_id", rank, "title_id", "score", "had")
+        .where(F.coalesce(F.col("rank") <= n, F.col("had") == 0))
+        .drop("had")
+    )
 
 
 def still_seen(interactions: DataFrame, service: Service) -> DataFrame:
@@ -194,7 +233,7 @@ def _unexplained(lists: DataFrame) -> DataFrame:
     return lists.select(
         "*",
         _no_chance(),
-        F.lit("popular").alias("source"),
+        F.when(F.col("title_id").isNotNull(), "popular").alias("source"),
         F.lit(None).cast("boolean").alias("is_cold"),
         none.alias("because"),
         F.lit(None).cast(SHARED_TYPE).alias("shared"),

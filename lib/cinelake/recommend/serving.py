@@ -8,7 +8,8 @@ content alone, are on lists and change no other score. A history of unknown titl
 and where that is not known, what is popular on the whole service.
 
 So it answers as the day's lists do (lists.py), but for what these are told besides: changes of the catalogue since the
-training, another order (rerank.py), and on which device somebody is of whom nothing else is known.
+training, popular titles that the model does not know, after all those that it does, another order (rerank.py), and on
+which device somebody is of whom nothing else is known.
 
 Nobody's history is in the artefact, only what is known of titles: their factors, how popular each is, on the service
 and in markets of many households, for which age each is meant, and from when until when each is on offer in which

@@ -91,6 +91,8 @@ def _name(row: Mapping[str, Any]) -> str:
 def _origin(listed: Sequence[dict[str, Any]]) -> str:
     first = listed[0]
     if first["note"] == "popular":
-        return f"Popular titles as of {first['as_of']}: no approved model knows this profile."
+        return f"Popular titles as of {first['as_of']}: no approved model has a title for this profile."
     basis = " from the titles picked at first" if first["note"] == "picks" else ""
-    return f"From version {first['model_version']}{basis}, as of {first['as_of']}."
+    filled = [row["place"] for row in listed if row["note"] == "popular"]
+    rest = f"; from place {min(filled)} on popular titles, for it has no more" if filled else ""
+    return f"From version {first['model_version']}{basis}, as of {first['as_of']}{rest}."

@@ -159,14 +159,14 @@ RECOMMENDATIONS = Table(
         Column(
             "score",
             DoubleType(),
-            "what the list is ordered by; comparable within a list only",
+            "what the list is ordered by; comparable within a list and source only, and popular comes last",
             required=True,
         ),
         Column(
             "source",
             StringType(),
             "history: from what the profile liked; picks: from what it picked when it was made; popular: what is "
-            "popular where it is, for profiles of whom the model knows nothing",
+            "popular where it is, for profiles of whom the model knows nothing, and in places after its last title",
             required=True,
         ),
         Column(

@@ -516,7 +516,9 @@ def test_one_title_only_leaves_nothing_to_tell_models_apart_and_nothing_to_list(
     (version,) = service.tracking.versions(RECOMMENDER)
     assert not version.approved
     assert "nothing could be held out" in version.reason
-    assert service.lists().isEmpty()
+    tracker = RehearsalTracker("recommend")
+    assert service.lists(tracker=tracker).isEmpty()
+    assert tracker.metrics["viewers_without_list"] == 13
 
 
 @pytest.mark.thorough

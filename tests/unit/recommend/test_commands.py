@@ -125,8 +125,12 @@ def test_recent_titles_and_the_list_stand_side_by_side_newest_and_best_first() -
 def test_a_list_of_popular_titles_and_a_missing_list_explain_themselves() -> None:
     popular = _text(side_by_side("42", [], [_listed(1, "Heat", "popular")]))
 
-    assert "no approved model knows this profile" in popular
+    assert "no approved model has a title for this profile" in popular
     assert "because of" not in popular
+    listed = [_listed(1, "Heat"), _listed(2, "Up", "popular")]
+    assert "From version 3, as of 2026-03-02; from place 2 on popular titles" in _text(
+        side_by_side("42", [], listed)
+    )
     assert "No list: it is new." in _text(side_by_side("42", [], [], "it is new"))
 
 

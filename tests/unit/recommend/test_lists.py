@@ -1,4 +1,6 @@
-"""Everyone gets a list, from the model or else from what is popular, and never a title seen before."""
+"""Everyone gets a list, from the model or else from what is popular, as long as titles are left, and never one seen
+before.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +89,7 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
             ("ann", 1, "up", "history"),
             ("ann", 2, "old", "history"),  # rated by nobody any more, yet in the model
             ("bob", 1, "old", "history"),
+            ("bob", 2, "jaws", "popular"),  # the model knows no other that he has not seen
             ("new", 1, "heat", "popular"),
             ("new", 2, "up", "popular"),
         ],
@@ -101,6 +104,7 @@ def test_profiles_the_model_knows_get_its_titles_and_all_others_the_popular_ones
     # Of the two that Bob likes, heat adds more.
     assert [reason.title_id for reason in because["bob", "old"]] == ["heat"]
     assert because["new", "heat"] is None
+    assert because["bob", "jaws"] is None
     shared = {(row.profile_id, row.title_id): row.shared for row in lists.collect()}
     # The catalogue says nothing of them.
     assert (shared["ann", "up"], shared["new", "heat"]) == ([[]], None)
@@ -168,15 +172,44 @@ def test_every_viewer_has_a_list_of_what_it_may_be_shown_from_its_picks_if_it_ha
     expected = spark.createDataFrame(
         [
             ("ann", 1, "up", "history"),
+            ("ann", 2, "unmet", "popular"),  # the model has no more for her
             ("eve", 1, "heat", "picks"),  # picked, but not seen
             ("eve", 2, "up", "picks"),
             ("kim", 1, "up", "popular"),
             ("kim", 2, "unmet", "popular"),
+            ("pat", None, None, None),
         ],
         EXPECTED,
     )
 
     lists = _lists(spark, 2, viewers=viewers, shown=shown, rules=InForce(market=True, age=True))
+
+    assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_who_liked_what_the_model_knows_and_has_seen_all_of_it_gets_what_is_popular(
+    spark: SparkSession,
+) -> None:
+    of_fit = _titles(spark).where("title_id <> 'old'")
+    expected = spark.createDataFrame(
+        [
+            ("ann", 1, "up", "history"),
+            ("ann", 2, "jaws", "popular"),
+            ("bob", 1, "jaws", "popular"),
+            ("new", 1, "heat", "popular"),
+            ("new", 2, "up", "popular"),
+        ],
+        EXPECTED,
+    )
+
+    lists = lists_for_everyone(
+        _interactions(spark),
+        _service(spark),
+        Known(of_fit, Ridge(2.0, 0.1)),
+        5,
+        reasons=1,
+        taste=PLAIN,
+    )
 
     assert_df_equality(lists.select(COLUMNS), expected, ignore_row_order=True, ignore_nullable=True)
 
@@ -191,7 +224,7 @@ def test_titles_of_kinds_that_are_watched_again_stay_on_lists(spark: SparkSessio
     lists = _lists(spark, 3, shown=shown, rewatchable=("series",))
 
     of_bob = [row.title_id for row in lists.where("profile_id = 'bob'").orderBy("rank").collect()]
-    assert of_bob == ["heat", "old"]
+    assert of_bob == ["heat", "old", "jaws"]
 
 
 def test_what_a_list_may_be_made_from_is_told_of_its_column() -> None:
