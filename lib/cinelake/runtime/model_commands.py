@@ -62,18 +62,18 @@ def model_app(workspace: Callable[[], Workspace]) -> typer.Typer:
         version: Annotated[int, typer.Argument(help="The version.")],
         why: Annotated[str, WHY],
     ) -> None:
-        """Approve a version by hand and make it champion."""
+        """Approve a version by hand and make it champion; one that is older than another approved one is refused."""
         from cinelake.runtime.models import promoted
 
         done = promoted(workspace().tracking, named(model), version, getpass.getuser(), why)
         typer.echo(
             f"{model} version {done.version} is champion. Jobs use the newest approved version that has not seen their "
-            f"days: this one from {done.trained_through} on, unless a newer one is approved"
+            f"days: this one from {done.trained_through} on"
         )
 
     @app.command()
     def rollback(model: Annotated[str, MODEL], why: Annotated[str, WHY]) -> None:
-        """Take the newest approved version back; jobs use the one before it."""
+        """Take the champion back; jobs use the newest of the other approved versions."""
         from cinelake.runtime.models import rolled_back
 
         withdrawn, instead = rolled_back(workspace().tracking, named(model), getpass.getuser(), why)

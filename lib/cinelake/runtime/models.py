@@ -1,6 +1,7 @@
 """What people do with registered models: look, compare, promote by hand, and roll back.
 
-Jobs use the newest approved version, so to take one back is to write down that it did not pass after all, and why.
+Jobs use the newest approved version, so to take one back is to write down that it did not pass after all, and why. The
+champion is that version, too, so that what is served agrees with what jobs make.
 """
 
 from __future__ import annotations
@@ -30,8 +31,19 @@ def version_of(registry: Registry, model: Model, number: int) -> ModelVersion:
 
 
 def promoted(registry: Registry, model: Model, number: int, by: str, why: str) -> ModelVersion:
-    """Approve a version by hand and make it champion; who and why is written on it."""
+    """Approve a version by hand and make it champion; who and why is written on it.
+
+    Raises TrackingError where a newer one is approved: jobs would go on with that, and what is served would be another
+    model than lists are made with.
+    """
     version = version_of(registry, model, number)
+    newer = [each for each in _approved(registry, model) if each.newness > version.newness]
+    if newer:
+        raise TrackingError(
+            f"version {newer[0].version} of model {model.name!r}, trained through {newer[0].trained_through}, is "
+            f"approved and newer than version {number}, so jobs would go on with it; take it back first: `cinelake "
+            f"model rollback {model.name} --why …`"
+        )
     version = registry.judge(version, passed=True, reason=f"promoted by {by}: {why}")
     registry.set_alias(version, CHAMPION)
     return version
@@ -40,22 +52,31 @@ def promoted(registry: Registry, model: Model, number: int, by: str, why: str) -
 def rolled_back(
     registry: Registry, model: Model, by: str, why: str
 ) -> tuple[ModelVersion, ModelVersion | None]:
-    """Take the newest approved version back; returns it, and the one that is champion in its place, if any.
+    """Take the champion back, or the newest approved version where no approved one is champion; returns it, and the
+    one that is champion in its place, if any.
 
-    Raises TrackingError where there is none.
+    Raises TrackingError where none is approved.
     """
-    approved = [version for version in registry.versions(model) if version.approved]
-    ranked = sorted(approved, key=lambda version: version.newness, reverse=True)
-    if not ranked:
+    approved = _approved(registry, model)
+    if not approved:
         raise TrackingError(
             f"no version of model {model.name!r} is approved, so there is nothing to take back"
         )
-    withdrawn = registry.judge(ranked[0], passed=False, reason=f"rolled back by {by}: {why}")
-    if len(ranked) == 1:
+    champion = registry.at_alias(model, CHAMPION)
+    wrong = champion if champion is not None and champion.approved else approved[0]
+    withdrawn = registry.judge(wrong, passed=False, reason=f"rolled back by {by}: {why}")
+    left = [version for version in approved if version.version != withdrawn.version]
+    if not left:
         registry.drop_alias(model, CHAMPION)
         return withdrawn, None
-    registry.set_alias(ranked[1], CHAMPION)
-    return withdrawn, ranked[1]
+    registry.set_alias(left[0], CHAMPION)
+    return withdrawn, left[0]
+
+
+def _approved(registry: Registry, model: Model) -> list[ModelVersion]:
+    """The approved versions, newest first: of several, jobs use the first that has not seen their days."""
+    approved = [version for version in registry.versions(model) if version.approved]
+    return sorted(approved, key=lambda version: version.newness, reverse=True)
 
 
 def version_list(registry: Registry, models: Iterable[Model]) -> Grid:

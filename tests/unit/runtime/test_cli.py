@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from cinelake.runtime.code_version import code_version
 from cinelake.runtime.config import load_settings
 from cinelake.runtime.delta.lock import lake_lock
 from cinelake.runtime.job import JobError
+from cinelake.runtime.model_commands import model_app
 from cinelake.runtime.settings import ConfigError
+from cinelake.runtime.tracking.runs import Tracking
+from cinelake.runtime.tracking.versions import CHAMPION, registered_name
 from cinelake.runtime.workspace import Workspace
+from cinelake.tables.recommend import RECOMMENDER
 
 ROOT = Path(__file__).parents[3]
 Command = Callable[..., Result]
@@ -30,6 +35,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setattr(cli, "_workspaces", [])
     if "movielens" not in {info.name for info in cli.ingest_app.registered_commands}:
         cli._discover_importers()
+    if "model" not in {group.name for group in cli.app.registered_groups}:
+        cli.app.add_typer(model_app(cli.workspace), name="model")
     root = f"lake.root={tmp_path / 'lake'}"
     return lambda *words: CliRunner().invoke(cli.app, ["--set", root, *words])
 
@@ -199,3 +206,46 @@ def test_commands_joined_by_then_go_on_after_a_warning_and_end_with_its_code(
     with pytest.raises(SystemExit) as end:
         cli._run_each(["run", "then", "reset", "then", "report"])
     assert (end.value.code, said[2:]) == (1, ["run", "reset"])
+
+
+def test_what_people_do_with_models_is_done_in_mlflow(command: Command, tmp_path: Path) -> None:
+    tracking = Tracking.beside_lake(str(tmp_path / "lake"))
+    name = registered_name(RECOMMENDER)
+    tracking.client.create_registered_model(name)
+    for week, ndcg in enumerate((0.125, 0.25)):
+        run = tracking.client.create_run(tracking.experiment("recommend")).info.run_id
+        tracking.client.log_metric(run, "challenger.ndcg_at_10", ndcg)
+        tags = {"trained_through": f"{date(2026, 3, 2) + timedelta(weeks=week)}"}
+        tracking.client.create_model_version(name, f"runs:/{run}/model", run, tags)
+
+    def said(*words: str) -> str:
+        ended = command("model", *words)
+        # `main` tells of an error what its message says.
+        return " ".join(f"{ended.exit_code} {ended.output} {ended.exception or ''}".split())
+
+    def champion() -> int | None:
+        version = tracking.at_alias(RECOMMENDER, CHAMPION)
+        return version and version.version
+
+    assert said("promote", "recommender", "1", "--why", "first").startswith(
+        "0 recommender version 1 is"
+    )
+    assert said("promote", "recommender", "2", "--why", "better").startswith(
+        "0 recommender version 2"
+    )
+    assert said("promote", "recommender", "1", "--why", "again").startswith(
+        "1 version 2 of model 'recommender', trained through 2026-03-09, is approved and newer"
+    )
+    assert champion() == 2
+    assert "challenger.ndcg_at_10 │ 0.125 │ 0.25 │ +0.125" in said(
+        "compare", "recommender", "1", "2"
+    )
+    assert "recommender version 2 is taken back; version 1 is champion" in said(
+        "rollback", "recommender", "--why", "lists of one genre"
+    )
+    assert champion() == 1
+    assert "1 (champion)" in said("list", "recommender")
+    assert "no version is approved" in said("rollback", "recommender", "--why", "this, too")
+    assert champion() is None
+    assert "nothing to take back" in said("rollback", "recommender", "--why", "once more")
+    assert "did you mean 'recommender'?" in said("list", "recomender")

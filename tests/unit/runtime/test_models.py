@@ -81,6 +81,37 @@ def test_what_is_taken_back_gives_way_to_the_one_before(registry: Registry) -> N
         rolled_back(as_tracking(registry), ALS, "ann", "again")
 
 
+def test_it_is_the_champion_that_is_taken_back_even_where_a_newer_version_is_approved(
+    registry: Registry,
+) -> None:
+    registry.champion = 1
+
+    withdrawn, instead = rolled_back(as_tracking(registry), ALS, "ann", "promoted by mistake")
+
+    assert (withdrawn.version, instead and instead.version) == (1, 2)
+    assert [number for number, version in registry.held.items() if version.approved] == [2]
+    assert registry.champion == 2
+
+
+def test_where_the_champion_is_not_approved_the_newest_approved_version_is_taken_back(
+    registry: Registry,
+) -> None:
+    registry.champion = 3
+
+    withdrawn, instead = rolled_back(as_tracking(registry), ALS, "ann", "lists of one genre")
+
+    assert (withdrawn.version, instead and instead.version) == (2, 1)
+
+
+def test_a_version_that_jobs_would_not_use_is_not_promoted(registry: Registry) -> None:
+    with pytest.raises(TrackingError, match=r"version 2 .* newer than version 1.*rollback als"):
+        promoted(as_tracking(registry), ALS, 1, "ann", "it was better")
+
+    assert (registry.champion, registry.held[1].reason) == (2, "it beats popularity")
+    rolled_back(as_tracking(registry), ALS, "ann", "lists of one genre")
+    assert promoted(as_tracking(registry), ALS, 1, "ann", "it was better").version == 1
+
+
 def test_a_version_is_promoted_by_hand(registry: Registry) -> None:
     version = promoted(as_tracking(registry), ALS, 3, "ann", "measured by an experiment")
     assert version.approved
