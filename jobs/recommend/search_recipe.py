@@ -2,18 +2,17 @@
 
 A row a kind for the day, which `train_recommender` takes up from then on. Runs when it is named:
 `cinelake run --only search_recipe`. Trials are runs of MLflow below that of the job; a search that was killed, or is
-given more trials, goes on from those that its inputs and its space have in common with it. A limit in minutes holds
-for each run of it, and makes what is chosen depend on how quick the machine is.
+given more trials, goes on from those that its inputs and its space have in common with it. So do the lines on which
+other kinds are tuned after ALS, each of which is a run, too. A limit in minutes holds for each run of it, and makes
+what is chosen depend on how quick the machine is; a kind that it leaves out gets no row.
 """
 
 from pydantic import Field
 
 from cinelake.persisted import persisted
 from cinelake.recommend import pictures
-from cinelake.recommend.blending import blended, penalised, shrunk, with_tastes
-from cinelake.recommend.models.blend import BlendRecipe
+from cinelake.recommend.beside_als import BESIDE, SHARE_OF_ALS, beside, chosen_values, measured
 from cinelake.recommend.models.hybrid import HybridRecipe
-from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
 from cinelake.recommend.strengths import LEARNED, Weights
@@ -36,7 +35,11 @@ SEARCH = "search"
 
 class SearchRecipeParams(JobParams):
     trials: int = Field(40, ge=1, description="settings to try, those of earlier runs among them")
-    minutes: float = Field(120, gt=0, description="after which no trial begins")
+    minutes: float = Field(
+        120,
+        gt=0,
+        description="after half of which no trial begins, and after all of which no other kind is tuned",
+    )
     top: int = Field(10, ge=1, le=100, description="length of the lists that are judged")
     share: float = Field(0.1, gt=0, lt=1, description="share of the older signals in a block")
     blocks: int = Field(3, ge=1, le=9, description="how many blocks, one before the other")
@@ -60,7 +63,7 @@ class SearchRecipeParams(JobParams):
     params=SearchRecipeParams,
     cadence=Cadence.ON_DEMAND,
     catchup=False,
-    version=5,
+    version=6,
 )
 def search_recipe(run: Run[SearchRecipeParams]) -> None:
     params, tracker = run.params, run.tracker
@@ -69,6 +72,10 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
     tracker.set_tags({f"{SEARCH}.key": key})
     people = viewers(*map(run.read, (PROFILES, ACCOUNTS, DEVICES)))
     told = indexed(*map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), people)
+
+    def has_spent(share: float) -> bool:
+        return run.seconds > share * params.minutes * 60
+
     with persisted(told) as signals:
         blocks = blocks_before_the_gate(
             signals, params.gate_share, params.gate_holdouts, params.share, params.blocks
@@ -76,39 +83,47 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
         splits = [Split.at(signals, block) for block in blocks]
         try:
             with validation(splits, params.weights, params.top) as judged_on:
+                earlier, all_told = tracker.finished(SEARCH, key), params.trials + len(BESIDE)
                 found = search(
                     Setting(params.recipe.als, params.learned),
                     params.space,
                     judged_on.judge,
-                    Budget(params.trials, lambda: run.seconds > params.minutes * 60),
+                    Budget(params.trials, lambda: has_spent(SHARE_OF_ALS)),
                     objective=judged_on.objective,
                     seed=params.seed,
-                    earlier=records(tracker.finished(SEARCH, key)),
+                    earlier=records(earlier),
                     record=lambda name: tracker.child(name, {SEARCH: key}),
-                    tell=run.tell,
+                    tell=lambda done, _, said: run.tell(done, all_told, f"als, {said}"),
                 )
-                hybrid, share = with_tastes(params.recipe, found, judged_on)
-                start = BlendRecipe(mixture=params.recipe.mixture)
-                ease, penalty = penalised(start.ease, found.setting, judged_on)
-                blend, weights = blended(start, ease.recipe, found.setting, judged_on)
-                near, shrinkage = shrunk(ItemItemRecipe(), found.setting, judged_on)
+                tuned = beside(
+                    params.recipe,
+                    found,
+                    judged_on,
+                    is_over=lambda: has_spent(1),
+                    earlier=measured(earlier),
+                    record=lambda kind: tracker.child(kind, {SEARCH: key}),
+                    tell=lambda done, said: run.tell(params.trials + done, all_told, said),
+                )
         except NothingToSearchOn as nothing:
             tracker.set_tags({"skipped": nothing})
             run.write(RECIPES, as_recipes(signals, []))
             return
-    chosen = {
-        "": (found.setting, found.outcome), "hybrid.": (hybrid, share), "ease.": (ease, penalty),
-        "blend.": (blend, weights), "item_item.": (near, shrinkage),
-    }  # fmt: skip
+    if tuned.left_out:
+        left_out = ", ".join(tuned.left_out)
+        tracker.set_tags({"left_out": left_out})
+        run.warn(
+            f"time was up before these were tuned: {left_out}; they stay as they were. Give search_recipe more "
+            "`minutes`: it goes on where it was"
+        )
+    chosen = {"": (found.setting, found.outcome)}
+    chosen |= {f"{kind}.": (each.setting, each.outcome) for kind, each in tuned.found.items()}
     rows = [
         chosen_row(setting, fared, run.start, blocks[0].end, key)
         for setting, fared in chosen.values()
     ]
-    tracker.log_params({"share_of_tastes": hybrid.recipe.share})
-    tracker.log_params(found.best.values | {"blend.ease.penalty": blend.recipe.ease.penalty})
-    tracker.log_params({f"blend.{name}": value for name, value in blend.recipe.weights.items()})
-    tracker.log_params({"ease.penalty": ease.recipe.penalty})
-    tracker.log_params({"item_item.shrinkage": near.recipe.shrinkage})
+    tracker.log_params(found.best.values)
+    for each in tuned.found.values():
+        tracker.log_params(chosen_values(each.setting.recipe))
     for prefix, row in zip(chosen, rows, strict=True):
         told = ("mean", "configured_mean", "trials", "pruned")
         tracker.log_metrics({f"{prefix}{name}": row[name] for name in told})

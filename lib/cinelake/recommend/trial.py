@@ -2,8 +2,7 @@
 
 With settings as they come; or with the best that a search finds within what the protocol trains on: it is split again
 in the same way, and what is held out for the measures is never seen. First ALS is searched, then each rival on a line
-of its own (blending.py), fitted to what ALS learns from best. A limit in time ends the trials of ALS when half of it is
-spent, and begins no line after it; what has begun is finished.
+of its own, fitted to what ALS learns from best, as far as the time that is given for it reaches (beside_als.py).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from rich.text import Text
 
 from cinelake.behaviour.history import latest
 from cinelake.persisted import persisted
-from cinelake.recommend.blending import blended, penalised, shrunk, with_tastes
+from cinelake.recommend.beside_als import BESIDE, SHARE_OF_ALS, beside
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.holdout import temporal_holdouts
 from cinelake.recommend.model import kinds
@@ -30,17 +29,13 @@ from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import by_group, scoreboard
-from cinelake.recommend.search import Between, Budget, Found, Outcome, Setting, Space, search
+from cinelake.recommend.search import Between, Budget, Found, Setting, Space, search
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals
 from cinelake.recommend.validation import Blocks, NothingToSearchOn, validation
 
 # Blocks of days, one before the other, that settings are told apart on.
 BLOCKS = 3
-# Of the time for tuning, what is for ALS; the rest is for its rivals.
-SHARE_OF_ALS = 0.5
-# What is tuned after ALS, each on a line of its own.
-BESIDE = ("ease", "item_item", "hybrid", "blend")
 # What groups profiles, of what is known of viewers.
 SEGMENTS = ("market", "kind", "device_kind")
 # No scale has a rating below it.
@@ -185,25 +180,15 @@ def _beside(
 ) -> Tuned:
     """The other kinds, one after the other, for as long as there is time; what is left out stays as it comes."""
     als = found.setting
+    start = HybridRecipe(als=found.start.recipe)
+    tuned = beside(start, found, blocks, is_over=lambda: spent() >= 1, tell=tell)
     settings: dict[str, Setting[Any]] = {
         recipe.kind: Setting(recipe, als.weights)
         for recipe in (als.recipe, EaseRecipe(), ItemItemRecipe(), HybridRecipe(als=als.recipe))
     }
-    lines: tuple[Callable[[], tuple[Setting[Any], Outcome]], ...] = (
-        lambda: penalised(EaseRecipe(), als, blocks),
-        lambda: shrunk(ItemItemRecipe(), als, blocks),
-        lambda: with_tastes(HybridRecipe(als=found.start.recipe), found, blocks),
-        lambda: blended(BlendRecipe(), settings["ease"].recipe, als, blocks),
-    )
-    left_out = []
-    for number, (kind, line) in enumerate(zip(BESIDE, lines, strict=True), start=1):
-        if spent() < 1:
-            settings[kind], fared = line()
-            tell(number, f"{kind}, {fared.objective} {fared.mean:.4f}")
-        else:
-            left_out.append(kind)
+    settings |= {kind: each.setting for kind, each in tuned.found.items()}
     plain = BlendRecipe(als=als.recipe, ease=settings["ease"].recipe)
-    return Tuned(found, {"blend": Setting(plain, als.weights)} | settings, tuple(left_out))
+    return Tuned(found, {"blend": Setting(plain, als.weights)} | settings, tuned.left_out)
 
 
 def space_of(protocol: str, weights: Weights) -> Space:

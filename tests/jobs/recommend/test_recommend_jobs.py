@@ -147,7 +147,7 @@ class Service:
             for table in self.maps
         }
 
-    # What the newest training warned of, and its rows of health.
+    # What the newest training or search warned of, and rows of health of the newest training.
     warnings: Sequence[str] = ()
     health: Sequence[dict[str, Any]] = ()
 
@@ -173,6 +173,7 @@ class Service:
         inputs |= self._untold(PROFILES, ACCOUNTS, DEVICES)
         found = rehearse(JOBS["search_recipe"], inputs, day, params=given, tracker=tracker)
         self.searched = {RECIPES: found[RECIPES].localCheckpoint()}
+        self.warnings = found.warnings
         return tracker
 
     def chosen(self) -> dict[str, Row]:
@@ -343,9 +344,10 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     service = Service(spark, tmp_path, _two_tastes(), CATALOGUE)
     tracker = service.search(trials=2)
     assert isinstance(tracker, RehearsalTracker)
-    assert list(tracker.children) == ["trial 0", "trial 1"]
+    lines = ["hybrid", "ease", "item_item", "blend"]
+    assert list(tracker.children) == ["trial 0", "trial 1", *lines]
     two = service.chosen()["als"]
-    first = dict(tracker.children)
+    first = {name: tracker.children[name] for name in ("trial 0", "trial 1")}
 
     service.search(trials=4, tracker=tracker)
 
@@ -355,7 +357,8 @@ def test_what_a_search_chose_is_trained_with_and_a_longer_search_repeats_nothing
     assert row.mean > row.configured_mean
     # The gate has the ratings of the newest four days, and none of them is looked at.
     assert row.measured_until == date(2026, 3, 9)
-    assert list(tracker.children) == [f"trial {number}" for number in range(4)]
+    trials = [name for name in tracker.children if name not in lines]
+    assert trials == [f"trial {number}" for number in range(4)]
     assert {name: tracker.children[name] for name in first} == first
     assert tracker.children["trial 0"].params["reg_param"] == 50.0
     assert tracker.children["trial 0"].metrics["ndcg_at_4"] == row.configured_mean
@@ -414,9 +417,9 @@ def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
 ) -> None:
     service = Service(spark, tmp_path, _two_tastes())
 
-    def again(trials: int) -> list[str]:
+    def again(trials: int, **limits: float) -> list[str]:
         tracker = service.tracking.start("recommend", "search_recipe", Window.of_day(MONDAY), "r")
-        service.search(trials=trials, tracker=tracker)
+        service.search(trials=trials, tracker=tracker, **limits)
         tracker.finish()
         below = f"tags.`mlflow.parentRunId` = '{tracker.mlflow_run_id}'"
         found = service.tracking.client.search_runs(
@@ -424,11 +427,15 @@ def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
         )
         return sorted(run.info.run_name for run in found)
 
-    assert again(2) == ["trial 0", "trial 1"]
+    # Time is up at once: one trial is made all the same, and no other kind is tuned.
+    assert again(2, minutes=1e-6) == ["trial 0"]
+    assert service.chosen().keys() == {"als"}
+    assert "time was up before these were tuned: hybrid, ease" in service.warnings[0]
+    assert again(2) == ["blend", "ease", "hybrid", "item_item", "trial 1"]
     two = service.searched[RECIPES].collect()
     assert again(2) == []
     assert service.searched[RECIPES].collect() == two
-    assert again(3) == ["trial 2"]
+    assert [name for name in again(3) if name.startswith("trial")] == ["trial 2"]
 
 
 @pytest.mark.thorough

@@ -191,7 +191,7 @@ def test_a_tuned_evaluation_sees_nothing_that_it_is_measured_on(spark: SparkSess
     assert again.tuned == found.tuned
     assert again.comparison.measures != found.comparison.measures
     kinds_told = [(done, total, said.split(",")[0]) for done, total, said in told]
-    names = ("als", "als", "ease", "item_item", "hybrid", "blend")
+    names = ("als", "als", "hybrid", "ease", "item_item", "blend")
     assert kinds_told == [(done, 6, name) for done, name in enumerate(names, start=1)]
 
 
@@ -223,7 +223,7 @@ def test_without_time_one_setting_is_tried_and_all_else_is_as_it_comes(spark: Sp
     found = evaluated(signals, titles, protocol, spent=lambda: 1.0)
     assert found.tuned is not None
     assert len(found.tuned.als.trials) == 1
-    assert found.tuned.left_out == ("ease", "item_item", "hybrid", "blend")
+    assert found.tuned.left_out == ("hybrid", "ease", "item_item", "blend")
     recipes = (AlsRecipe(), EaseRecipe(), ItemItemRecipe(), HybridRecipe(), BlendRecipe())
     weights = Weights(like_from=4.0)
     assert found.tuned.settings == {each.kind: Setting(each, weights) for each in recipes}
