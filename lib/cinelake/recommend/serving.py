@@ -33,6 +33,7 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -57,7 +58,7 @@ SIGNATURE = ModelSignature(
     ),
     params=ParamSchema(
         [
-            ParamSpec("k", DataType.long, 10),  # length of the list
+            ParamSpec("k", DataType.long, 10),  # length of the list, from 1
             ParamSpec("at", DataType.string, ""),  # moment, ISO 8601; now, if empty
         ]
     ),
@@ -282,7 +283,14 @@ class FoldIn:
         return is_shown
 
     def top(self, asked: Asked, k: int) -> tuple[list[str], list[float]]:
-        """The k best titles for a request, of those it does not know, with their scores; ties in the order of ids."""
+        """The k best titles for a request, of those it does not know, with their scores; ties in the order of ids.
+
+        Raises MlflowException, of which who asks is told, for a k below 1.
+        """
+        if k < 1:
+            raise MlflowException.invalid_parameter_value(
+                f'k = {k}: a list has at least 1 title; ask with params={{"k": 10}}'
+            )
         factors = self.factors_of(asked.history, asked.market)
         scores = self.popular(asked.market) if factors is None else self.factors @ factors
         scores[self._positions(asked.kept_back)] = -np.inf

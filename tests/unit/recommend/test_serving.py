@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from cinelake.recommend.serving import (
     Ages,
@@ -48,6 +49,14 @@ def test_titles_like_those_of_the_history_come_first_and_the_history_itself_neve
 
     assert titles == ["b", "d", "c"]
     assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_a_list_of_no_title_is_refused(model: FoldIn, k: int) -> None:
+    served = TitlesForHistory(lambda: 0.0)
+    served.model = model
+    with pytest.raises(MlflowException, match=rf"k = {k}: a list has at least 1 title"):
+        served.predict(None, pd.DataFrame({"history": [["a"]]}), {"k": k})
 
 
 def test_a_history_of_unknown_titles_gets_the_most_liked_ones(model: FoldIn) -> None:
