@@ -191,19 +191,14 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
         tracker.log_params(setting.flat)
         tracker.set_tags({"recipe.from": origin})
         tracker.log_metrics(comparison.metrics() | _drift(run))
-        health = _health(run, comparison)
         tracker.flush()
         if comparison.measures:
             tracker.log_figure(pictures.quality(comparison), "quality.png")
         if comparison.trade_off:
             tracker.log_figure(pictures.trade_off(comparison), "trade_off.png")
         through = run.end - timedelta(days=1)
-        training = Training(
-            RECOMMENDER, through, data_of(signals), run.input_versions, setting.flat
-        )
-        tracker.log_card(model_card(training, comparison, params.tolerances, decision))
         proposal = proposed(passed=decision.passed, reason=decision.reason) | {
-            HEALTH: json.dumps(health, default=str)
+            HEALTH: json.dumps(_health(run, comparison), default=str)
         }
         titles = latest(run.read(TITLES), ["title_id"], *SAID)
         with persisted(interactions(signals, setting.weights, run.end)) as known:
@@ -212,8 +207,17 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
                     known, titles, recipe, params.content, params.hiding, through
                 )
             )
-            tracker.flush()
             fitted = recipe.fit(known)
+            tracker.log_params(fitted.bounded)
+            tracker.flush()
+            training = Training(
+                RECOMMENDER,
+                through,
+                data_of(signals),
+                run.input_versions,
+                setting.flat | fitted.bounded,
+            )
+            tracker.log_card(model_card(training, comparison, params.tolerances, decision))
             found = kept(fitted, known, params.content, titles, through)
             tags = setting.tags | found.tags
             return tracker.register(

@@ -123,7 +123,8 @@ def registrable(
         "input_example": pd.DataFrame({"history": [favourites]}),
         "signature": serving.SIGNATURE,
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],
-        "params": als.model_dump() | {"share_of_tastes": fitted.recipe.share},
+        "params": als.model_dump()
+        | {"fitted_rank": fitted.als.rank, "share_of_tastes": fitted.recipe.share},
     }
 
 

@@ -275,6 +275,7 @@ def test_a_model_is_trained_judged_and_used_and_training_again_makes_no_other(
     assert service.tracking.at_alias(RECOMMENDER, CHALLENGER) == version
     assert service.tracking.at_alias(RECOMMENDER, CHAMPION) == version
     report = service.tracking.report(version)
+    assert report.params["als.fitted_rank"] == "2"
     assert report.metrics["challenger.ndcg_at_4"] > report.metrics["popular.ndcg_at_4"]
     # Of the twelve days before there are signals, and all titles were known.
     assert report.metrics["signal_strength_psi"] == pytest.approx(0.0, abs=0.01)

@@ -47,13 +47,11 @@ def test_there_are_no_more_factors_than_a_profile_has_likes(spark: SparkSession)
     many = [(p, t, 1.0) for p in range(3) for t in range(8 + p)] + [(0, 20, 0.0)]
     recipe = AlsRecipe(rank=64, iterations=1, blocks=2)
 
-    found = {
-        len(fit(spark.createDataFrame(rows, SCHEMA), recipe).of_titles.first().factors)
-        for rows in (many, TASTES)
-    }
+    fitted = [fit(spark.createDataFrame(rows, SCHEMA), recipe) for rows in (many, TASTES)]
 
     # Nine likes on average; three and a half, of which so few factors are never made.
-    assert found == {9, FEWEST}
+    assert {len(one.of_titles.first().factors) for one in fitted} == {9, FEWEST}
+    assert [one.rank for one in fitted] == [9, FEWEST]
 
 
 @pytest.mark.thorough

@@ -95,7 +95,7 @@ def test_recall_and_what_chance_would_find(spark: SparkSession) -> None:
         [("ann", "new"), ("ann", "mute"), ("ben", "newer")], "profile_id string, title_id string"
     )
 
-    found = judged(train, wanted, lambda titles: NamedFactors(profiles, titles), catalogue, 1)
+    found = judged(train, wanted, lambda titles: NamedFactors(profiles, titles, 2), catalogue, 1)
 
     # Ann is shown `new`, one of her two; ben is shown `fine`.
     assert found["recall_at_1"] == pytest.approx((1 / 2 + 0) / 2)

@@ -60,6 +60,7 @@ class AlsRecipe(Recipe):
             factors.titles.join(numbers, on="title_idx", how="inner").select(
                 "title_id", "title_idx", "factors"
             ),
+            factors.rank,
         )
 
     def _factors(self, interactions: DataFrame) -> Factors:
@@ -90,6 +91,7 @@ class AlsRecipe(Recipe):
             model.itemFactors.select(
                 F.col("id").alias("title_idx"), F.col("features").alias("factors")
             ),
+            rank,
         )
 
 
@@ -106,20 +108,24 @@ def _borne(wanted: DataFrame) -> int:
 
 @dataclass(frozen=True)
 class Factors:
-    """`profiles (profile_idx, factors)` and `titles (title_idx, factors)`; a score is the inner
+    """`profiles (profile_idx, factors)` and `titles (title_idx, factors)`, of length `rank`; a score is the inner
     product.
     """
 
     profiles: DataFrame
     titles: DataFrame
+    rank: int
 
 
 @dataclass(frozen=True)
 class NamedFactors(Fitted):
-    """`profiles (profile_id, factors)` and `titles (title_id, title_idx, factors)`."""
+    """`profiles (profile_id, factors)` and `titles (title_id, title_idx, factors)`; `rank` is that of the fit, which
+    may be less than its recipe has.
+    """
 
     of_profiles: DataFrame
     of_titles: DataFrame
+    rank: int
 
     def catalogue(self) -> Catalogue:
         return catalogue(self.of_titles)

@@ -66,6 +66,11 @@ class Hybrid(Fitted):
     als: NamedFactors
     tastes: Tastes | None
 
+    @property
+    def bounded(self) -> dict[str, int]:
+        """What the fit has less of than its recipe says, since profiles like few titles."""
+        return {"als.fitted_rank": self.als.rank}
+
     @cached_property
     def model(self) -> FoldedIn:
         """As lists are made with it."""
