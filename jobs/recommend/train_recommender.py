@@ -59,7 +59,7 @@ from cinelake.tables.recommend import (
     TRAINING_HEALTH,
 )
 
-# Trainings that a new one is compared with, and where it stands on a version how it fared beside them.
+# Trainings that passed that a new one is compared with, and where it stands on a version how it fared beside them.
 TRAININGS, HEALTH = 4, "health"
 # The job that looks for a better setting then.
 SEARCH = "search_recipe"
@@ -98,7 +98,7 @@ class TrainRecommenderParams(JobParams):
         0.2,
         gt=0,
         lt=1,
-        description="fall below the trainings before that is warned of (share of their nDCG)",
+        description="fall below the trainings that passed before that is warned of (share of their nDCG)",
     )
 
     @field_validator("rivals")
@@ -127,7 +127,7 @@ def _before(table: Table) -> Reading:
     params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=6,
+    version=7,
     remedies=[SEARCH],
 )
 def train_recommender(run: Run[TrainRecommenderParams]) -> None:
@@ -270,13 +270,15 @@ def _drift(run: Run[TrainRecommenderParams]) -> dict[str, float]:
 
 
 def _health(run: Run[TrainRecommenderParams], comparison: Comparison) -> list[dict[str, Any]]:
-    """How the training fared beside those before it; nothing where nothing could be held out."""
+    """How the training fared beside those before it that passed; nothing where nothing could be held out."""
     own = comparison.measured("ndcg").get(gate.CHALLENGER)
     if own is None:
         return []
     tracking, metric = run.tracker.tracking, f"{gate.CHALLENGER}.{named('ndcg', comparison.k)}"
+    through = run.end - timedelta(days=1)
+    # A bad training, refused or taken back, is not what is usual.
     older = [
-        v for v in tracking.versions(RECOMMENDER) if v.trained_through < run.end - timedelta(days=1)
+        v for v in tracking.versions(RECOMMENDER) if v.approved and v.trained_through < through
     ]
     told = [tracking.report(version).metrics.get(metric) for version in older[:TRAININGS]]
     before = [ndcg for ndcg in told if ndcg is not None]

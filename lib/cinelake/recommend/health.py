@@ -51,22 +51,23 @@ def health(
 
 
 def trained(own: Measured, before: Sequence[float], most: float, label: str, day: date) -> Row:
-    """The row of `TRAINING_HEALTH`: an alarm where a training is worse than those before it, by more than a share and
-    beyond its noise.
+    """The row of `TRAINING_HEALTH`: an alarm where a training is worse than those before it that passed, by more than a
+    share and beyond its noise.
     """
     usual = fmean(before) if before else None
     threshold = None if usual is None else usual * (1 - most)
     is_alarm = False
     if usual is None or threshold is None:
-        message = f"{label} {own}; there is no training before to set it against"
+        message = f"{label} {own}; there is no training that passed to set it against"
     else:
         is_alarm = own.mean < threshold and own.high < usual
-        which = "the training" if len(before) == 1 else f"the mean of the {len(before)} trainings"
+        count = len(before)
+        which = "the last training" if count == 1 else f"the mean of the last {count} trainings"
         message = (
-            f"{label} fell to {own} from {usual:.4f}, {which} before, by more than {most:.0%}; "
+            f"{label} fell to {own} from {usual:.4f}, {which} that passed, by more than {most:.0%}; "
             "search_recipe looks for a setting that does better"
             if is_alarm
-            else f"{label} {own} beside {usual:.4f}, {which} before; "
+            else f"{label} {own} beside {usual:.4f}, {which} that passed; "
             f"an alarm where it falls by more than {most:.0%} and beyond noise"
         )
     return {

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.service import TOLD
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.top_n import top_n
+from cinelake.recommend.training import Comparison
 from cinelake.recommend.validation import as_recipes
 from cinelake.runtime.job import Job, JobParams
 from cinelake.runtime.runs.graph import discover
@@ -439,6 +441,41 @@ def test_a_search_goes_on_from_the_trials_that_mlflow_knows(
     assert [name for name in again(3) if name.startswith("trial")] == ["trial 2"]
 
 
+def test_what_is_usual_is_told_by_trainings_that_passed() -> None:
+    def version(number: int, gate: str) -> ModelVersion:
+        through = FIRST.date() + timedelta(days=number)
+        return ModelVersion("recommender", number, "", through, "run", {"gate": gate})
+
+    gates = {5: "failed", 4: "passed", 3: "failed", 2: "passed"}
+    reported = {5: 0.1, 4: 0.5, 3: 0.2, 2: 0.7}
+    tracker = RehearsalTracker("recommend")
+    tracking = SimpleNamespace(
+        versions=lambda _: [version(*each) for each in gates.items()],
+        report=lambda one: SimpleNamespace(
+            metrics={"challenger.ndcg_at_10": reported[one.version]}
+        ),
+    )
+    run = SimpleNamespace(
+        tracker=SimpleNamespace(tracking=tracking, log_metrics=tracker.log_metrics),
+        params=JOBS["train_recommender"].params(), start=MONDAY, end=MONDAY + timedelta(days=1),
+    )  # fmt: skip
+    own = {
+        "model": "challenger",
+        "measure": "ndcg_at_10",
+        "profiles": 40,
+        "mean": 0.3,
+        "low": 0.2,
+        "high": 0.4,
+    }
+
+    (row,) = JOBS["train_recommender"].function.__globals__["_health"](
+        run, Comparison(10, [own], [], [], cold=[])
+    )
+
+    assert tracker.metrics == {"challenger.ndcg_at_10.before": pytest.approx(0.6)}
+    assert row["is_alarm"]
+
+
 @pytest.mark.thorough
 def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> None:
     service.train()
@@ -452,7 +489,7 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
         "share": 0.0,
     }
 
-    older = len(service.tracking.versions(RECOMMENDER))
+    older = sum(version.approved for version in service.tracking.versions(RECOMMENDER))
     # Another day, for a rehearsal knows its inputs by the day only.
     service.train(MONDAY + timedelta(days=7), recipe=dull, searched=False)
 
@@ -462,8 +499,8 @@ def test_a_worse_recipe_is_refused_and_the_champion_stays(service: Service) -> N
     (warning,) = service.warnings
     assert warning.startswith("nDCG@4 fell to ")
     # Other tests may have trained with other settings before.
-    which = "the training" if older == 1 else f"the mean of the {older} trainings"
-    assert f" from 1.0000, {which} before, by more than 20%; " in warning
+    which = "the last training" if older == 1 else f"the mean of the last {older} trainings"
+    assert f" from 1.0000, {which} that passed, by more than 20%; " in warning
     metrics = service.tracking.report(refused).metrics
     assert metrics["challenger.ndcg_at_4.before"] == pytest.approx(1.0)
     # A fall is a row, too, of the day of the training, and a rerun writes the same.

@@ -112,17 +112,25 @@ def test_a_training_worse_than_those_before_is_an_alarm() -> None:
     assert trained(Measured(0.15, 0.12, 0.18, 40), [0.2, 0.24], 0.2, "nDCG@10", DAY) == {
         "day": DAY, "measure": "ndcg", "value": 0.15, "counted": 40,
         "baseline": pytest.approx(0.22), "threshold": pytest.approx(0.176), "is_alarm": True,
-        "message": "nDCG@10 fell to 0.1500 [0.1200, 0.1800] from 0.2200, the mean of the 2 trainings before, by more "
-        "than 20%; search_recipe looks for a setting that does better",
+        "message": "nDCG@10 fell to 0.1500 [0.1200, 0.1800] from 0.2200, the mean of the last 2 trainings that passed, "
+        "by more than 20%; search_recipe looks for a setting that does better",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("own", "before", "said"),
     [
-        (Measured(0.15, 0.12, 0.18, 40), [], "there is no training before to set it against"),
-        (Measured(0.19, 0.18, 0.2, 40), [0.22], "beside 0.2200, the training before; an alarm"),
-        (Measured(0.15, 0.05, 0.25, 40), [0.22], "beside 0.2200, the training before; an alarm"),
+        (Measured(0.15, 0.12, 0.18, 40), [], "there is no training that passed to set it against"),
+        (
+            Measured(0.19, 0.18, 0.2, 40),
+            [0.22],
+            "beside 0.2200, the last training that passed; an alarm",
+        ),
+        (
+            Measured(0.15, 0.05, 0.25, 40),
+            [0.22],
+            "beside 0.2200, the last training that passed; an alarm",
+        ),
     ],
     ids=["the first training", "a small fall", "a fall within noise"],
 )
