@@ -27,6 +27,9 @@ BEAT_COLUMNS = (
 # No picture is sent with less, nor with more: 8K with a wide range of colours takes some 200,000 kbit/s. What lies
 # outside is in another unit, and nobody knows in which.
 BITRATES_KBPS = (32, 200_000)
+# Nor does a network carry more, or a device hold more of a picture than an hour.
+THROUGHPUTS_KBPS = (0, 100_000_000)
+BUFFERS_S = (0, 3600)
 # Heartbeats come every half minute or so; the time that one tells of is no longer than this.
 LONGEST_BEAT_MS = 600_000
 # Nor are there more frames than this to drop in a second.
@@ -74,8 +77,10 @@ def beats(heartbeats: DataFrame) -> DataFrame:
     """
     names = (
         "stands", "bitrate", "odd", "throughput", "dropped", "played", "rebuffers", "stalled", "negative",
+        "miscounted",
     )  # fmt: skip
     is_negative = F.least("played_s", "rebuffer_s") < 0
+    is_miscounted = F.least("rebuffers", "dropped_frames") < 0
     once = (
         heartbeats.select(
             "play_id",
@@ -85,20 +90,22 @@ def beats(heartbeats: DataFrame) -> DataFrame:
             (F.col("state") == "rebuffering").alias("stands"),
             plausible("bitrate_kbps").alias("bitrate"),
             is_odd("bitrate_kbps").alias("odd"),
-            F.col("throughput_kbps").alias("throughput"),
+            within_bounds("throughput_kbps", THROUGHPUTS_KBPS).alias("throughput"),
             F.col("dropped_frames").alias("dropped"),
             _bounded("played_s").alias("played"),
-            F.col("rebuffers").alias("rebuffers"),
+            F.when(F.col("rebuffers") >= 0, F.col("rebuffers")).alias("rebuffers"),
             _bounded("rebuffer_s").alias("stalled"),
             F.coalesce(is_negative, F.lit(False)).alias("negative"),
+            F.coalesce(is_miscounted, F.lit(False)).alias("miscounted"),
         )
         .groupBy("play_id", "_event")
         .agg(F.min("at").alias("at"), *(F.min_by(name, "_received").alias(name) for name in names))
     )
     played = F.coalesce("played", F.lit(0))
-    # A counter that was reset, or never was, tells of more frames than there are.
+    # A counter that was reset, or never was, tells of fewer frames than none, or of more than there are.
     dropped = F.when(
-        F.col("dropped") <= MOST_FRAMES_A_S * (played / 1000 + 1), F.col("dropped").cast("bigint")
+        F.col("dropped").between(0, MOST_FRAMES_A_S * (played / 1000 + 1)),
+        F.col("dropped").cast("bigint"),
     )
     was_stalled = F.col("stands") | (F.coalesce("rebuffers", F.lit(0)) > 0)
     return (
@@ -111,6 +118,7 @@ def beats(heartbeats: DataFrame) -> DataFrame:
             F.count_if(was_stalled).alias("stalled_beats"),
             F.count_if("odd").alias("odd_beats"),
             F.count_if("negative").alias("negative_beats"),
+            F.count_if("miscounted").alias("miscounted_beats"),
             F.sum(played).alias("beat_play_ms"),
             F.sum(F.coalesce("stalled", F.lit(0))).alias("beat_stall_ms"),
             F.sum(F.coalesce("rebuffers", F.lit(0)).cast("bigint")).alias("beat_stalls"),
@@ -132,6 +140,11 @@ def slice_of(at: str | Column) -> Column:
 def plausible(bitrate: str) -> Column:
     """A bitrate (kbit/s), or null where no picture has such."""
     return F.when(F.col(bitrate).between(*BITRATES_KBPS), F.col(bitrate).cast("bigint"))
+
+
+def within_bounds(name: str, bounds: tuple[float, float]) -> Column:
+    """What a device tells, or null where it cannot be."""
+    return F.when(F.col(name).between(*bounds), F.col(name))
 
 
 def is_odd(bitrate: str) -> Column:

@@ -18,6 +18,7 @@ What should not be is told in `oddities`:
 - `heartbeats_after_end`: it still lived more than two heartbeats after it had ended.
 - `more_time_than_passed`: it played and stalled for longer than it lived. Such a session is not sound, and counts in
   cells as an attempt only: a counter was reset, or counts in another unit.
+- `negative_count`: a heartbeat told of fewer rebuffers or dropped frames than none; how many is not known.
 - `negative_time`: a heartbeat told of less than no time; it counts as none.
 - `no_attempt`: the press of play is missing; the join time is not known.
 - `pause_without_end`: the event that ended a pause or a jump is lost, so that it would last for longer than heartbeats
@@ -179,8 +180,9 @@ def _measures() -> dict[str, tuple[str, Column]]:
         "corrected": times(F.col("is_corrected")),
         "shown": times(event.isin(*SHOWS_PICTURE)),
         **{name: F.col(name) for name in (
-            "beats", "stalled_beats", "odd_beats", "negative_beats", "beat_play_ms", "beat_stall_ms", "beat_stalls",
-            "beat_bits", "beat_bitrate_ms", "dropped_frames", "frames_ms", "throughput_kbps", "throughput_beats")},
+            "beats", "stalled_beats", "odd_beats", "negative_beats", "miscounted_beats", "beat_play_ms",
+            "beat_stall_ms", "beat_stalls", "beat_bits", "beat_bitrate_ms", "dropped_frames", "frames_ms",
+            "throughput_kbps", "throughput_beats")},
     }  # fmt: skip
     least = {
         "who": F.when(is_event, F.struct("place", "where")),
@@ -316,6 +318,7 @@ def _judged(summed: DataFrame, keys: DataFrame, grace_s: int) -> DataFrame:
         events_after_end=F.col("after_end") > 0,
         heartbeats_after_end=F.col("last_beat") > words["at"] + LATE_BEATS_MS,
         more_time_than_passed=~is_sound,
+        negative_count=F.col("miscounted_beats") > 0,
         negative_time=F.col("negative_beats") > 0,
         no_attempt=F.col("attempt_at").isNull(),
         pause_without_end=cut > SLACK_MS,

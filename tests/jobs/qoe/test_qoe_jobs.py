@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from unit.behaviour.bronze import bronze, landed_line
+from unit.behaviour.bronze import bronze, judged_lines, landed_line
 from unit.qoe.rollup_rows import FIRST, rolled
 from unit.qoe.test_struck import DAY as STRUCK_ON
 from unit.qoe.test_struck import incident, session
@@ -103,6 +103,39 @@ def test_records_become_sessions_cells_and_rollups(spark: SparkSession) -> None:
     assert {(row["width"], row["cell"]) for row in rolled.collect()} == {
         (60, "all"), (60, "cdn=aurora"), (1440, "all"), (1440, "cdn=aurora"),
     }  # fmt: skip
+
+
+@pytest.mark.thorough
+def test_a_device_that_tells_other_units_is_no_play_that_was_left(spark: SparkSession) -> None:
+    """From what landed: it is turned away by no source, and its bitrates and counts are not known."""
+    told = [("attempt", None), ("first_frame", 3_000_000), ("quality_switch", -1), ("stop", None)]
+    events = [
+        landed_line(f"e{number}", f"1 11:0{number}", **WHO, play_id="p", event=event, sequence=number,
+                    bitrate_kbps=rate)
+        for number, (event, rate) in enumerate(told)
+    ]  # fmt: skip
+    wrong = {"bitrate_kbps": 3_000_000, "throughput_kbps": 900_000_000, "buffer_s": 30_000.0, "rebuffers": -1,
+             "rebuffer_s": -2.0, "dropped_frames": -4}  # fmt: skip
+    beats = [
+        landed_line("h0", "1 11:02", play_id="p", account_id="a", device_id="d", sequence=0, state="playing",
+                    position_s=1.0, played_s=30.0, **wrong)
+    ]  # fmt: skip
+    inputs = {
+        table: judged_lines(spark, source, lines).where("size(_reasons) = 0").select(*table.names)
+        for table, source, lines in (
+            (BRONZE_PLAYBACK, PLAYBACK_SOURCE, events),
+            (BRONZE_HEARTBEATS, HEARTBEATS_SOURCE, beats),
+        )
+    }
+    (row,) = rehearse(JOBS["build_qoe_sessions"], inputs, DAY)[QOE_SESSIONS].collect()
+    assert (row["outcome"], row["join_ms"], row["play_ms"], row["beats"]) == (
+        "played",
+        60_000,
+        120_000,
+        1,
+    )
+    assert row["oddities"] == ["bitrate_in_another_unit", "negative_count", "negative_time"]
+    assert (row["bitrate_ms"], row["frames_ms"], row["throughput_beats"]) == (0, 0, 0)
 
 
 def leaves(spark: SparkSession) -> DataFrame:

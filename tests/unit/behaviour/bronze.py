@@ -31,11 +31,16 @@ def landed_line(event: str, at: str, received: str | None = None, /, **payload: 
 
 def bronze(spark: SparkSession, source: Source, lines: Iterable[str]) -> DataFrame:
     """What ingestion makes of the lines; all of them must be good."""
+    return judged_lines(spark, source, lines).drop("_reasons", "_raw", "_origin")
+
+
+def judged_lines(spark: SparkSession, source: Source, lines: Iterable[str]) -> DataFrame:
+    """The same of any lines, with the `_reasons` that speak against each."""
     landed = spark.createDataFrame(
         [(line, "file", None, None) for line in lines],
         "value string, file string, line bigint, landed_by timestamp",
     )
-    return bronze_rows(landed, source).drop("_reasons", "_raw", "_origin")
+    return bronze_rows(landed, source)
 
 
 def keys(spark: SparkSession) -> DataFrame:

@@ -92,6 +92,10 @@ def scenes() -> Traces:
     t.play("never reset", "0 attempt,1 first_frame")
     for number in range(3):
         t.beat("never reset", number, 20 + 20 * number, played=400.0, dropped_frames=10_000_000)
+    # Counters that were reset below nothing, and one heartbeat that tells what can be.
+    t.play("below nothing", "0 attempt,1 first_frame")
+    t.beat("below nothing", 0, 31, rebuffers=-2, dropped_frames=-500, throughput_kbps=-1)
+    t.beat("below nothing", 1, 61, rebuffers=1, dropped_frames=3, throughput_kbps=9000)
     # The first frame before its attempt; and its clock goes back.
     t.event("confused", 0, 5, "attempt")
     t.event("confused", 1, 3, "first_frame")
@@ -226,6 +230,11 @@ def test_what_cannot_be_is_told_and_does_no_harm(rows: dict[str, Row]) -> None:
     never = rows["never reset"]
     assert never["oddities"] == ["more_time_than_passed"]
     assert (never["is_sound"], never["score"], never["dropped_frames"]) == (False, None, 0)
+    below = rows["below nothing"]
+    assert (below["oddities"], below["is_sound"]) == (["negative_count"], True)
+    assert told(below, "stalls", "dropped_frames", "frames_ms", "throughput_kbps", "throughput_beats") == {
+        "stalls": 1, "dropped_frames": 3, "frames_ms": 30_000, "throughput_kbps": 9000, "throughput_beats": 1,
+    }  # fmt: skip
     confused = rows["confused"]
     assert confused["oddities"] == ["clock_went_back"]
     assert (confused["join_ms"], confused["outcome"]) == (None, "played")

@@ -64,7 +64,14 @@ def told(spark: SparkSession) -> dict[tuple[str, int], dict[str, Any]]:
     # A copy; one that stands still; and one of another play in the same place, of which nothing else is known.
     traces.beat("p", 3, 330, buffer_s=4.0, rebuffers=1, rebuffer_s=2.0, delay=9, **where)
     traces.beat("p", 4, 360, buffer_s=3.0, state="paused", **where)
-    traces.beat("q", 0, 620, **where)
+    # Its device tells of milliseconds and bits a second, and of less than nothing.
+    odd = {
+        "buffer_s": 30_000.0,
+        "throughput_kbps": 900_000_000,
+        "rebuffers": -1,
+        "rebuffer_s": -2.0,
+    }
+    traces.beat("q", 0, 620, **(where | odd))
     found = moments(*frames(spark, traces), TODAY, TOMORROW)
     return {
         (row["play_id"], row["at"] // 1000 % 86_400): row for row in found.toArrow().to_pylist()
@@ -86,6 +93,9 @@ def test_a_moment_knows_what_was_before_it_and_whether_a_stall_came_after(
     after = told["p", 330]
     assert (after["rebuffers"], after["rebuffer_s"], after["since_rebuffer"]) == (1, 2, 0)
     assert (after["throughput"], after["headroom"]) == (UNTOLD, UNTOLD)
+    odd = told["q", 620]
+    assert (odd["buffer_s"], odd["throughput"]) == (UNTOLD, UNTOLD)
+    assert (odd["rebuffers"], odd["rebuffer_s"], odd["since_rebuffer"]) == (0, 0, UNTOLD)
 
 
 def test_how_the_cell_fared_is_that_of_the_five_minutes_before(

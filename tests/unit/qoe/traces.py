@@ -153,6 +153,9 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame, grace_s: int = 60) -> dict
         "seek_ms": spent["seek"], "bits": bits, "bitrate_ms": known,
     }  # fmt: skip
     counted = beats.sort_values("received_at").drop_duplicates("event_id")
+    # What is less than nothing is not known.
+    counts = ["rebuffers", "dropped_frames", "throughput_kbps"]
+    counted = counted.assign(**{name: counted[name].where(counted[name] >= 0) for name in counts})
     # No heartbeat tells of less than nothing, nor of more than ten minutes.
     played = (counted["played_s"].fillna(0).clip(0, 600) * 1000).round().astype("int64")
     # Nobody drops more frames than there are: 240 a second, and what a second of a heartbeat's own delay adds.

@@ -18,7 +18,14 @@ from pyspark.sql import functions as F
 
 from cinelake.behaviour.records import within
 from cinelake.qoe.cells import UNKNOWN
-from cinelake.qoe.heard import SLICE_MS, plausible, slice_of
+from cinelake.qoe.heard import (
+    BUFFERS_S,
+    SLICE_MS,
+    THROUGHPUTS_KBPS,
+    plausible,
+    slice_of,
+    within_bounds,
+)
 
 FEATURES = (
     "buffer_s", "buffer_change", "buffer_least", "throughput", "throughput_trend", "headroom", "headroom_least",
@@ -126,13 +133,18 @@ def _known(beats: DataFrame) -> DataFrame:
     so_far = Window.partitionBy("play_id").orderBy("at", "sequence", "event_id")
     few, some = so_far.rowsBetween(1 - FEW, 0), so_far.rowsBetween(1 - SOME, 0)
     whole = so_far.rowsBetween(Window.unboundedPreceding, 0)
-    rate, flow = F.log2(plausible("bitrate_kbps")), F.col("throughput_kbps")
+    rate, flow = (
+        F.log2(plausible("bitrate_kbps")),
+        within_bounds("throughput_kbps", THROUGHPUTS_KBPS),
+    )
     # Half a kbit/s more, so that nothing has a logarithm, too.
-    throughput = F.log2(F.when(flow >= 0, flow + 0.5))
+    throughput = F.log2(flow + 0.5)
     told = beats.select(
-        *(name for name in beats.columns if name not in {"rebuffers", "rebuffer_s"}),
-        F.coalesce("rebuffers", F.lit(0)).alias("_rebuffers"),
-        F.coalesce("rebuffer_s", F.lit(0.0)).alias("_rebuffer_s"),
+        *(name for name in beats.columns if name not in {"buffer_s", "rebuffers", "rebuffer_s"}),
+        within_bounds("buffer_s", BUFFERS_S).alias("buffer_s"),
+        # What is less than none is none; so it is where nothing is told, too.
+        F.greatest("rebuffers", F.lit(0)).alias("_rebuffers"),
+        F.greatest("rebuffer_s", F.lit(0.0)).alias("_rebuffer_s"),
         throughput.alias("throughput"),
         rate.alias("bitrate"),
         (throughput - rate).alias("headroom"),
