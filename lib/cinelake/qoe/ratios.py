@@ -1,7 +1,8 @@
 """The ratios of streaming quality under the names of those who define them.
 
 "Rebuffering ratio" alone has five definitions, so sessions hold numerators and denominators, and each ratio is made of
-their sums: a ratio of sums, over any rows of `qoe_sessions`, not a mean of ratios.
+their sums: a ratio of sums, over any rows of `qoe_sessions`, not a mean of ratios. Of sessions whose times cannot be
+(`is_sound`) no time counts, as in cells (qoe/cells.py), but how they ended does, and what single heartbeats told.
 
 Sources:
 
@@ -44,16 +45,16 @@ class Ratio:
 
 def ratios() -> dict[str, Ratio]:
     """All named variants, for rows of `qoe_sessions`."""
-    play, stall, seek = F.col("play_ms"), F.col("stall_ms"), F.col("seek_ms")
-    join = F.coalesce("join_ms", F.lit(0))
+    play, stall, seek = _sound("play_ms"), _sound("stall_ms"), _sound("seek_ms")
+    join = _sound("join_ms")
     # Who left or failed before a picture waited in vain, and waited.
-    joining = F.coalesce("join_ms", "wait_ms", F.lit(0))
+    joining = F.coalesce(join, _sound("wait_ms"), F.lit(0))
     outcome, one = F.col("outcome"), F.lit(1)
     failed_start = (outcome == "start_failure").cast("int")
     failed = (outcome == "playback_failure").cast("int")
     left = (outcome == "exit_before_start").cast("int")
     began = outcome.isin("played", "playback_failure").cast("int")
-    known = F.when(F.col("join_ms").isNotNull(), 1).otherwise(0)
+    known = F.when(join.isNotNull(), 1).otherwise(0)
     listed = (
         Ratio("media3_rebuffer_ratio", stall, play + joining + seek + stall),
         Ratio("ivs_buffering_ratio", stall + seek, play + stall + seek),
@@ -67,11 +68,16 @@ def ratios() -> dict[str, Ratio]:
         Ratio("conviva_vst_s", join / 1000, known, "s"),
         Ratio("media3_fatal_error_ratio", failed_start + failed, one),
         Ratio("mux_playback_failure_share", failed_start + failed, one),
-        Ratio("mean_bitrate_kbps", F.col("bits"), F.col("bitrate_ms"), "kbit/s"),
+        Ratio("mean_bitrate_kbps", _sound("bits"), _sound("bitrate_ms"), "kbit/s"),
         Ratio("mean_throughput_kbps", F.col("throughput_kbps"), F.col("throughput_beats"), "kbit/s"),
-        Ratio("dropped_frames_a_minute", F.col("dropped_frames") * 60_000, F.col("frames_ms"), "1/min"),
+        Ratio("dropped_frames_a_minute", _sound("dropped_frames") * 60_000, _sound("frames_ms"), "1/min"),
     )  # fmt: skip
     return {ratio.name: ratio for ratio in listed}
+
+
+def _sound(name: str) -> Column:
+    """What is told of a session whose times can be; null of others."""
+    return F.when(F.col("is_sound"), F.col(name))
 
 
 def of_groups(sessions: DataFrame, by: Sequence[str]) -> DataFrame:

@@ -34,6 +34,16 @@ from cinelake.tables.qoe import (
 DAY = date(2026, 3, 28)
 TOMORROW = DAY + timedelta(days=1)
 BEARABLE = Bearable()
+TIMES = (
+    "join_ms",
+    "play_ms",
+    "seek_ms",
+    "stall_ms",
+    "bits",
+    "bitrate_ms",
+    "dropped_frames",
+    "frames_ms",
+)
 
 
 def at(hour: int, minute: int = 0, day: date = DAY) -> datetime:
@@ -192,8 +202,8 @@ def test_who_waits_in_vain_waits(spark: SparkSession) -> None:
     frame = rows(
         spark,
         QOE_SESSIONS,
-        {"play_ms": 80_000, "stall_ms": 10_000, "outcome": "played"},
-        {"wait_ms": 30_000, "outcome": "exit_before_start"},
+        {"play_ms": 80_000, "stall_ms": 10_000, "outcome": "played", "is_sound": True},
+        {"wait_ms": 30_000, "outcome": "exit_before_start", "is_sound": True},
     )
     names = ("media3_rebuffer_ratio", "mux_rebuffer_share", "conviva_vst_s", "conviva_cirr")
     expected = spark.createDataFrame(
@@ -213,16 +223,20 @@ def test_ratios_differ_by_what_they_are_of(spark: SparkSession) -> None:
         "bits": 240_000_000,
         "bitrate_ms": 80_000,
         "outcome": "played",
+        "is_sound": True,
     }
+    # Ten minutes a heartbeat: of its times nothing counts, only that it began, and failed then.
+    unsound = dict.fromkeys(TIMES, 10**9) | {"outcome": "playback_failure"}
     frame = rows(
-        spark, QOE_SESSIONS, played, {"outcome": "start_failure"}, {"outcome": "exit_before_start"}
-    )
+        spark, QOE_SESSIONS, played, unsound, {"outcome": "start_failure", "is_sound": True},
+        {"outcome": "exit_before_start", "is_sound": True},
+    )  # fmt: skip
     told = frame.agg(*(ratio.column() for ratio in ratios().values())).collect()[0].asDict()
     assert {name: value for name, value in told.items() if value is not None} == pytest.approx({
         "media3_rebuffer_ratio": 0.1, "ivs_buffering_ratio": 15 / 95, "cmcd_buffer_starvation_ratio": 0.3,
-        "mux_rebuffer_share": 0.1, "brightcove_stall_s_per_hour": 450, "conviva_cirr": 10 / 90, "conviva_vsf": 1 / 3,
-        "conviva_ebvs": 1 / 3, "conviva_vpf": 0.0, "conviva_vst_s": 5.0, "media3_fatal_error_ratio": 1 / 3,
-        "mux_playback_failure_share": 1 / 3, "mean_bitrate_kbps": 3000,
+        "mux_rebuffer_share": 0.1, "brightcove_stall_s_per_hour": 450, "conviva_cirr": 10 / 90, "conviva_vsf": 1 / 4,
+        "conviva_ebvs": 1 / 4, "conviva_vpf": 1 / 2, "conviva_vst_s": 5.0, "media3_fatal_error_ratio": 1 / 2,
+        "mux_playback_failure_share": 1 / 2, "mean_bitrate_kbps": 3000,
     })  # fmt: skip
     # Nobody measured throughput or frames: that is no rate at all.
     assert {name for name, value in told.items() if value is None} == {

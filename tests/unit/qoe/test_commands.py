@@ -250,7 +250,8 @@ def test_the_report_tells_of_each_day_and_divides_by_nothing(spark: SparkSession
     first, last = by_day(frame).toArrow().to_pylist()
     assert (first["vsf"], first["cirr"], first["mbps"], first["join_s"]) == (0.25, 0.1, 3.0, 0.375)
     assert (last["vsf"], last["cirr"], last["mbps"]) == (None, None, None)
-    sessions = rows(spark, QOE_SESSIONS, {"play_ms": 9000, "stall_ms": 1000, "outcome": "played"})
+    played = {"play_ms": 9000, "stall_ms": 1000, "outcome": "played", "is_sound": True}
+    sessions = rows(spark, QOE_SESSIONS, played)
     (named,) = of_groups(sessions, []).toArrow().to_pylist()
     *_, grid = quality([first, last], named).parts
     assert isinstance(grid, Grid)

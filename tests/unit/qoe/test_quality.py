@@ -22,6 +22,7 @@ def cinelake(spark: SparkSession) -> Callable[..., Result]:
     today, before = {"session_date": date(2026, 3, 28)}, {"session_date": date(2026, 3, 27)}
     good = {
         "outcome": "played",
+        "is_sound": True,
         "play_ms": 9000,
         "stall_ms": 1000,
         "bits": 27_000_000,
