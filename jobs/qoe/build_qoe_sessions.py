@@ -29,7 +29,7 @@ class BuildQoeSessionsParams(JobParams):
     ],
     writes=[QOE_SESSIONS],
     params=BuildQoeSessionsParams,
-    version=2,
+    version=3,
 )
 def build_qoe_sessions(run: Run[BuildQoeSessionsParams]) -> None:
     found = qoe_sessions(

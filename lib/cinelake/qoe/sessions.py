@@ -24,7 +24,8 @@ What should not be is told in `oddities`:
 - `pause_without_end`: the event that ended a pause or a jump is lost, so that it would last for longer than heartbeats
   leave room for; it is cut to that.
 
-A first frame before its attempt has no join time either. A session without last words ends a grace after its last sign
+A first frame before its attempt has no join time, nor has one before which the viewer jumped: as with media3, what was
+waited for then is not what was pressed for. A session without last words ends a grace after its last sign
 of life; without a first frame it is an exit before start, as nobody told of an error.
 """
 
@@ -42,6 +43,8 @@ from cinelake.qoe.heard import SLICE_MS, slice_of
 from cinelake.qoe.score import score
 from cinelake.qoe.states import (
     ENDED,
+    JOINING,
+    JUMPS,
     LAST_WORDS,
     PAUSED,
     PAUSED_BUFFERING,
@@ -172,6 +175,7 @@ def _measures() -> dict[str, tuple[str, Column]]:
         "switches_down": times(switch & (bitrate < F.col("bitrate_before"))),
         "bits": F.when(rate.isNotNull(), rate * time(PLAYING)),
         "bitrate_ms": F.when(rate.isNotNull(), time(PLAYING)),
+        "early_jumps": times(event.isin(*JUMPS) & (state == JOINING)),
         "odd_events": times(F.col("has_odd_bitrate")),
         "events": times(F.lit(True)),
         "numbered": times(F.col("sequence").isNotNull()),
@@ -332,7 +336,7 @@ def _judged(summed: DataFrame, keys: DataFrame, grace_s: int) -> DataFrame:
         outcome.alias("outcome"),
         F.when(is_error, words["error_code"]).alias("error_code"),
         *(F.col("who")["where"][name].alias(name) for name in (*DIMENSIONS, "country")),
-        F.when(clock_holds & (join >= 0), join).alias("join_ms"),
+        F.when(clock_holds & (join >= 0) & (F.col("early_jumps") == 0), join).alias("join_ms"),
         F.when(~has_begun, F.greatest(words["at"], last_sign) - F.col("started")).alias("wait_ms"),
         "play_ms",
         pause.alias("pause_ms"),

@@ -1,8 +1,10 @@
 """What a player is doing after each event: the states of media3's PlaybackStats.
 
 Grain: one row an event. Source: `PlaybackStatsListener` and `PlaybackStats` of media3 (androidx.media3.exoplayer.
-analytics). Its order of precedence is kept: what has ended stays ended; before the first frame a player is joining,
-whatever else it does; a jump counts until it is done, paused or not; buffering while paused is a state of its own.
+analytics). As there, a jump counts until it is done, paused or not, and buffering while paused is a state of its own.
+In two things its order of precedence is not kept, for times here are of the viewer: there a jump goes before all else;
+here what has ended stays ended, and before the first frame a player is joining, whatever else it does. The join time
+of a start with a jump in it is known to neither.
 
 - `joining`: JOINING_FOREGROUND. `playing`: PLAYING. `paused`: PAUSED. `paused_buffering`: PAUSED_BUFFERING.
 - `seeking`: SEEKING, and the buffering that a jump causes, which media3 counts to it until the player is ready. A

@@ -41,6 +41,8 @@ def scenes() -> Traces:
         "dry while paused",
         "0 attempt,1 first_frame,10 pause,12 rebuffer_start network,20 resume,23 rebuffer_end,33 stop",
     )
+    # Who jumps before the first frame joins still; but how long it took to start is not known then.
+    t.play("jumps joining", "0 attempt,3 seek,4 first_frame,5 seek_done,15 stop")
     # A skipped intro is a jump; a rebuffer that the player blames on a jump, but after it was done, belongs to it.
     t.play(
         "late buffering",
@@ -170,6 +172,9 @@ def test_each_state_has_its_time(rows: dict[str, Row]) -> None:
     }  # fmt: skip
     assert told(rows["late buffering"], *times[1:], "stalls") == {
         "play_ms": 15_000, "stall_ms": 0, "pause_ms": 0, "seek_ms": 3000, "stalls": 0,
+    }  # fmt: skip
+    assert told(rows["jumps joining"], *times, "outcome") == {
+        "join_ms": None, "play_ms": 10_000, "stall_ms": 0, "pause_ms": 0, "seek_ms": 1000, "outcome": "played",
     }  # fmt: skip
     assert told(rows["dry twice"], "stall_ms", "stalls") == {"stall_ms": 3000, "stalls": 1}
 

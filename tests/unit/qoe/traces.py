@@ -123,7 +123,7 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame, grace_s: int = 60) -> dict
     counts = dict.fromkeys(("stalls", "seeks", "pauses", "switches_up", "switches_down"), 0)
     bits = known = 0
     player, rate, state = Player(), None, None
-    over, clock, went_back = None, -(10**18), False
+    over, clock, went_back, jumped_early = None, -(10**18), False, False
     for number, row in enumerate(rows):
         event = row["event"]
         went_back |= ms[number] < clock
@@ -136,6 +136,7 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame, grace_s: int = 60) -> dict
             counts["switches_down"] += told < rate
         rate = told or rate
         player.told(event, row["cause"])
+        jumped_early |= event in {"seek", "skip_intro"} and player.state() == "join"
         over = number if player.over and over is None else over
         before, state = state, player.state()
         counts["stalls"] += state == "stall" and before != "stall"
@@ -200,6 +201,8 @@ def oracle(events: pd.DataFrame, beats: pd.DataFrame, grace_s: int = 60) -> dict
     attempts = [at for at, row in zip(ms, rows, strict=True) if row["event"] == "attempt"]
     frames = [at for at, row in zip(ms, rows, strict=True) if row["event"] == "first_frame"]
     is_right = all(pd.isna(row["clock_ahead_ms"]) for row in rows)
-    known_join = bool(attempts and frames and is_right and min(frames) >= min(attempts))
+    known_join = bool(
+        attempts and frames and is_right and min(frames) >= min(attempts) and not jumped_early
+    )
     found["join_ms"] = min(frames) - min(attempts) if known_join else None
     return found
