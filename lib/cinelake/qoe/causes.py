@@ -6,6 +6,10 @@ outweigh what was told on its first. *Before* are the same hours of the day, unt
 usual at that time; those that were bad themselves are left out (qoe/localisation/history.py), each held against others
 of its hour of the day, for evenings are not nights. All sessions of those hours count, in its cells or not: a cause
 shows against what it did not strike. A dimension that nobody told is no attribute.
+
+Two faults at once, as of a CDN that starts nothing and of an app that stalls, meet in the cells of regions and of the
+whole service, and are one incident. So it is searched in every metric of which it has had an alarm: in its own first,
+then in the others for what else is to blame.
 """
 
 from __future__ import annotations
@@ -23,13 +27,14 @@ from cinelake.qoe.localisation.history import is_calm
 from cinelake.qoe.localisation.search import Verdict
 from cinelake.qoe.localisation.settings import Scan
 from cinelake.qoe.localisation.step import causes
-from cinelake.tables.qoe import DIMENSIONS, HOUR, QOE_INCIDENTS
+from cinelake.tables.qoe import DIMENSIONS, HOUR, METRICS, QOE_INCIDENTS
 
 # An autonomous system says what the provider says.
 SEARCHED = tuple(name for name in DIMENSIONS if name != "asn")
 MOST_HISTORY = 28
-# Candidates that a row of an incident holds.
+# Candidates that a row of an incident holds, and what of each besides what it is.
 KEPT = 5
+FOUND = ("score", "bad", "total", "expected", "lift", "contrast", "explained")
 
 
 class Search(Scan):
@@ -54,14 +59,15 @@ def with_causes(
     told = causes(leaves, SEARCHED, settings)
     of_rank = F.struct(
         "rank",
+        "turn",
         _name(F.col("attributes")).alias("cause"),
         F.col("is_cause").alias("is_blamed"),
-        *("score", "bad", "total", "expected", "lift", "contrast", "explained"),
+        *FOUND,
     )
     found = told.groupBy("incident_id").agg(
         F.min_by("verdict", "rank").alias("_verdict"),
         F.array_sort(F.collect_list(F.when(F.col("rank").between(1, KEPT), of_rank))).alias(
-            "_causes"
+            "_found"
         ),
     )
     kept = before.select(
@@ -76,14 +82,14 @@ def with_causes(
     return joined.select(
         *incidents.columns,
         F.when(keeps, F.col("_old_verdict")).otherwise(F.col("_verdict")).alias("verdict"),
-        F.coalesce(F.when(keeps, F.col("_old_causes")), "_causes", none).alias("causes"),
+        F.coalesce(F.when(keeps, F.col("_old_causes")), _with_metrics("_found"), none).alias("causes"),
     )  # fmt: skip
 
 
 def leaves_of(incidents: DataFrame, cells: DataFrame, day: date) -> DataFrame:
-    """`incident_id`, the dimensions searched, and `bad, total, past_bad, past_total` of each leaf and hour.
+    """`incident_id, turn`, the dimensions searched, and `bad, total, past_bad, past_total` of each leaf and hour.
 
-    Of incidents with an alarm on `day`.
+    Of incidents with an alarm on `day`; a turn is that of a metric, 0 that of the incident's own.
     """
     hourly = cells.where(F.col("width") == HOUR)
     # Of some dozen incidents and days of hours.
@@ -92,6 +98,7 @@ def leaves_of(incidents: DataFrame, cells: DataFrame, day: date) -> DataFrame:
     is_now = F.col("_is_now")
     return beside.select(
         "incident_id",
+        "turn",
         *(F.nullif(F.col(name), F.lit(UNKNOWN)).alias(name) for name in SEARCHED),
         F.when(is_now, bad).otherwise(0).alias("bad"),
         F.when(is_now, total).otherwise(0).alias("total"),
@@ -101,9 +108,17 @@ def leaves_of(incidents: DataFrame, cells: DataFrame, day: date) -> DataFrame:
 
 
 def _hours(incidents: DataFrame, hourly: DataFrame, day: date) -> DataFrame:
-    """`incident_id, metric, bucket_at, _is_now`: the hours of an incident's alarms, and the calm ones before it."""
-    alarmed = incidents.where(F.to_date("last_alarm_at") == F.lit(day)).select(
-        "incident_id", "metric", "opened_at", F.explode("timeline.bucket_at").alias("_alarmed_at")
+    """`incident_id, turn, metric, bucket_at, _is_now`: hours of an incident's alarms, and calm ones before it."""
+    alarmed = (
+        incidents.where(F.to_date("last_alarm_at") == F.lit(day))
+        .select(
+            "incident_id",
+            "opened_at",
+            "timeline",
+            F.posexplode(_searched_in()).alias("turn", "metric"),
+        )
+        .select("*", F.explode("timeline.bucket_at").alias("_alarmed_at"))
+        .drop("timeline")
     )
     # What the whole service had in every hour that there is.
     told = F.array(
@@ -129,15 +144,36 @@ def _hours(incidents: DataFrame, hourly: DataFrame, day: date) -> DataFrame:
             how="inner",
         )
         .where(is_now | (F.col("bucket_at") < F.col("opened_at")))
-        .groupBy("incident_id", "metric", "bucket_at", "_hour", "bad", "total")
+        .groupBy("incident_id", "turn", "metric", "bucket_at", "_hour", "bad", "total")
         .agg(F.bool_or(is_now).alias("_is_now"))
     )
-    alike = Window.partitionBy("incident_id", "_hour", "_is_now")
+    alike = Window.partitionBy("incident_id", "turn", "_hour", "_is_now")
     return (
         beside.select("*", is_calm(F.col("bad"), F.col("total"), alike).alias("_is_calm"))
         .where(F.col("_is_now") | F.col("_is_calm"))
-        .select("incident_id", "metric", "bucket_at", "_is_now")
+        .select("incident_id", "turn", "metric", "bucket_at", "_is_now")
     )
+
+
+def _with_metrics(found: str) -> Column:
+    """Candidates with the metric of their turn."""
+    told = ("cause", "is_blamed", *FOUND)
+    return F.transform(
+        found,
+        lambda one: F.struct(
+            one["rank"].alias("rank"),
+            F.get(_searched_in(), one["turn"]).alias("metric"),
+            *(one[name].alias(name) for name in told),
+        ),
+    )
+
+
+def _searched_in() -> Column:
+    """An incident's own metric, and the others of its members."""
+    others = F.filter(
+        F.lit(list(METRICS)), lambda metric: F.array_contains("members.metric", metric)
+    )
+    return F.array_union(F.array("metric"), others)
 
 
 def history(cells: DataFrame, day: date, days: int) -> DataFrame:

@@ -207,7 +207,7 @@ def as_text(row: Mapping[str, Any]) -> RenderableType:
     for cause in row["causes"]:
         table.add_row(
             "→" if cause["is_blamed"] else "",
-            cause["cause"],
+            cause["cause"] + _otherwise(cause["metric"], row["metric"]),
             f"{cause['bad']:,}",
             f"{cause['total']:,}",
             f"{cause['expected']:,.1f}",
@@ -219,6 +219,11 @@ def as_text(row: Mapping[str, Any]) -> RenderableType:
         f"verdict: {row['verdict'] or 'not searched'}; {row['alarms']:,} alarms in {len(row['members'])} cells"
     )
     return Group(Text(title(row), style="bold"), said, table)  # fmt: skip
+
+
+def _otherwise(metric: str, own: str) -> str:
+    """How a combination is bad, if not as the incident is."""
+    return "" if metric == own else f", {METRIC_NAMES[metric]}"
 
 
 def as_advice(rows: Sequence[Mapping[str, Any]], metric: str) -> RenderableType:

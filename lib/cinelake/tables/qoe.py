@@ -318,6 +318,8 @@ TIMELINE = _struct(
 )
 CAUSE = _struct(
     rank=IntegerType(),
+    # Of which it is to blame for the rise; that of the incident first.
+    metric=StringType(),
     cause=StringType(),
     is_blamed=BooleanType(),
     score=DoubleType(),

@@ -12,11 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from unit.qoe.planted import DIMENSIONS, leaves
 
-from cinelake.qoe.localisation.search import COUNTS, cause_of
-from cinelake.qoe.localisation.step import _largest, causes
+from cinelake.qoe.localisation.search import COUNTS, Verdict, cause_of
+from cinelake.qoe.localisation.settings import Scan
+from cinelake.qoe.localisation.step import _largest, causes, in_turn
 
 BRISK = (("cdn", "brisk"),)
 TV_EAST = (("isp", "east"), ("device", "tv"))
+TV = (("device", "tv"),)
 
 
 def incidents(spark: SparkSession) -> DataFrame:
@@ -48,6 +50,41 @@ def test_each_incident_has_a_verdict_and_its_causes(spark: SparkSession) -> None
         told.schema,
     )
     assert_df_equality(told, expected, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_what_is_bad_in_another_way_is_sought_beside_what_is_blamed() -> None:
+    """Starts of a CDN, stalls of it and of a device, and exits where nothing has risen."""
+    starts, stalls = leaves({BRISK: 6.0}, seed=1), leaves({BRISK: 5.0, TV: 6.0}, seed=2)
+    found = in_turn([starts, stalls, leaves(seed=3)], DIMENSIONS, Scan())
+    told = [[cause.attributes for cause in each.causes] for each in found]
+    assert told == [[dict(BRISK)], [dict(TV)], []]
+    assert found[2].verdict is Verdict.NO_RISE
+    # As many as may be blamed are those of all.
+    one = in_turn([starts, stalls], DIMENSIONS, Scan(causes=1))
+    assert [len(each.causes) for each in one] == [1]
+
+
+@pytest.mark.parametrize("other", [2.0, 3.0, 6.0])
+def test_one_fault_that_is_bad_in_two_ways_is_blamed_once(other: float) -> None:
+    twice = [
+        in_turn([leaves({TV_EAST: 6.0}, seed=s), leaves({TV_EAST: other}, seed=s + 99)], DIMENSIONS, Scan())
+        for s in range(40)
+    ]  # fmt: skip
+    told = [[cause.attributes for each in found for cause in each.causes] for found in twice]
+    assert told.count([dict(TV_EAST)]) >= 39
+
+
+def test_turns_of_an_incident_are_told_together(spark: SparkSession) -> None:
+    starts, stalls = leaves({BRISK: 6.0}, seed=1), leaves({TV: 6.0}, seed=2)
+    both = pd.concat([stalls.assign(turn=4), starts.assign(turn=0)]).assign(incident_id="i")
+    rows = causes(spark.createDataFrame(both), DIMENSIONS).orderBy("rank").toArrow().to_pylist()
+    assert [(row["turn"], row["is_cause"], row["attributes"]) for row in rows[:3]] == [
+        (0, False, []),
+        (0, True, list(BRISK)),
+        (4, True, list(TV)),
+    ]
+    assert [row["turn"] for row in rows[3:]] == [0] * (Scan().ranked - 1)
+    assert {(row["verdict"], row["covered"]) for row in rows} == {("localised", 1.0)}
 
 
 def test_rows_are_those_of_the_search_however_leaves_are_split(spark: SparkSession) -> None:

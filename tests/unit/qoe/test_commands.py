@@ -18,7 +18,7 @@ from unit.tables.rows import rows
 
 from cinelake.qoe.anomalies import Alarming, anomalies
 from cinelake.qoe.commands import as_advice, as_list, as_text, course, register
-from cinelake.qoe.pictures import picture
+from cinelake.qoe.pictures import METRIC_NAMES, picture
 from cinelake.qoe.ratios import of_groups
 from cinelake.qoe.report import by_day, incidents, quality
 from cinelake.qoe.shown import advised, around, latest, newest, struck
@@ -30,8 +30,8 @@ from cinelake.tables.mitigation import QOE_MITIGATIONS
 from cinelake.tables.qoe import QOE_ANOMALIES, QOE_INCIDENTS, QOE_ROLLUPS, QOE_SESSIONS
 
 AT = datetime(2026, 3, 11, 10)
-BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
-          "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
+BLAMED = {"rank": 1, "metric": "stall", "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0,
+          "bad": 60, "total": 80, "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
 
 
 HELP = {"incident_id": "9259502988b4", "state_date": date(2026, 3, 11), "change": "cdn", "alternative": "aurora",
@@ -84,6 +84,9 @@ def test_an_incident_is_told_in_words() -> None:
         "97%",
     ):
         assert wanted in text
+    late = {"rank": 2, "metric": "slow_start", "cause": "app_version=9"}
+    both = said(as_text(incident(causes=[BLAMED, BLAMED | late])))
+    assert f"app_version=9, {METRIC_NAMES['slow_start']}" in both
 
 
 def test_the_picture_has_the_metric_the_cells_and_the_course(spark: SparkSession) -> None:

@@ -21,12 +21,19 @@ WEEK = [datetime(2026, 3, day, hour) for day in range(4, 13) for hour in (0, 22)
 STRUCK = ("drift", "Bavaria")
 
 
-def cells(spark: SparkSession, bad: dict[tuple[datetime, str, str], int]) -> DataFrame:
-    """40 sessions in every hour and place, of which two stall but for those that are told of."""
+def cells(
+    spark: SparkSession,
+    bad: dict[tuple[datetime, str, str], int],
+    failed: dict[tuple[datetime, str], int] | None = None,
+) -> DataFrame:
+    """40 sessions in every hour and place, of which two stall but for those that are told of; so do starts fail, by
+    device.
+    """
     made = [
         {"width": 60, "bucket_at": at, "cell_date": at.date(), "cdn": cdn, "region": region,
          "device_model": model, "pop": "unknown", "hours": 40,
-         "stalled_hours": bad.get((at, cdn, region), 2)}
+         "stalled_hours": bad.get((at, cdn, region), 2),
+         "attempts": 40, "start_failures": (failed or {}).get((at, model), 2)}
         for at in WEEK
         for cdn in ("aurora", "drift")
         for region in ("Bavaria", "Tokyo")
@@ -133,3 +140,19 @@ def test_what_an_earlier_incident_did_is_no_history(spark: SparkSession) -> None
     assert tuple(row) == (16, 80, 24, 480)
     found_of = told(leaves, {"i": incident(FIRST, AT)}, {})["i"]
     assert blamed(found_of) == ["cdn=drift|region=Bavaria"]
+
+
+def test_another_fault_at_the_same_time_is_found_in_its_own_metric(spark: SparkSession) -> None:
+    """A CDN in one region stalls while a device fails to start, and both show in the whole service."""
+    told_of = cells(spark, {(AT, *STRUCK): 30}, {(AT, "Vistaron S"): 15}).localCheckpoint()
+    members = [
+        {"cell": cell, "metric": metric, "last_at": AT}
+        for metric in ("start_failure", "stall")
+        for cell in ("all", "region=Bavaria")
+    ]
+    row = told(told_of, {"i": incident(FIRST, AT, members=members)}, {})["i"]
+    causes = [(each["metric"], each["cause"]) for each in row["causes"] if each["is_blamed"]]
+    assert causes == [
+        ("stall", "cdn=drift|region=Bavaria"),
+        ("start_failure", "device_model=Vistaron S"),
+    ]

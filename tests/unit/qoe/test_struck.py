@@ -16,8 +16,8 @@ DAY = date(2026, 3, 11)
 AT = datetime(2026, 3, 11, 20)
 MINUTE = 60_000
 FEW = Advising(least_in_stratum=2, least_sessions=2)
-BLAMED = {"rank": 1, "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0, "bad": 60, "total": 80,
-          "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
+BLAMED = {"rank": 1, "metric": "stall", "cause": "cdn=drift|region=Bavaria", "is_blamed": True, "score": 30.0,
+          "bad": 60, "total": 80, "expected": 2.5, "lift": 20.2, "contrast": None, "explained": 0.97}  # fmt: skip
 
 
 def incident(**more: Any) -> dict[str, Any]:
