@@ -25,7 +25,7 @@ class TrackQoeIncidentsParams(JobParams):
     params=TrackQoeIncidentsParams,
     # What goes on is told by the day before.
     sequential=True,
-    version=4,
+    version=5,
 )
 def track_qoe_incidents(run: Run[TrackQoeIncidentsParams]) -> None:
     day, search = run.start, run.params.search

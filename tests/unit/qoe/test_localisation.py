@@ -15,6 +15,8 @@ from cinelake.qoe.localisation.settings import Scan
 BRISK = (("cdn", "brisk"),)
 BRISK_EAST = (("cdn", "brisk"), ("isp", "east"))
 TV = (("device", "tv"),)
+CREST_EAST = (("cdn", "crest"), ("isp", "east"))
+EAST, WEST = (("isp", "east"),), (("isp", "west"),)
 BRISK_EAST_TV = (*BRISK_EAST, ("device", "tv"))
 
 
@@ -69,6 +71,26 @@ def test_two_causes_that_have_no_dimension_in_common_are_both_found(
     assert all(each in blamed(found) for each in (dict(cause), dict(TV)))
     assert found.ranked[:2] == found.causes
     assert len({str(each.attributes) for each in found.ranked}) == len(found.ranked)
+
+
+@pytest.mark.parametrize(
+    "lifts",
+    [
+        {BRISK: 6.0, TV: 5.0, EAST: 5.0},
+        {BRISK: 3.0, TV: 3.0, EAST: 3.0},
+        {BRISK: 4.0, CREST_EAST: 6.0},
+        {BRISK_EAST: 6.0, WEST: 5.0},
+        {BRISK_EAST: 6.0, (("cdn", "crest"), ("device", "tv")): 5.0},
+    ],
+    ids=["three dimensions", "and weaker ones", "wide and narrow", "narrow and wide", "narrow"],
+)
+def test_causes_of_any_form_are_found_one_beside_the_other(
+    lifts: dict[tuple[tuple[str, str], ...], float],
+) -> None:
+    wanted = [str(dict(cause)) for cause in lifts]
+    found = [cause_of(leaves(lifts, seed=seed), DIMENSIONS) for seed in range(20)]
+    told = [sorted(str(each) for each in blamed(one)) for one in found]
+    assert told.count(sorted(wanted)) >= 18
 
 
 @pytest.mark.parametrize("seed", range(5))

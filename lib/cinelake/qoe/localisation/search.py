@@ -10,13 +10,17 @@ is, but for the maximum, the log posterior odds of `e` against no cause, where e
 and in it every element. A broad element pays for leaves that did not rise, a narrow one goes without the evidence
 of those that did. Several causes are sought among the elements of one cuboid, which have no leaf in common: the
 next best is added while it scores more than `another · max S + ln(all elements)`, and this much is taken off for
-each. The set of the greatest score is the answer. Then its leaves are taken out, and the rest is searched once more:
-a fault of the network and one of the app at once have no cuboid in common. What is found there is blamed, too, if
+each. The set of the greatest score is the answer, after members gave way to narrower elements, of which some other
+attribute is given, too, where that adds as much. Then its leaves are taken out, and the rest is searched anew, as
+often as something is found: a fault of the network and one of the app at once have no cuboid in common. The element
+of the greatest score there is blamed, too, if
 
-- it has no dimension in common with the answer: what has is as a rule the answer itself, told too narrowly,
-- where it meets the answer both struck, and it is worse there than either makes it: else it is a part of the cause
-  that the answer does not quite describe,
-- it scores more than `½ another · max S + ln(all elements) + least_evidence`: the leaves of both do not speak for it,
+- it has no dimension in common with a cause, or of one of them another attribute, so that they have no leaf in common:
+  what else has is as a rule that cause itself, told too narrowly,
+- where it meets causes, for it has no dimension in common with them, both struck, and it is worse there than either
+  makes it: else it is a part of a cause that is not quite described yet,
+- it scores more than `another · max S / 2ᵏ + ln(all elements) + least_evidence`, where k causes are met: the leaves
+  of both do not speak for it,
 - and it stands out from what is left, as a single cause has to.
 
 Nothing is blamed, though, if
@@ -42,7 +46,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cinelake.qoe.localisation.cube import Chosen, Cube
-from cinelake.qoe.localisation.evidence import GRAIN, LIFTS, Counts, Matrix, evidence
+from cinelake.qoe.localisation.evidence import GRAIN, Counts, Matrix, evidence
 from cinelake.qoe.localisation.history import BY_CHANCE
 from cinelake.qoe.localisation.settings import Scan
 
@@ -107,6 +111,24 @@ class _Element:
     @property
     def score(self) -> float:
         return float(self.sums.max()) - self.toll
+
+
+def _score(elements: Sequence[_Element]) -> float:
+    sums: Matrix = np.sum([each.sums for each in elements], axis=0)
+    return float(sums.max()) - sum(each.toll for each in elements)
+
+
+def _is_part(one: _Element, other: _Element) -> bool:
+    """Whether all leaves of one are the other's, and not all of the other's are."""
+    own = set(zip(one.dimensions, one.attributes, strict=True))
+    return own > set(zip(other.dimensions, other.attributes, strict=True))
+
+
+def _are_apart(one: _Element, other: _Element) -> bool:
+    """Whether no leaf has both, for of some dimension they have two attributes."""
+    own = dict(zip(one.dimensions, one.attributes, strict=True))
+    named = zip(other.dimensions, other.attributes, strict=True)
+    return any(own.get(dimension, code) != code for dimension, code in named)
 
 
 def cause_of(
@@ -182,9 +204,7 @@ class _Search:
             rose = self.of_all.max() >= self.settings.least_evidence
             return Localisation(Verdict.EVERYWHERE if rose else Verdict.NO_RISE, (), (), whole)
         share = self.settings.another * max(singles[0].score, 0.0)
-        score, answer = self._best_set(
-            self.best, self.settings.causes, share + math.log(self.elements)
-        )
+        score, answer = self._best_set(share + math.log(self.elements), singles)
         verdict = self._verdict(score, answer)
         first = answer + self._beside(answer, share) if verdict is Verdict.LOCALISED else []
         blamed = {(each.dimensions, each.attributes) for each in first}
@@ -192,47 +212,59 @@ class _Search:
         told = tuple(self._told(each) for each in ranked[: self.settings.ranked])
         return Localisation(verdict, told[: len(first)], told, whole)
 
-    def _best_set(
-        self, best: Sequence[Sequence[_Element]], most: int, price: float
-    ) -> tuple[float, list[_Element]]:
+    def _best_set(self, price: float, singles: Sequence[_Element]) -> tuple[float, list[_Element]]:
         found: tuple[float, list[_Element]] = (-math.inf, [])
-        for cuboid in best:
-            sums, toll = np.zeros(len(LIFTS)), 0.0
-            for size, element in enumerate(cuboid[:most], start=1):
+        for cuboid in self.best:
+            for size, element in enumerate(cuboid[: self.settings.causes], start=1):
                 if size > 1 and element.score <= price:
                     break
-                sums, toll = sums + element.sums, toll + element.toll
-                score = float(sums.max()) - toll - price * (size - 1)
+                own = list(cuboid[:size])
+                score = _score(own) - price * (size - 1)
                 if score > found[0]:
-                    found = score, list(cuboid[:size])
-        return found
+                    found = score, own
+        score, answer = found
+        # A single element is the best of all already.
+        for place, element in enumerate(answer if len(answer) > 1 else []):
+            inside = (each for each in singles if _is_part(each, element))
+            sets = ([*answer[:place], each, *answer[place + 1 :]] for each in inside)
+            narrow = max(sets, key=_score, default=answer)
+            gain = _score(narrow) - _score(answer) - price
+            if gain > 0:
+                score, answer = score + gain, narrow
+        return score, answer
 
     def _beside(self, answer: Sequence[_Element], share: float) -> list[_Element]:
-        """What else is to be blamed, told by the leaves that the answer does not have."""
-        # The leaves that both struck, where most is to be seen, do not speak for it.
-        price = share / 2 + math.log(self.elements)
-        most, least = self.settings.causes - len(answer), self.settings.least_evidence
-        if not most:
-            return []
-        inside = self._any_has(answer)
+        """What else is to be blamed, each told by the leaves that those before it do not have."""
+        blamed = list(answer)
+        while len(blamed) < self.settings.causes:
+            more = self._next(blamed, share)
+            if more is None:
+                break
+            blamed.append(more)
+        return blamed[len(answer) :]
+
+    def _next(self, blamed: Sequence[_Element], share: float) -> _Element | None:
+        inside = self._any_has(blamed)
         self.told[inside] = 0
-        named = {dimension for each in answer for dimension in each.dimensions}
-        beside = [chosen for chosen in self.choices if named.isdisjoint(chosen)]
-        found = self._scanned(beside)
-        score, more = self._best_set(self._in_order(found), most, price)
-        if score < price + least:
-            return []
-        # What the answer has a dimension in common with is of interest only if there is something else.
-        found |= self._scanned([chosen for chosen in self.choices if chosen not in set(beside)])
-        score, more = self._best_set(self._in_order(found), most, price)
-        if any(named & set(each.dimensions) for each in more):
-            return []
-        has_more = self._any_has(more)
-        left, sums = self.told.sum(axis=0), np.sum([each.sums for each in more], axis=0)
-        stands_out = self._lift(has_more & ~inside) / self._lift(~inside & ~has_more)
-        if self._apart(left, sums) < least or stands_out < self.settings.least_contrast:
-            return []
-        return more if self._add_up(inside, has_more) else []
+        best = [cuboid[0] for cuboid in self._in_order(self._scanned(self.choices))]
+        if not best:
+            return None
+        # Of equals the one of fewer attributes.
+        more = max(best, key=lambda each: each.score)
+        met = [each for each in blamed if not _are_apart(more, each)]
+        if any(set(more.dimensions) & set(each.dimensions) for each in met):
+            return None
+        # The leaves of two causes, where most is to be seen, do not speak for the second.
+        price = share / 2 ** len(met) + math.log(self.elements)
+        least = self.settings.least_evidence
+        if more.score < price + least:
+            return None
+        has = self._has(more)
+        stands_out = self._lift(has & ~inside) / self._lift(~inside & ~has)
+        apart = self._apart(self.told.sum(axis=0), more.sums)
+        if apart < least or stands_out < self.settings.least_contrast:
+            return None
+        return more if not met or self._add_up(self._any_has(met), has) else None
 
     def _add_up(self, one: Mask, other: Mask) -> bool:
         """Whether leaves of both are as bad, but for chance, as half of the other's rise on top of the one's."""
