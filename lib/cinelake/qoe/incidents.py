@@ -34,6 +34,7 @@ from cinelake.qoe.rollups import ALL, parts_of
 from cinelake.tables.qoe import QOE_INCIDENTS, STATES
 
 Row = dict[str, Any]
+Kind = tuple[str, ...]
 _HOUR = timedelta(hours=1)
 # What of an alarm an incident is made of.
 ALARM = ("cell", "metric", "bucket_at", "evidence", "affected_sessions", "lost_minutes")
@@ -97,12 +98,20 @@ def of_day(
         hours.setdefault(alarm["bucket_at"], []).append(alarm)
     for at in sorted(hours):
         alive = [row for row in found if at - row["last_alarm_at"] <= quiet]
+        # In the order of their incidents. What this hour adds is related to nothing else of it.
+        recent = [
+            (member, row)
+            for row in alive
+            for member in row["members"].values()
+            if member["last_at"] >= at - quiet
+        ]
+        relatives = _Relatives([member for member, _ in recent])
         for group in _groups(hours[at]):
-            owner = next((row for row in alive if _belongs(group, row, at - quiet)), None)
-            if owner is None:
-                owner = _opened(group[0])
+            firsts = (places[0] for alarm in group for places in relatives.of(alarm) if places)
+            oldest = min(firsts, default=None)
+            owner = _opened(group[0]) if oldest is None else recent[oldest][1]
+            if oldest is None:
                 found.append(owner)
-                alive.append(owner)
             _add(owner, at, group)
     zone = hours[min(hours)][0]["bucket_at"].tzinfo if hours else None
     if found and zone is None:
@@ -113,35 +122,72 @@ def of_day(
         row["state_date"] = day
         row["closed_at"] = over if ends - over >= quiet else None
         row["state"] = "closed" if row["closed_at"] else "open" if over >= ends else "recovering"
-        row["members"] = sorted(row["members"], key=lambda one: (one["cell"], one["metric"]))
+        row["members"] = [row["members"][key] for key in sorted(row["members"])]
     return sorted(found, key=lambda row: str(row["incident_id"]))
 
 
 def are_related(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two cells with their metrics may show one fault."""
-    mine, theirs = parts_of(one["cell"]), parts_of(other["cell"])
-    both = mine.keys() & theirs.keys()
-    if any(mine[name] != theirs[name] for name in both):
-        return False
-    return one["metric"] == other["metric"] or bool(both) or ALL in (one["cell"], other["cell"])
+    return _shown_to(one, _kind(other["cell"])) == _shown_to(other, _kind(one["cell"]))
+
+
+def _kind(cell: str) -> Kind:
+    """The dimensions of a cell; the whole service is of a kind of its own."""
+    return (ALL,) if cell == ALL else tuple(parts_of(cell))
+
+
+def _shown_to(alarm: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
+    """What an alarm and one of a cell of this kind have to have alike to be related."""
+    if ALL in (alarm["cell"], *kind):
+        return ()
+    parts = parts_of(alarm["cell"])
+    return tuple(parts[name] for name in sorted(parts.keys() & kind)) or (alarm["metric"],)
+
+
+class _Relatives:
+    """Which of some alarms are related to another: looked up, for an hour may have thousands that are to nobody."""
+
+    def __init__(self, alarms: Sequence[Mapping[str, Any]]) -> None:
+        self._alarms = alarms
+        self._of_kind: dict[Kind, list[int]] = {}
+        self._told: dict[tuple[Kind, Kind], dict[tuple[str, ...], list[int]]] = {}
+        for place, alarm in enumerate(alarms):
+            self._of_kind.setdefault(_kind(alarm["cell"]), []).append(place)
+
+    def of(self, alarm: Mapping[str, Any]) -> Iterator[list[int]]:
+        """Their places, in lists of some each, in order; who has used up a list may empty it."""
+        asked = _kind(alarm["cell"])
+        for kind, places in self._of_kind.items():
+            if (kind, asked) not in self._told:
+                told: dict[tuple[str, ...], list[int]] = {}
+                for place in places:
+                    told.setdefault(_shown_to(self._alarms[place], asked), []).append(place)
+                self._told[kind, asked] = told
+            yield self._told[kind, asked].get(_shown_to(alarm, kind), [])
 
 
 def _groups(alarms: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     """Alarms of one hour that belong together, the strongest first; groups by their strongest."""
-    left = sorted(alarms, key=lambda one: (-one["evidence"], one["cell"], one["metric"]))
-    while left:
-        group = [left.pop(0)]
+    ordered = sorted(alarms, key=_strongest_first)
+    relatives = _Relatives(ordered)
+    is_in = [False] * len(ordered)
+    for founder, alarm in enumerate(ordered):
+        if is_in[founder]:
+            continue
+        is_in[founder] = True
+        group = [alarm]
         for member in group:
-            joined = [one for one in left if are_related(member, one)]
-            group += joined
-            left = [one for one in left if one not in joined]
-        group.sort(key=lambda one: (-one["evidence"], one["cell"], one["metric"]))
-        yield group
+            for places in relatives.of(member):
+                for place in places:
+                    if not is_in[place]:
+                        is_in[place] = True
+                        group.append(ordered[place])
+                places.clear()
+        yield sorted(group, key=_strongest_first)
 
 
-def _belongs(group: Sequence[Mapping[str, Any]], incident: Row, since: datetime) -> bool:
-    recent = [member for member in incident["members"] if member["last_at"] >= since]
-    return any(are_related(alarm, member) for alarm in group for member in recent)
+def _strongest_first(alarm: Mapping[str, Any]) -> tuple[float, str, str]:
+    return -alarm["evidence"], alarm["cell"], alarm["metric"]
 
 
 def _opened(founder: Mapping[str, Any]) -> Row:
@@ -158,7 +204,7 @@ def _opened(founder: Mapping[str, Any]) -> Row:
         "alarms": 0,
         "affected_sessions": 0.0,
         "lost_minutes": 0.0,
-        "members": [],
+        "members": {},
         "timeline": [],
     }
 
@@ -166,7 +212,7 @@ def _opened(founder: Mapping[str, Any]) -> Row:
 def _continued(row: Mapping[str, Any]) -> Row:
     return {
         **row,
-        "members": [dict(one) for one in row["members"]],
+        "members": {(one["cell"], one["metric"]): dict(one) for one in row["members"]},
         "timeline": [dict(one) for one in row["timeline"]],
     }
 
@@ -191,8 +237,6 @@ def _add(incident: Row, at: datetime, group: Sequence[Mapping[str, Any]]) -> Non
     incident["peak_at"] = peak["bucket_at"]
     for name in ("affected_sessions", "lost_minutes"):
         incident[name] = sum(hour[name] for hour in line)
-    members = {(one["cell"], one["metric"]): one for one in incident["members"]}
     for alarm in group:
         key = alarm["cell"], alarm["metric"]
-        members[key] = {"cell": key[0], "metric": key[1], "last_at": at}
-    incident["members"] = list(members.values())
+        incident["members"][key] = {"cell": key[0], "metric": key[1], "last_at": at}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -131,6 +132,47 @@ def test_every_alarm_is_in_one_incident_whatever_their_order(
     mixed = list(alarms)
     dice.shuffle(mixed)
     assert of_day(mixed, [], DAY, MERGING) == rows_
+
+
+@given(
+    st.lists(
+        st.builds(
+            alarm, st.integers(0, 5), st.sampled_from((*CELLS, "isp=A", "isp=A|region=Tokyo")),
+            st.integers(3, 9).map(float), st.sampled_from(("stall", "slow_start")),
+        ),
+        max_size=12, unique_by=lambda one: (one["bucket_at"], one["cell"], one["metric"]),
+    )
+)  # fmt: skip
+def test_alarms_are_one_incident_if_a_chain_of_related_ones_leads_from_one_to_the_other(
+    alarms: list[dict[str, Any]],
+) -> None:
+    """By comparing all with all, of hours that do not reach each other."""
+    far = [one | {"bucket_at": MIDNIGHT + (one["bucket_at"] - MIDNIGHT) * 4} for one in alarms]
+    left, chains = list(far), []
+    while left:
+        chain = [left.pop()]
+        for member in chain:
+            near = [one for one in left if one["bucket_at"] == member["bucket_at"]]
+            joined = [one for one in near if are_related(one, member)]
+            chain += joined
+            left = [one for one in left if one not in joined]
+        chains.append(sorted((one["cell"], one["metric"]) for one in chain))
+    found = of_day(far, [], DAY, MERGING)
+    told = [[(one["cell"], one["metric"]) for one in row["members"]] for row in found]
+    assert sorted(told) == sorted(chains)
+
+
+def test_thousands_of_alarms_that_have_nothing_in_common_take_no_time() -> None:
+    """Of 4,000 providers two hours, and one of the whole service that all belong to."""
+    isps = [f"isp={number:04}" for number in range(4000)]
+    twice = [alarm(hour, isp) for isp in isps for hour in (1, 2)]
+    started = time.perf_counter()
+    apart = of_day(twice, [], DAY, MERGING)
+    together = of_day([alarm(0, "all"), *twice], [], DAY, MERGING)
+    assert time.perf_counter() - started < 5
+    assert {row["alarms"] for row in apart} == {2}
+    assert [row["alarms"] for row in together] == [8001]
+    assert len(apart) == 4000
 
 
 def test_spark_makes_of_a_day_what_python_does(spark: SparkSession) -> None:
