@@ -7,10 +7,11 @@ A version passes when, on the same holdouts,
   profile, does not lie below 0 (a test of non-inferiority with no margin but the noise),
 - its lists show hardly less of the catalogue than those of the champion's recipe, and follow the genres of histories
   hardly less closely,
-- no group of profiles fares worse than with the champion's recipe, by more than a setting and beyond noise.
+- no group of profiles fares worse than with the champion's recipe, by more than a setting and beyond noise,
+- no rival of another kind is ahead of it in nDCG by more than a setting and beyond noise.
 
-Rivals of other kinds decide nothing, for a service may not be able to serve them: of which of them it is behind beyond
-noise, and of which it is not, is told either way.
+A service may not be able to serve a rival, so one that is ahead by less decides nothing; how each fared is told either
+way.
 
 Nothing is measured on data that a model has seen: the champion itself may have been trained on the test days, so it
 is its recipe, fitted to the same days, that competes. The same recipe on newer data is a refresh: only the baseline
@@ -42,7 +43,7 @@ _NAMED = 3
 
 
 class Tolerances(BaseModel):
-    """How much worse than the champion's recipe a version may be."""
+    """How much worse than the champion's recipe, and than its rivals, a version may be."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,6 +58,9 @@ class Tolerances(BaseModel):
     )
     group_profiles: int = Field(
         50, ge=2, description="the smallest group that is judged by itself (held-out profiles)"
+    )
+    rival: float = Field(
+        0.1, ge=0, description="lead of a rival of another kind (share of the version's own nDCG)"
     )
 
 
@@ -115,21 +119,29 @@ def decide(comparison: Comparison, tolerances: Tolerances, incumbent: str) -> De
         findings += _beside_the_champion(comparison, tolerances, label)
     else:
         findings.append(_Finding(True, f"that is all it was judged by: {incumbent}"))
-    failed = [finding.text for finding in findings if not finding.good]
+    rivals = list(_beside_rivals(comparison, tolerances, label))
+    failed = [finding.text for finding in (*findings, *rivals) if not finding.good]
     told = failed or [finding.text for finding in findings]
-    return Decision(not failed, "; ".join([*told, *_beside_rivals(comparison, label)]))
+    harmless = [finding.text for finding in rivals if finding.good]
+    return Decision(not failed, "; ".join([*told, *harmless]))
 
 
-def _beside_rivals(comparison: Comparison, label: str) -> Iterator[str]:
+def _beside_rivals(
+    comparison: Comparison, tolerances: Tolerances, label: str
+) -> Iterator[_Finding]:
     """How it stands to each kind of model that was measured beside, best first."""
     ndcg, leads = comparison.measured("ndcg"), comparison.measured("lead")
     others = ndcg.keys() - {CHALLENGER, CHAMPION, POPULAR}
     for name in sorted(others, key=lambda other: (-ndcg[other].mean, other)):
         theirs, lead = ndcg[name], leads[name]
-        if lead.high < 0:
-            yield f"{name} is ahead in {label} by more than noise, {theirs}: {lead.signed}"
+        beside = f"by more than noise, {theirs}: {lead.signed}"
+        if lead.high >= 0:
+            yield _Finding(True, f"{name} is not ahead {beside}")
+        elif -lead.mean <= tolerances.rival * ndcg[CHALLENGER].mean:
+            yield _Finding(True, f"{name} is ahead in {label} {beside}")
         else:
-            yield f"{name} is not ahead by more than noise, {theirs}: {lead.signed}"
+            most = f"tolerances.rival = {tolerances.rival:g} of the version's own"
+            yield _Finding(False, f"{name} is ahead in {label} by more than {most}, and {beside}")
 
 
 def _beside_the_champion(

@@ -132,7 +132,7 @@ def _decision(decision: Decision, tolerances: Tolerances) -> Section:
     ]
     return Section(
         "The gate",
-        "It has to beat popularity, and be not worse than the recipe of the champion by more than this.",
+        "It has to beat popularity, and be not worse than the champion's recipe and than rivals by more than this.",
         [
             verdict(passed=decision.passed, reason=decision.reason),
             Grid(("tolerance", "at most", "of what"), allowed),

@@ -185,9 +185,9 @@ def test_of_many_fallen_groups_the_worst_are_named_and_the_rest_counted() -> Non
     assert reason.split("; ")[3:] == ["so are 2 other groups"]
 
 
-def test_how_rivals_fare_is_told_either_way_and_decides_nothing() -> None:
-    rivals = {"ease": Fared(0.4), "als": Fared(0.305)}
-    ahead = "ease is ahead in nDCG@10 by more than noise, 0.4000 [0.3900, 0.4100]: -0.1000 [-0.1100, -0.0900]"
+def test_how_rivals_fare_is_told_either_way_and_a_small_lead_decides_nothing() -> None:
+    rivals = {"ease": Fared(0.325), "als": Fared(0.305)}
+    ahead = "ease is ahead in nDCG@10 by more than noise, 0.3250 [0.3150, 0.3350]: -0.0250 [-0.0350, -0.0150]"
     level = (
         "als is not ahead by more than noise, 0.3050 [0.2950, 0.3150]: -0.0050 [-0.0150, +0.0050]"
     )
@@ -200,6 +200,31 @@ def test_how_rivals_fare_is_told_either_way_and_decides_nothing() -> None:
     )
     assert not failed.passed
     assert failed.reason.split("; ")[1:] == [ahead, level]
+
+
+def test_a_version_that_a_rival_is_far_ahead_of_fails_and_the_rival_is_named() -> None:
+    compared = _compared(
+        challenger=Fared(0.3), champion=Fared(0.3), popular=Fared(0.1),
+        ease=Fared(0.4), als=Fared(0.305), item_item=Fared(0.36),
+    )  # fmt: skip
+    decision = decide(compared, Tolerances(), NO_CHAMPION)
+
+    assert decision == Decision(
+        False,
+        _said(
+            "ease is ahead in nDCG@10 by more than tolerances.rival = 0.1 of the version's own, and by more than "
+            "noise, 0.4000 [0.3900, 0.4100]: -0.1000 [-0.1100, -0.0900]",
+            "item_item is ahead in nDCG@10 by more than tolerances.rival = 0.1 of the version's own, and by more than "
+            "noise, 0.3600 [0.3500, 0.3700]: -0.0600 [-0.0700, -0.0500]",
+            "als is not ahead by more than noise, 0.3050 [0.2950, 0.3150]: -0.0050 [-0.0150, +0.0050]",
+        ),
+    )
+    assert decide(compared, Tolerances(rival=0.4), NO_CHAMPION).passed
+
+
+def test_a_rival_that_may_be_ahead_by_chance_decides_nothing_however_far() -> None:
+    compared = _compared(challenger=Fared(0.05), popular=Fared(0.01), ease=Fared(0.059))
+    assert decide(compared, Tolerances(), NO_CHAMPION).passed
 
 
 def test_who_is_new_is_no_group_that_could_fall() -> None:
