@@ -19,7 +19,7 @@ class FindQoeAnomaliesParams(JobParams):
     ],
     writes=[QOE_ANOMALIES],
     params=FindQoeAnomaliesParams,
-    version=4,
+    version=5,
 )
 def find_qoe_anomalies(run: Run[FindQoeAnomaliesParams]) -> None:
     params = run.params

@@ -8,17 +8,19 @@ become its own baseline, and every window of days comes to the same. Hours that 
 a beta prior), in two steps:
 
 1. The cell's level: its rate of the last week towards that of its whole history (trend), that towards its parent's.
-2. Its rate at that hour of the day, on weekdays or on weekends and holidays, towards its level times its parent's
-   profile of the day. Where `weekday_sessions` says so, that of the weekday alone, as of Fridays, towards it in turn:
-   of four weeks these are four hours, which tell little more than chance where sessions go bad together, so it is for
-   services whose weekdays do differ.
+2. Its profile: what went bad at that hour of the day, on weekdays or on weekends and holidays, of what its level of
+   each week (`lately_days`, counted back from the day) made expected; towards its parent's profile of the day. Its rate
+   is its level times its profile, so that a level that has shifted is usual as soon as it has lasted for a week. Where
+   `weekday_sessions` says so, that of the weekday alone, as of Fridays, towards it in turn: of four weeks these are
+   four hours, which tell little more than chance where sessions go bad together, so it is for services whose weekdays
+   do differ.
 
 A parent is the region, else the provider, else the whole service: evenings come by region. A young cell thus begins
 with what its parent knows, and on a service's first day with what all others do in the same hour.
 
 `spread` is how much more than by chance sessions of one hour go bad together: the intraclass correlation ρ of a
 beta-binomial, by moments, `E[(x − nr)²] = nr(1 − r)(1 + (n − 1)ρ)`, shrunk towards a common value; what the rate is not
-known well is added to it.
+known well is added to it. Here, too, `r` is the level of the hour's week times the parent's profile.
 
 All of it is told of the hours of one cell, which are sent over the network once (qoe/history.py): the whole service's
 first, then those of parents, by what the service has there, then all others, by what their parents have. What a few

@@ -190,32 +190,69 @@ def usual_hours(
     w = usual.level_sessions
     asked = days >= first
     history, lately = (_before(days, most) for most in (usual.days, usual.lately_days))
-    known_bad, known = _on_days(history, bad), _on_days(history, total)
+    of_day = total.sum(axis=2)
+    known_bad, known = _on_days(history, bad.sum(axis=2)), _on_days(history, of_day)
     beforehand = _shrunk(known_bad, known, _first_known(above.prior, above.now), w)
-    expected = total * (was_usual := _bounded(beforehand * above.profile))
-    capped = np.fmin(bad, usual.cap * expected + 3)
-    varies = expected * (1 - was_usual)
-    over = _first_known((capped - expected) ** 2 - varies, 0)
-    pairs = _first_known(varies * (total - 1), 0)
+    was_usual = _bounded(beforehand * above.profile)
+    capped = np.fmin(bad, usual.cap * total * was_usual + 3)
+    capped_of_day = capped.sum(axis=2)
+    daily = _told_by_day(capped, total, was_usual / _bounded(beforehand))
 
     history, lately, known = history[asked], lately[asked], known[:, asked]
     prior, profile, now = (each[:, asked] for each in (above.prior, above.profile, above.now))
-    long = _shrunk(_on_days(history, capped), known, prior, w)
-    level = _bounded(_shrunk(_on_days(lately, capped), _on_days(lately, total), long, w))
+    long = _shrunk(_on_days(history, capped_of_day), known, prior, w)
+
+    def level_on(counting: Floats) -> Floats:
+        own = _on_days(counting, capped_of_day), _on_days(counting, of_day)
+        return _bounded(_shrunk(*own, long, w))
+
+    level = level_on(lately)
     is_free = _are_free(days, usual)
-    alike = history * (is_free[asked, None] == is_free)
-    rate = _shrunk(alike @ capped, alike @ total, level * profile, usual.hour_sessions)
+    alike = [history * (is_free[asked, None] == is_free)]
+    outweighing = [usual.hour_sessions]
     if usual.weekday_sessions is not None:
         weekday = days % 7
-        alike *= weekday[asked, None] == weekday
-        rate = _shrunk(alike @ capped, alike @ total, rate, usual.weekday_sessions)
+        alike.append(alike[0] * (weekday[asked, None] == weekday))
+        outweighing.append(usual.weekday_sessions)
+    over, pairs = np.zeros_like(level), np.zeros_like(level)
+    expected = [np.zeros_like(level) for _ in alike]
+    # The last span is the lately one. A level that has shifted is no shape of the day, and no spread.
+    for last in range(0, usual.days, usual.lately_days):
+        end = min(last + usual.lately_days, usual.days)
+        span = (_before(days, end) - _before(days, last))[asked]
+        then = _first_known(level_on(span), 0)
+        expected = [
+            sofar + then * ((span * some) @ total)
+            for sofar, some in zip(expected, alike, strict=True)
+        ]
+        of_span = _one_by_one(daily, np.flatnonzero(asked), last, end)[..., None]
+        over += of_span[0] - then * of_span[1] + then**2 * of_span[2]
+        pairs += then * of_span[3] - then**2 * of_span[4]
+    for some, sofar, sessions in zip(alike, expected, outweighing, strict=True):
+        profile = _shrunk(some @ capped, sofar, profile, sessions * level)
+    at_last = _first_known(_bounded(level * profile), _bounded(now))
     # Sums are divided, and not quotients summed: an hour in which hardly anything is usual would outweigh all others.
     held = usual.spread_pairs * _first_known(level * (1 - level), np.ones_like(level))
-    spread = (_on_days(history, over) + usual.spread * held) / (_on_days(history, pairs) + held)
-    at_last = _first_known(_bounded(rate), _bounded(now))
+    spread = (over + usual.spread * held) / (np.maximum(pairs, 0) + held)
     # What the rate is not known well varies like sessions that go bad together.
     spread = np.clip(spread, _LEAST_SPREAD, _MOST_SPREAD) + 1 / (known + w)
     return Told(level, at_last, spread, np.broadcast_to(known, level.shape))
+
+
+def _told_by_day(bad: Floats, total: Floats, profile: Floats) -> Floats:
+    """`(5, series, days)`: of what `(bad − L q)² − L q (1 − L p)` and `L q (1 − L p)(n − 1)` are made for any level L.
+
+    Of `total`, n, sessions at a profile p of the day `q = n p` are expected at a level of 1. The first is its first,
+    less L times its second, and L² times its third part; the other L times its fourth less L² times its fifth. Hours
+    of which no profile is known are left out.
+    """
+    is_known = ~np.isnan(profile)
+    p, n, x = (np.where(is_known, each, 0) for each in (profile, total, bad))
+    q = n * p
+    xx, xq, qq, qp, qn = (_over_hours(*two) for two in ((x, x), (x, q), (q, q), (q, p), (q, n)))
+    all_q = q.sum(axis=2)
+    # As q = n p, q p n is q².
+    return np.stack([xx, 2 * xq + all_q, qq + qp, qn - all_q, qq - qp])
 
 
 def rated(table: pa.Table, heads: Heads, usual: Usual, first: int) -> Iterator[pa.RecordBatch]:
@@ -283,9 +320,27 @@ def _before(days: Numbers, most: int) -> Floats:
 
 
 def _on_days(counting: Floats, values: Floats) -> Floats:
-    """By series and day the sum over the days that count for it, and their hours."""
-    found: Floats = values.sum(axis=2) @ counting.T
+    """By series and day the sum over the days that count for it."""
+    found: Floats = values @ counting.T
     return found[..., None]
+
+
+def _one_by_one(values: Floats, places: Numbers, last: int, end: int) -> Floats:
+    """The sum over days more than `last` and up to `end` before those of these places; the last axis is days.
+
+    In the order of days, however many there are beside them: small differences are told from large sums of fractions.
+    """
+    found = np.zeros((*values.shape[:-1], len(places)))
+    for ago in range(last + 1, end + 1):
+        has = places >= ago
+        found[..., has] += values[..., places[has] - ago]
+    return found
+
+
+def _over_hours(one: Floats, other: Floats) -> Floats:
+    """By series and day the sum of the products of its hours."""
+    found: Floats = np.einsum("sdh,sdh->sd", one, other)
+    return found
 
 
 def _are_free(days: Numbers, usual: Usual) -> NDArray[np.bool_]:
@@ -298,7 +353,7 @@ def _first_known(one: Floats, other: Floats | float) -> Floats:
     return np.where(np.isnan(one), other, one)
 
 
-def _shrunk(bad: Floats, total: Floats, prior: Floats, weight: float) -> Floats:
+def _shrunk(bad: Floats, total: Floats, prior: Floats, weight: Floats | float) -> Floats:
     """The rate of bad ones among all and `weight` more at the prior's; without a prior that of them alone."""
     alone = np.divide(bad, total, out=np.full_like(bad, np.nan), where=total > 0)
     return _first_known((bad + weight * prior) / (total + weight), alone)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from cinelake.qoe.chances import surprise
 from cinelake.qoe.history import Heads, above_children, nobody, rated, whole_cells
 from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import METRICS
@@ -117,24 +118,38 @@ def by_loops(frame: pd.DataFrame, usual: Usual) -> pd.DataFrame:
         prior = row.now if isnan(row.prior) else row.prior
         rate = bounded(shrunk(own.bad.sum(), own.total.sum(), prior, w) * row.profile)
         capped = row.bad if isnan(rate) else min(row.bad, usual.cap * rate * row.total + 3)
-        varies = row.total * rate * (1 - rate)
         frame.loc[place, "capped"] = capped
-        frame.loc[place, "over"] = (capped - row.total * rate) ** 2 - varies
-        frame.loc[place, "pairs"] = varies * (row.total - 1)
+        frame.loc[place, "shape"] = rate / bounded(shrunk(own.bad.sum(), own.total.sum(), prior, w))
     told = []
     for _, row in frame.iterrows():
         own, late = past(row, usual.days), past(row, usual.lately_days)
         long = shrunk(own.capped.sum(), own.total.sum(), row.prior, w)
         level = bounded(shrunk(late.capped.sum(), late.total.sum(), long, w))
-        hour = past(row, usual.days, "hour", "is_free")
-        expected = level * row.profile
-        rate = shrunk(hour.capped.sum(), hour.total.sum(), expected, usual.hour_sessions)
-        if usual.weekday_sessions is not None:
-            hour = hour[(row.day - hour.day) % 7 == 0]
-            rate = shrunk(hour.capped.sum(), hour.total.sum(), rate, usual.weekday_sessions)
-        rate = bounded(rate)
+        # Weeks, as it were, each with the level that it had.
+        ago = (row.day - own.day - 1) // usual.lately_days
+        own["level"] = ago.map(
+            {
+                week: bounded(shrunk(some.capped.sum(), some.total.sum(), long, w))
+                for week, some in own.groupby(ago)
+            }
+        )
+        hour = own[(own.hour == row.hour) & (own.is_free == row.is_free)]
+        profile = row.profile
+        for weight, some in (
+            (usual.hour_sessions, hour),
+            (usual.weekday_sessions, hour[(row.day - hour.day) % 7 == 0]),
+        ):
+            if weight is not None:
+                expected = (some.total * some.level).sum()
+                profile = shrunk(some.capped.sum(), expected, profile, weight * level)
+        rate = bounded(level * profile)
         held = usual.spread_pairs * (1.0 if isnan(level) else level * (1 - level))
-        spread = (own.over.sum() + usual.spread * held) / (own.pairs.sum() + held)
+        then = own[own["shape"].notna()]
+        expected, varies = then.total * then.level * then["shape"], then.level * then["shape"]
+        varies = expected * (1 - varies)
+        over = ((then.capped - expected) ** 2 - varies).sum()
+        pairs = (varies * (then.total - 1)).sum()
+        spread = (over + usual.spread * held) / (max(pairs, 0) + held)
         spread = min(max(spread, 1e-4), 0.3) + 1 / (own.total.sum() + w)
         told.append((level, bounded(row.now) if isnan(rate) else rate, spread, own.total.sum()))
     expected = pd.DataFrame(told, columns=["level", *TOLD])
@@ -179,6 +194,34 @@ def test_a_weekday_that_is_always_worse_has_a_baseline_of_its_own() -> None:
     # As a weekend, of which no Friday was one.
     as_weekend = usually(weekday_sessions=200, holidays=(holiday,))
     assert as_weekend[0] == pytest.approx(0.02, abs=0.003)
+
+
+def test_after_a_step_of_the_level_an_hour_is_told_from_as_little_as_before() -> None:
+    """Of 3,000 sessions an hour two in a hundred go bad, and five from day 140 on."""
+    drawn = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        [(d, h) for d in range(80, 180) for h in range(24)], columns=["day", "hour"]
+    )
+    frame = frame.assign(cell="a", metric="stall", total=3000)
+    rate = np.where(frame.day < 140, 0.02, 0.05)
+    frame["bad"] = drawn.binomial(frame.total, rate)
+    found = frame_of(table(frame), nobody(), 130, Usual()).assign(actual=rate[frame.day >= 130])
+
+    def least(day: int) -> float:
+        """Times the actual rate at which an hour of that day is as surprising as an alarm has to be."""
+        own = found[found.day == day]
+        for times in np.arange(1, 6, 0.05):
+            bad = (times * own.actual * own.total).to_numpy()
+            told = surprise(
+                bad, *(own[name].to_numpy(float) for name in ("total", "rate", "spread"))
+            )
+            if (told > 5).all():
+                return float(times)
+        return 6.0
+
+    before = least(139)
+    assert before < 2
+    assert [least(140 + day) for day in (7, 8, 14, 21, 34)] == pytest.approx([before] * 5, rel=0.25)
 
 
 def test_where_nobody_is_above_no_hour_is_like_another_beforehand() -> None:
