@@ -1,11 +1,12 @@
 """How well incidents are found, against what the simulator knows.
 
 - On the default service: of the incidents that touch 200 sessions or more, nine in ten have an alarm within two hours
-  of their onset; their causes are told; and there is at most one false incident a day.
+  of their onset; of those found, seven in ten are blamed on exactly what was struck; and there is at most one false
+  incident a day. Of fewer than five such incidents nothing can be said, and it fails.
 - On a service in which nothing happens: at most one incident a day. Work that providers announce is in the calendar.
 
-An incident is true if any of its cells may have been struck by one of the simulator's, while that went on. One of the
-simulator's is found by an alarm in a cell that has part of what it strikes, or in the whole service. The first
+An incident is true if any of its cells points at one of the simulator's, while that went on: it has part of what that
+strikes, or is the whole service. One of the simulator's is found by an alarm in such a cell. The first
 week only makes history. `CINELAKE_BENCH_ACCOUNTS` (3000) and `CINELAKE_BENCH_DAYS` (35) make it smaller or larger; what
 touches 200 sessions in an hour or two needs a service of some size. `CINELAKE_BENCH_SEED` (7) makes another one.
 """
@@ -52,6 +53,7 @@ DAYS = int(os.environ.get("CINELAKE_BENCH_DAYS", "35"))
 SEED = int(os.environ.get("CINELAKE_BENCH_SEED", "7"))
 START, WARM_UP = date(2026, 1, 5), 7
 TOUCHED, BUCKETS = 200, 2
+GREAT, NAMED = 5, 0.7
 STRUCK = {
     "cdn": "cdn",
     "region": "region",
@@ -171,7 +173,7 @@ def false_ones(made: Found) -> list[dict[str, Any]]:
     def is_true(row: dict[str, Any]) -> bool:
         return any(
             any(goes_on(line["bucket_at"], one) for line in row["timeline"])
-            and any(may_be(member["cell"], one) for member in row["members"])
+            and any(points_at(member["cell"], one) for member in row["members"])
             for one in real
         )
 
@@ -227,9 +229,9 @@ def test_great_incidents_are_found_within_two_hours_and_few_are_false(
             f"    {one['kind']}, {where}: severity {one['severity']:.2f}, {one['touched']} touched, {after:.0f} h"
         )
     assert a_day <= 1
-    if not great:
-        pytest.skip(f"no incident touches {TOUCHED} sessions; give it more accounts, or more days")
+    assert len(great) >= GREAT, "give it more accounts, or more days"
     assert recall >= 0.9
+    assert sum(told) >= NAMED * len(told)
 
 
 @pytest.mark.timeout(7200)
