@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from unit.behaviour.bronze import bronze, keys, landed_line, moment
 from unit.qoe.traces import WHO
 from unit.tables.rows import rows, same
@@ -150,6 +151,40 @@ def test_all_at_once_comes_to_the_same(lake: Lake) -> None:
     for events, beats in PARTS:
         take_in(lake, events, beats)
     watched(lake)
+    _, found = of_batch(lake)
+    same(lake.read(QOE_CELLS_LIVE), found)
+
+
+def exits(lake: Lake) -> dict[int, tuple[int, int]]:
+    """Attempts and exits before the start by the hour of the press, as the watch counts them."""
+    hours = lake.read(QOE_CELLS_LIVE).where("width = 60").groupBy("bucket_at")
+    counted = hours.agg(
+        F.sum("attempts").alias("attempts"), F.sum("exits_before_start").alias("exits")
+    )
+    return {row["bucket_at"].hour: (row["attempts"], row["exits"]) for row in counted.collect()}
+
+
+def test_a_play_that_joins_still_was_not_left(lake: Lake) -> None:
+    take_in(
+        lake,
+        [
+            *play("slow", "1 10:59 attempt"),
+            *play("left", "1 10:58 attempt, 1 10:59 stop"),
+            *play("other", "1 10:50 attempt, 1 10:51 first_frame"),
+        ],
+        [beat("other", 0, "1 10:59")],
+    )
+    watched(lake)
+    # Who says that he leaves has left.
+    assert exits(lake) == {10: (2, 1)}
+    take_in(lake, [*play("slow", "1 10:59 attempt, 1 11:00 first_frame")[1:],
+                   *play("mute", "1 11:00 attempt")], [])  # fmt: skip
+    watched(lake)
+    assert exits(lake) == {10: (3, 1)}
+    # Nothing more of the play, nor of its hour, and it was left after all: the batch will say the same.
+    take_in(lake, play("next", "1 13:30 attempt, 1 13:31 error"), [beat("next", 0, "1 13:30")])
+    watched(lake)
+    assert exits(lake)[11] == (1, 1)
     _, found = of_batch(lake)
     same(lake.read(QOE_CELLS_LIVE), found)
 

@@ -194,17 +194,26 @@ class Watch:
         found = step.sessions(batch, self._keys, first, last + timedelta(days=1), settings.grace_s)
         note = Note(run=f"{JOB}:{number}", job=JOB, code=code_version(), action="live")
         dates = [first + timedelta(days=n) for n in range((last - first).days + 2)]
+        told = _moment(step.told_until(lake.read(QOE_CELLS_LIVE)))
         lake.upsert(QOE_SESSIONS_LIVE, found, note, days=dates, gone=step.GONE)
+        # Whoever was heard of when cells were told, or since, began two days before at most.
+        since = None if told is None else told.date() - timedelta(days=2)
+        every = lake.read(QOE_SESSIONS_LIVE, None, since)
         wanted = _naive(step.touched(batch, settings.grace_s).toArrow().to_pylist())
+        if told is not None:
+            again = _naive(step.went_on(every, told, settings.grace_s).toArrow().to_pylist())
+            # A collector's clock may be ahead: what is dated so is not told anew each time, as if it were now.
+            wanted = sorted({*wanted, *(hour for hour in again if hour <= wanted[-1])})
+        # Without a session there is nothing that could go on.
+        until = _moment(step.heard_until(every, settings.grace_s)) or wanted[-1]
         known = lake.read(
             QOE_SESSIONS_LIVE,
             None,
             wanted[0].date() - timedelta(days=1),
             wanted[-1].date() + timedelta(days=1),
         )
-        self._replace(
-            lake, QOE_CELLS_LIVE, step.live_cells(known, wanted, settings.bearable), wanted, note
-        )
+        made = step.live_cells(known, wanted, settings.bearable, until)
+        self._replace(lake, QOE_CELLS_LIVE, made, wanted, note)
         self._judge(wanted, note)
         self._foresee(batch, wanted, note)
         self._expire(last, note)
@@ -319,6 +328,13 @@ class Watch:
             lake.expire(table, max(long_ago, since), note)
         lake.staging.remove(f"{STAGED}/{long_ago}")
         self._expired = now
+
+
+def _moment(of: DataFrame) -> datetime | None:
+    """The one `until` of a frame, as UTC without saying so."""
+    (row,) = of.toArrow().to_pylist()
+    at: datetime | None = row["until"]
+    return at and at.replace(tzinfo=None)
 
 
 def _naive(rows: list[dict[str, Any]]) -> list[datetime]:

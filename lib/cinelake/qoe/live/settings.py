@@ -20,7 +20,13 @@ class Watching(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    grace_s: int = Field(60, ge=0, le=3600)
+    grace_s: int = Field(
+        60,
+        ge=0,
+        le=3600,
+        description="how long after its last record a session ends, if nothing says so, and one that has shown no "
+        "picture yet was left (s)",
+    )
     bearable: Bearable = Bearable()
     subsets: tuple[str, ...] = SUBSETS
     floor: int = Field(5, ge=1)

@@ -5,6 +5,10 @@ its records lie in are then summed anew from all sessions of those hours, so tha
 moment: a sum of what came in so far. Nothing depends on how records were cut into micro-batches, and a step that is
 done twice is as once. Cells of a day are left to the batch.
 
+Only a play that joins still is no exit before the start, though the batch would take it for one if nothing more came:
+it is left out until others are heard of a grace after its own last sign. So the hours of plays that went on when cells
+were last told are told anew, too, be it that nothing more of them is heard.
+
 Anomalies need what is usual. That is told of the days before today alone (qoe/baseline.py), so it is told once a day,
 of each cell and hour (`expected`), and joined. The hour that is not over yet has fewer sessions, and is judged as such.
 Its threshold is that of the day before, for how often chance will be tried today is not known yet. What is too small,
@@ -82,21 +86,62 @@ def touched(batch: DataFrame, grace_s: int) -> DataFrame:
         F.transform("events", lambda one: one["event_time"]),
         F.transform("beats", lambda one: one["event_time"]),
     )
-    grace = F.make_dt_interval(secs=F.lit(grace_s))
     first = F.date_trunc("hour", F.array_min(times))
-    last = F.date_trunc("hour", F.array_max(times) + grace)
+    last = F.date_trunc("hour", F.array_max(times) + _grace(grace_s))
     every = F.sequence(first, last, F.expr("INTERVAL 1 HOUR"))
     return batch.select(F.explode(every).alias("hour")).distinct()
 
 
-def live_cells(known: DataFrame, wanted: Sequence[datetime], bearable: Bearable) -> DataFrame:
-    """The cells of these hours, of five minutes and of the hour. `known` are rows of `qoe_sessions_live`."""
+def heard_until(known: DataFrame, grace_s: int) -> DataFrame:
+    """`until timestamp`, one row: the newest last sign in all rows of `qoe_sessions_live`.
+
+    By the sessions of which nobody told the end; where the newest ended with a word, it is less by a grace at most.
+    """
+    return known.agg((F.max("ended_at") - _grace(grace_s)).alias("until"))
+
+
+def told_until(cells_live: DataFrame) -> DataFrame:
+    """`until timestamp`, one row: the newest bucket of `qoe_cells_live`; null where there is none."""
+    return cells_live.agg(F.max("bucket_at").alias("until"))
+
+
+def went_on(known: DataFrame, told: datetime, grace_s: int) -> DataFrame:
+    """`hour timestamp`, each once: of sessions that were not over when cells were `told` until then."""
+    open_ = known.where(F.col("ended_at") > F.lit(told) - _grace(grace_s))
+    every = F.sequence(
+        F.date_trunc("hour", "started_at"),
+        F.date_trunc("hour", "ended_at"),
+        F.expr("INTERVAL 1 HOUR"),
+    )
+    return open_.select(F.explode(every).alias("hour")).distinct()
+
+
+def joins_still(until: datetime) -> Column:
+    """Whether a session has shown no picture, and may: nobody told its end, and its grace is not over."""
+    shows_none = F.col("outcome") == "exit_before_start"
+    waited = F.unix_millis("ended_at") - F.unix_millis("started_at")
+    # A session of which nobody told the end ends a grace after it was last heard of.
+    is_untold = waited > F.coalesce("wait_ms", F.lit(0))
+    return shows_none & is_untold & (F.col("ended_at") > F.lit(until))
+
+
+def live_cells(
+    known: DataFrame, wanted: Sequence[datetime], bearable: Bearable, until: datetime
+) -> DataFrame:
+    """The cells of these hours, of five minutes and of the hour, as heard `until` then.
+
+    `known` are rows of `qoe_sessions_live`.
+    """
     first, last = min(wanted), max(wanted)
-    of_time = known.where(
+    of_time = known.where(~joins_still(until)).where(
         (F.col("started_at") < F.lit(last + _HOUR)) & (F.col("ended_at") >= F.lit(first))
     )
     found = cells(of_time, first.date(), last.date() + timedelta(days=1), bearable, WIDTHS)
     return found.where(in_hours(F.col("bucket_at"), wanted))
+
+
+def _grace(grace_s: int) -> Column:
+    return F.make_dt_interval(secs=F.lit(grace_s))
 
 
 def in_hours(at: Column, wanted: Sequence[datetime]) -> Column:
