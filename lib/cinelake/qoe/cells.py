@@ -8,6 +8,10 @@ A press of play counts in the bucket of the press, a fatal error in that of the 
 which it happened; a film that is watched for two hours is thus in all of their cells. Where sessions are counted by
 the hour, each counts once an hour, in the first slice of it.
 
+Whether a session was bad in an hour is a share of what it played in it, so of an hour that goes on nobody knows: one
+hiccup is much of the first minutes, and little of the hour. Where it is asked for before the hour is over, a session is
+bad only if it stays so, whatever it plays until the hour ends.
+
 A metric that a device does not tell counts in no denominator. A session whose times cannot be (`is_sound`) counts as
 an attempt, and with no time. What is not told of where it stood is 'unknown'.
 """
@@ -42,6 +46,7 @@ SLOTS = {name: [f"_{name}_{slot}" for slot in range(size)] for name, size in BUC
 _SUMS = (*COUNTS, *(slot for slots in SLOTS.values() for slot in slots))
 # Of a session, what reaches into the next day.
 BEFORE = 1
+_HOUR_MS = HOUR * 60_000
 
 
 class Bearable(BaseModel):
@@ -74,17 +79,24 @@ def cells(
     end: date,
     bearable: Bearable,
     widths: Sequence[int] = WIDTHS,
+    last_sign: Column | None = None,
 ) -> DataFrame:
     """The cells of `[start, end)` of these widths, from sessions that began up to a day before.
 
     What is counted of presses, of errors and of slices is summed apart, for each is less than a row that holds all; the
     narrowest buckets first, of which the wider ones are sums.
+
+    `last_sign` is when a session that goes on was last heard of, and null of one that is over, as all are without it.
     """
     where = [F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in DIMENSIONS]
     told = ("started_at", "ended_at", "outcome", "join_ms", "is_sound", "slices")
-    known = sessions.select(*where, *told)
+    own = [] if last_sign is None else [F.unix_millis(last_sign).alias("last_sign")]
+    known = sessions.select(*where, *told, *own)
+    signs = ["last_sign"] if own else []
     failed = known.where(F.col("outcome") == "playback_failure")
-    lived = known.where("is_sound").select(*DIMENSIONS, F.explode("slices").alias("of"))
+    left = F.lit(0) if last_sign is None else _left(F.col("of.slice_at"), F.col("last_sign"))
+    of = known.where("is_sound").select(*DIMENSIONS, *signs, F.explode("slices").alias("of"))
+    lived = of.select(*DIMENSIONS, "of", left.alias("left"))
     narrowest = min(widths)
     parts = (
         (known, F.col("started_at"), _of_press(bearable)),
@@ -186,9 +198,13 @@ def _of_slice(bearable: Bearable) -> dict[str, Column]:
     of = F.col("of")
     hour, stalled, framed = of["hour_ms"], of["hour_stall_ms"], of["hour_frames_ms"]
     rated, bits = of["hour_bitrate_ms"], of["hour_bits"]
-    in_hour = hour > 0
-    is_stalled = (stalled >= bearable.stall_ms) & (stalled > bearable.stall_share * hour)
-    is_choppy = of["hour_dropped_frames"] * 60_000 > bearable.dropped_frames_a_minute * framed
+    in_hour, left = hour > 0, F.col("left")
+    is_stalled = (stalled >= bearable.stall_ms) & (stalled > bearable.stall_share * (hour + left))
+    is_choppy = of["hour_dropped_frames"] * 60_000 > bearable.dropped_frames_a_minute * (
+        framed + left
+    )
+    # What it plays yet may be as sharp as can be.
+    is_poor = (bits < bearable.bitrate_kbps * rated) & (left == 0)
     sums = ("play_ms", "stall_ms", "stalls", "bits", "bitrate_ms", "dropped_frames", "frames_ms")
     return {
         "slices": F.lit(1),
@@ -199,7 +215,7 @@ def _of_slice(bearable: Bearable) -> dict[str, Column]:
         "frame_hours": _one(in_hour & (framed > 0)),
         "choppy_hours": _one(in_hour & (framed > 0) & is_choppy),
         "rated_hours": _one(in_hour & (rated > 0)),
-        "poor_hours": _one(in_hour & (rated > 0) & (bits < bearable.bitrate_kbps * rated)),
+        "poor_hours": _one(in_hour & (rated > 0) & is_poor),
         **{name: of[name] for name in sums},
         **_in_slots(
             "bitrate_buckets",
@@ -209,6 +225,12 @@ def _of_slice(bearable: Bearable) -> dict[str, Column]:
             BITRATE_EDGES_KBPS,
         ),
     }
+
+
+def _left(slice_at: Column, last_sign: Column) -> Column:
+    """What may be played yet of the hour of a slice (ms)."""
+    ends = (F.floor(F.unix_millis(slice_at) / _HOUR_MS) + 1) * _HOUR_MS
+    return F.greatest(F.coalesce(ends - last_sign, F.lit(0)), F.lit(0))
 
 
 def _one(holds: Column) -> Column:

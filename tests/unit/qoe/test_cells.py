@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from unit.tables.rows import rows, same
 
 from cinelake.qoe.cells import BUCKETS, Bearable, added_up, cells, quantile
+from cinelake.qoe.live.step import live_cells
 from cinelake.qoe.ratios import ratios
 from cinelake.qoe.rollups import (
     SUBSETS,
@@ -105,6 +106,35 @@ def sessions(spark: SparkSession) -> DataFrame:
 @pytest.fixture(scope="module")
 def made(sessions: DataFrame) -> DataFrame:
     return cells(sessions, DAY, TOMORROW, BEARABLE).select(*QOE_CELLS.names).localCheckpoint()
+
+
+def test_of_an_hour_that_goes_on_only_what_stays_bad_is(spark: SparkSession) -> None:
+    odd = {"dropped_frames": 2000, "hour_dropped_frames": 2000, "frames_ms": 700_000, "hour_frames_ms": 700_000,
+           "hour_bits": 700 * 700_000, "hour_bitrate_ms": 700_000}  # fmt: skip
+
+    def one(name: str, ended: datetime, stall: int, **more: int) -> dict[str, Any]:
+        sign = piece(at(10), 700_000, stall, **more)
+        return session(name, at(10), sign, ended_at=ended, device_model=name)
+
+    sessions = rows(
+        spark, QOE_SESSIONS,
+        # Two hiccups of twelve seconds; the same, and that was all; and too much for any hour.
+        one("goes on", at(10, 16), 24_000, **odd), one("is over", at(10, 14), 24_000, **odd),
+        one("stalls", at(10, 16), 120_000),
+    ).localCheckpoint()  # fmt: skip
+
+    def bad(until: datetime) -> dict[str, tuple[int, ...]]:
+        names = ("hours", "stalled_hours", "choppy_hours", "poor_hours")
+        told = live_cells(sessions, [at(10)], BEARABLE, until, 60).where("width = 60").collect()
+        return {row["device_model"]: tuple(row[name] for name in names) for row in told}
+
+    assert bad(at(10, 15)) == {
+        "goes on": (1, 0, 0, 0), "is over": (1, 1, 1, 1), "stalls": (1, 1, 0, 0),
+    }  # fmt: skip
+    # Then it is as the batch has it: three in a hundred of the time that each played.
+    assert bad(at(11)) == {
+        "goes on": (1, 1, 1, 1), "is over": (1, 1, 1, 1), "stalls": (1, 1, 0, 0),
+    }  # fmt: skip
 
 
 def counted(frame: DataFrame, *names: str) -> dict[str, int]:

@@ -212,7 +212,7 @@ class Watch:
             wanted[0].date() - timedelta(days=1),
             wanted[-1].date() + timedelta(days=1),
         )
-        made = step.live_cells(known, wanted, settings.bearable, until)
+        made = step.live_cells(known, wanted, settings.bearable, until, settings.grace_s)
         self._replace(lake, QOE_CELLS_LIVE, made, wanted, note)
         self._judge(wanted, note)
         self._foresee(batch, wanted, note)

@@ -10,7 +10,9 @@ it is left out until others are heard of a grace after its own last sign. So the
 were last told are told anew, too, be it that nothing more of them is heard.
 
 Anomalies need what is usual. That is told of the days before today alone (qoe/baseline.py), so it is told once a day,
-of each cell and hour (`expected`), and joined. The hour that is not over yet has fewer sessions, and is judged as such.
+of each cell and hour (`expected`), and joined. The hour that is not over yet has fewer sessions, and is judged as such;
+of those that go on, bad are only such as will be whatever comes (qoe/cells.py), so that what was usual of whole hours
+can be held against it. Once it is over its cells are the batch's.
 Its threshold is that of the day before, for how often chance will be tried today is not known yet. What is too small,
 or new today, waits for the batch.
 """
@@ -126,7 +128,11 @@ def joins_still(until: datetime) -> Column:
 
 
 def live_cells(
-    known: DataFrame, wanted: Sequence[datetime], bearable: Bearable, until: datetime
+    known: DataFrame,
+    wanted: Sequence[datetime],
+    bearable: Bearable,
+    until: datetime,
+    grace_s: int,
 ) -> DataFrame:
     """The cells of these hours, of five minutes and of the hour, as heard `until` then.
 
@@ -136,7 +142,10 @@ def live_cells(
     of_time = known.where(~joins_still(until)).where(
         (F.col("started_at") < F.lit(last + _HOUR)) & (F.col("ended_at") >= F.lit(first))
     )
-    found = cells(of_time, first.date(), last.date() + timedelta(days=1), bearable, WIDTHS)
+    # Of one of which nobody told the end it is its last sign, and of others at most as much before that.
+    last_sign = F.when(F.col("ended_at") > F.lit(until), F.col("ended_at") - _grace(grace_s))
+    end = last.date() + timedelta(days=1)
+    found = cells(of_time, first.date(), end, bearable, WIDTHS, last_sign)
     return found.where(in_hours(F.col("bucket_at"), wanted))
 
 
