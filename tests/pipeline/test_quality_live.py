@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -265,9 +266,15 @@ def test_an_alarm_is_told_once_and_in_the_hour_of_it(lake: Lake) -> None:
     alarms = lake.read(QOE_ANOMALIES_LIVE).where("is_alarm").toArrow().to_pylist()
     assert {row["metric"] for row in alarms} == {"start_failure"}
     assert {row["bucket_at"].hour for row in alarms} == {10}
-    # More of the same hour is no news.
+    # The hour goes on, and is looked at again: it takes more than the threshold of one look, which is 1 here.
+    assert {row["threshold"] for row in alarms} == {1 + math.log10(Watching().looks)}
+    # More of the same hour is no news; and once it is over, though nobody spoke of it again, one look counts.
     take_in(lake, play("more", "9 10:50 attempt, 9 10:51 error"), [])
     assert watched(lake) == []
+    take_in(lake, play("later", "9 12:00 attempt, 9 12:01 first_frame"), [])
+    assert watched(lake) == []
+    over = lake.read(QOE_ANOMALIES_LIVE).where("is_alarm").toArrow().to_pylist()
+    assert {(row["bucket_at"].hour, row["threshold"]) for row in over} == {(10, 1.0)}
 
 
 def test_what_the_batch_says_of_a_day_goes_before_what_the_watch_said(spark: SparkSession) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom, binom, chi2
 
 from cinelake.qoe.chances import MOST, surprise, together
+from cinelake.qoe.live.settings import Watching
 
 
 def of(bad: float, total: float, rate: float, spread: float) -> float:
@@ -49,3 +50,20 @@ def test_nothing_bad_is_no_surprise_and_everything_bad_is_bounded() -> None:
 def test_two_hours_are_taken_together_by_fishers_method(one: float, other: float) -> None:
     exact = -chi2.logsf(2 * np.log(10) * (one + other), 4) / np.log(10)
     assert together(np.array([one]), np.array([other]))[0] == pytest.approx(exact, abs=1e-9)
+
+
+def test_sixty_looks_at_a_quiet_hour_alarm_no_more_often_than_the_budget_says() -> None:
+    dice, hours, rate, threshold = np.random.default_rng(5), 20_000, 0.02, 2.0
+    total = dice.poisson(400 / 60, (hours, 60))
+    bad = dice.binomial(total, rate).cumsum(axis=1).astype(float)
+    seen = total.cumsum(axis=1).astype(float)
+    often, alone = np.full(hours, rate), np.zeros(hours)
+    looks = np.stack([surprise(bad[:, n], seen[:, n], often, alone) for n in range(60)], axis=1)
+    budget = hours * 10**-threshold
+    is_over = looks[:, -1] >= threshold
+    # One look keeps to it; the luckiest of sixty does not, nor would it, were two in a row asked for.
+    assert is_over.sum() <= budget
+    assert (looks.max(axis=1) >= threshold).sum() > 3 * budget
+    assert (np.minimum(looks[:, 1:], looks[:, :-1]).max(axis=1) >= threshold).sum() > 2 * budget
+    goes_on = (looks[:, :-1] >= threshold + np.log10(Watching().looks)).any(axis=1)
+    assert (goes_on | is_over).sum() <= budget

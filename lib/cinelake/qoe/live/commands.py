@@ -202,6 +202,8 @@ class Watch:
         wanted = _naive(step.touched(batch, settings.grace_s).toArrow().to_pylist())
         if told is not None:
             again = _naive(step.went_on(every, told, settings.grace_s).toArrow().to_pylist())
+            # The hour that went on then may be over by now, and is judged once more.
+            again.append(told.replace(minute=0))
             # A collector's clock may be ahead: what is dated so is not told anew each time, as if it were now.
             wanted = sorted({*wanted, *(hour for hour in again if hour <= wanted[-1])})
         # Without a session there is nothing that could go on.
@@ -214,11 +216,11 @@ class Watch:
         )
         made = step.live_cells(known, wanted, settings.bearable, until, settings.grace_s)
         self._replace(lake, QOE_CELLS_LIVE, made, wanted, note)
-        self._judge(wanted, note)
+        self._judge(wanted, until, note)
         self._foresee(batch, wanted, note)
         self._expire(last, note)
 
-    def _judge(self, wanted: list[datetime], note: Note) -> None:
+    def _judge(self, wanted: list[datetime], until: datetime, note: Note) -> None:
         """Judge the hours that were touched, and those after them, whose hour before has changed."""
         settings, lake = self._settings, self._lake
         # What came late by more than a day is the batch's to judge.
@@ -233,7 +235,7 @@ class Watch:
         cells = lake.read(QOE_CELLS_LIVE, None, days[0], days[-1] + timedelta(days=1))
         found = step.live_anomalies(
             cells.where(step.in_hours(F.col("bucket_at"), beside)), usual, judged, settings.subsets,
-            settings.floor, settings.alarming, lake.read(QOE_MAINTENANCE),
+            settings.floor, settings.alarming, lake.read(QOE_MAINTENANCE), until, settings.looks,
         ).localCheckpoint()  # fmt: skip
         before = lake.read(QOE_ANOMALIES_LIVE, None, days[0], days[-1] + timedelta(days=1))
         key = list(QOE_ANOMALIES_LIVE.key)

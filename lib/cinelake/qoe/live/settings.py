@@ -33,6 +33,11 @@ class Watching(BaseModel):
     usual: Usual = Usual()
     alarming: Alarming = Alarming()
     merging: Merging = Merging()
+    looks: float = Field(
+        20.0,
+        ge=1,
+        description="as how many tries of chance an hour counts that is looked at while it goes on",
+    )
     late: timedelta = Field(
         timedelta(hours=2),
         description="how far behind the newest record a play's second day may end and be remembered",
