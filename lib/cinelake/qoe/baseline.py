@@ -15,8 +15,9 @@ a beta prior), in two steps:
    four hours, which tell little more than chance where sessions go bad together, so it is for services whose weekdays
    do differ.
 
-A parent is the region, else the provider, else the whole service: evenings come by region. A young cell thus begins
-with what its parent knows, and on a service's first day with what all others do in the same hour.
+A parent is the region, else the provider, else the whole service: evenings come by region. Of more than
+`most_parents` regions and providers the largest are parents, by the sessions of the days that are read. A young cell
+thus begins with what its parent knows, and on a service's first day with what all others do in the same hour.
 
 `spread` is how much more than by chance sessions of one hour go bad together: the intraclass correlation ρ of a
 beta-binomial, by moments, `E[(x − nr)²] = nr(1 − r)(1 + (n − 1)ρ)`, shrunk towards a common value; what the rate is not
@@ -34,11 +35,12 @@ from datetime import date, timedelta
 from functools import reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from cinelake.qoe.history import EPOCH, Heads, above_children, nobody, rated, whole_cells
+from cinelake.qoe.history import EPOCH, HOURS, Heads, above_children, nobody, rated, whole_cells
 from cinelake.qoe.rollups import ALL
 from cinelake.qoe.usual import Usual
 from cinelake.tables.qoe import HOUR, METRICS
@@ -104,30 +106,47 @@ def with_baseline(rollups: DataFrame, usual: Usual, first: date) -> DataFrame:
         # No built-in window sums days of several parts in one pass; what this costs tells bench_qoe.py.
         return rows.mapInArrow(each, _RATED)
 
-    def to_children(rows: DataFrame, heads: Broadcast[Heads]) -> pa.Table:
+    def to_children(rows: DataFrame, heads: Broadcast[Heads], deep: int) -> pa.Table:
+        """Of the hours for which those below that are read so deep may ask."""
+        asked = F.col("at") >= (judged - deep * usual.days) * HOURS
+
         def each(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             return (above_children(table, heads.value, usual) for table in whole_cells(batches))
 
-        return rows.mapInArrow(each, _ABOVE).toArrow()
+        return rows.mapInArrow(each, _ABOVE).where(asked).toArrow()
 
-    def in_order(holds: Column, deep: int) -> DataFrame:
+    def read(holds: Column, deep: int) -> DataFrame:
         since = F.lit(first - timedelta(days=deep * usual.days))
-        return _in_order(rollups.where(holds & (F.col("cell_date") >= since)), first)
+        return rollups.where(holds & (F.col("cell_date") >= since))
 
     subset = F.col("subset")
     is_whole, is_parent = subset == ALL, subset.isin(*PARENTS)
-    whole, above_whole = in_order(is_whole, DEEPEST), context.broadcast(nobody())
-    service = to_children(whole, above_whole)
+    whole, above_whole = _in_order(read(is_whole, DEEPEST), first), context.broadcast(nobody())
+    service = to_children(whole, above_whole, DEEPEST - 1)
     # Parents are few. Beside each row of their children what they have would be most of what Spark moves.
-    parents, above_parents = in_order(is_parent, DEEPEST - 1), context.broadcast(Heads.of(service))
-    own = to_children(parents, above_parents)
-    rest, above_rest = in_order(~is_whole & ~is_parent, _DEEP), Heads.of(service, own)
+    of_parents = read(is_parent, DEEPEST - 1)
+    parents, above_parents = _in_order(of_parents, first), context.broadcast(Heads.of(service))
+    largest = _in_order(_of_largest(of_parents, usual.most_parents), first)
+    own = to_children(largest, above_parents, _DEEP)
+    lately = service.filter(pc.field("at") >= (judged - _DEEP * usual.days) * HOURS)
+    rest = _in_order(read(~is_whole & ~is_parent, _DEEP), first)
     of_all = (
         (whole, above_whole),
         (parents, above_parents),
-        (rest, context.broadcast(above_rest)),
+        (rest, context.broadcast(Heads.of(lately, own))),
     )
     return reduce(DataFrame.unionByName, (told(rows, heads) for rows, heads in of_all))
+
+
+def _of_largest(parents: DataFrame, most: int) -> DataFrame:
+    """The rows of so many cells with most sessions."""
+    sessions = F.sum(F.greatest("attempts", "hours"))
+    largest = (
+        parents.groupBy("cell")
+        .agg(sessions.alias("_sessions"))
+        .orderBy(F.desc("_sessions"), "cell")
+    )
+    return parents.join(F.broadcast(largest.limit(most)), on="cell", how="left_semi")
 
 
 def _in_order(rollups: DataFrame, first: date) -> DataFrame:

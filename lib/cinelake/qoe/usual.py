@@ -40,6 +40,12 @@ class Usual(BaseModel):
         description="pairs of sessions at which a cell's own correlation counts as much",
     )
     holidays: tuple[date, ...] = Field((), description="days that are like weekends")
+    most_parents: int = Field(
+        1000,
+        ge=1,
+        description="regions and providers on which their young cells lean, the largest; those of others lean on the "
+        "whole service. Each takes 230 kB of every Python process",
+    )
     weekday_sessions: float | None = Field(
         None,
         gt=0,

@@ -63,6 +63,22 @@ def test_what_is_usual_of_a_cell_without_history_is_what_is_of_its_parent(
     assert rates(young) == pytest.approx(rates(parent), rel=1e-9)
 
 
+def test_more_parents_than_may_be_are_not_held(service: DataFrame) -> None:
+    """Of the two regions the one with more sessions is a parent, and young cells of the other lean on all."""
+    usual = Usual(days=7, most_parents=1)
+    found = with_baseline(service, usual, LAST).where("metric = 'stall'").toArrow().to_pylist()
+    rates = {(row["cell"], row["hour"]): row["rate"] for row in found}
+    sessions = service.groupBy("cell").agg(F.sum("hours")).toArrow().to_pydict()
+    size = dict(zip(*sessions.values(), strict=True))
+    small, large = sorted(("Bavaria", "Tokyo"), key=lambda region: size[f"region={region}"])
+    for region, parent in ((large, f"region={large}"), (small, "all")):
+        own, above = (
+            [rates[cell, hour] for hour in range(24)]
+            for cell in (f"cdn=drift|region={region}", parent)
+        )
+        assert own == pytest.approx(above, rel=1e-9)
+
+
 def test_a_day_has_the_same_baseline_wherever_its_window_begins(spark: SparkSession) -> None:
     def fate(day: int, hour: int, cdn: str, region: str) -> float:
         """Now and then something is bad: hours to be capped by what was usual then, weeks ago, too."""
