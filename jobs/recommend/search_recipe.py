@@ -12,9 +12,12 @@ from pydantic import Field
 from cinelake.persisted import persisted
 from cinelake.recommend import pictures
 from cinelake.recommend.beside_als import BESIDE, SHARE_OF_ALS, beside, chosen_values, measured
+from cinelake.recommend.eligibility import Limits
 from cinelake.recommend.models.hybrid import HybridRecipe
+from cinelake.recommend.popular_here import Popularity
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Budget, Setting, Space, records, search
+from cinelake.recommend.service import TOLD, Records
 from cinelake.recommend.strengths import LEARNED, Weights
 from cinelake.recommend.training import indexed
 from cinelake.recommend.validation import (
@@ -51,13 +54,14 @@ class SearchRecipeParams(JobParams):
     )
     learned: Weights = Field(LEARNED, description="as of train_recommender; tried first")
     space: Space = Space()
+    limits: Limits = Limits()
     seed: int = Field(42, description="of what is drawn")
 
 
 @job(
     reads=[
         Reading(table, lookback=ALL, lookahead=-1)
-        for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, PROFILES, ACCOUNTS, DEVICES)
+        for table in (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX, *TOLD)
     ],
     writes=[RECIPES],
     params=SearchRecipeParams,
@@ -72,6 +76,8 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
     tracker.set_tags({f"{SEARCH}.key": key})
     people = viewers(*map(run.read, (PROFILES, ACCOUNTS, DEVICES)))
     told = indexed(*map(run.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX)), people)
+    # How popularity fades is no matter here: of the service only what it may show to whom is looked at.
+    service_at = Records(*map(run.read, TOLD)).at_cuts(params.limits, Popularity())
 
     def has_spent(share: float) -> bool:
         return run.seconds > share * params.minutes * 60
@@ -82,7 +88,7 @@ def search_recipe(run: Run[SearchRecipeParams]) -> None:
         )
         splits = [Split.at(signals, block) for block in blocks]
         try:
-            with validation(splits, params.weights, params.top) as judged_on:
+            with validation(splits, params.weights, params.top, service_at) as judged_on:
                 earlier, all_told = tracker.finished(SEARCH, key), params.trials + len(BESIDE)
                 found = search(
                     Setting(params.recipe.als, params.learned),

@@ -186,6 +186,7 @@ def _trained(run: Run[TrainRecommenderParams]) -> ModelVersion:
             genres=latest(run.read(TITLES), ["title_id"], "genres"),
             groups=people.select("profile_id", "market", "kind", "device_kind"),
             learned=learned,
+            service_at=Records(*map(run.read, TOLD)).at_cuts(params.limits, params.popularity),
         )
         decision = gate.decide(comparison, params.tolerances, incumbent)
         tracker.log_params(setting.flat)

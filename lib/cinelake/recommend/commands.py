@@ -267,11 +267,11 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
         must_tune = tune is not None
         try:
             if kind is None or folder is None:
-                found = _evaluated(context().lake, how, notices, must_tune)
+                found = _evaluated(context().lake, how, notices, must_tune, _limits(context()))
             else:
                 needed = (TITLE_SIGNALS, TITLES, PROFILE_INDEX, TITLE_INDEX)
                 with passing_lake(context(), kind, folder, needed, notices) as passing:
-                    found = _evaluated(passing.lake, how, notices, must_tune)
+                    found = _evaluated(passing.lake, how, notices, must_tune, Limits())
         except NothingToMeasure as nothing:
             raise typer.BadParameter(str(nothing)) from nothing
         if found.untuned:
@@ -282,7 +282,9 @@ def _register_evaluate(app: typer.Typer, context: Callable[[], Workspace]) -> No
             Console().print(table(found, how))
 
 
-def _evaluated(lake: Lake, how: Protocol, notices: Console, must_tune: bool) -> Evaluation:
+def _evaluated(
+    lake: Lake, how: Protocol, notices: Console, must_tune: bool, limits: Limits
+) -> Evaluation:
     # What trains models takes a second to import, and other commands need none of it.
     from cinelake.recommend.training import indexed
     from cinelake.recommend.trial import evaluated
@@ -293,10 +295,13 @@ def _evaluated(lake: Lake, how: Protocol, notices: Console, must_tune: bool) -> 
     people = viewers(*map(lake.read, described)) if all(map(lake.exists, described)) else None
     signals, profiles, titles = map(lake.read, (TITLE_SIGNALS, PROFILE_INDEX, TITLE_INDEX))
     told = indexed(signals, profiles, titles, people)
+    service_at = None
+    if all(map(lake.exists, TOLD)):
+        service_at = Records(*map(lake.read, TOLD)).at_cuts(limits, Popularity())
     with steps(notices, "tuning") as tell:
         return evaluated(
             told, lake.read(TITLES), how, tell,
-            people=people, spent=share_spent(how.minutes or 0), must_tune=must_tune,
+            people=people, service_at=service_at, spent=share_spent(how.minutes or 0), must_tune=must_tune,
         )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ Relevant is what a profile liked in the test block and had not seen before. Mode
 *warm* profiles alone, those who liked something before the cut: a cold one gets the same popular list
 from every model, so it tells nothing apart. How such lists fare is told beside, as that of a group of
 its own. Titles that appear only after the cut stay among the relevant, as misses for every model. Both
-are counted, not dropped in silence.
+are counted, not dropped in silence. So do titles that were not on offer to a profile at the cut, where a
+service tells of that: whoever came to like one was shown it later, and no list of that day could hold it.
 """
 
 from __future__ import annotations

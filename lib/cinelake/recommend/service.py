@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,6 +47,16 @@ class Service:
     circles: DataFrame
     prior: float
 
+    def with_limits(self, profiles: DataFrame) -> DataFrame:
+        """The rows, by `profile_id`, with `market` and `age_limit` as the service knows them, or else null."""
+        if self.viewers is None:
+            unknown = {"market": "string", "age_limit": "int"}
+            return profiles.withColumns(
+                {name: F.lit(None).cast(of) for name, of in unknown.items()}
+            )
+        named = self.viewers.select("profile_id", "market", "age_limit")
+        return profiles.drop("market", "age_limit").join(named, on="profile_id", how="left")
+
     def still_shown(self, lists: DataFrame) -> DataFrame:
         """The rows of lists (`profile_id, title_id, …`) whose titles may be shown to their profiles now."""
         if not (self.rules.market or self.rules.age):
@@ -56,6 +67,10 @@ class Service:
             self.shown.select("title_id", "markets", "least_age"), on="title_id", how="left"
         )
         return joined.where(may_be_shown(self.rules)).select(*lists.columns)
+
+
+# The service as the records before a day tell of it.
+ServiceAt = Callable[[date], Service]
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,10 @@ class Records:
             devices=self.devices.where(changes),
             title_audiences=self.title_audiences.where(F.col("play_date") < F.lit(until)),
         )
+
+    def at_cuts(self, limits: Limits, popularity: Popularity) -> ServiceAt:
+        """What was known of the service before a day, for each day that is asked for."""
+        return lambda until: self.before(until).describe(until, limits, popularity)
 
     def describe(self, until: date, limits: Limits, popularity: Popularity) -> Service:
         """The service by the newest of these records, with what is on offer when the day before `until` ends."""

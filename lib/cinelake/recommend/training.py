@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
+from cinelake.recommend.eligibility import offer
 from cinelake.recommend.evaluation import named
 from cinelake.recommend.gate import CHALLENGER, POPULAR, Measured
 from cinelake.recommend.holdout import NEW, cold, relevant, relevant_to_cold
@@ -31,6 +32,7 @@ from cinelake.recommend.models.popular import PopularRecipe, popular_titles
 from cinelake.recommend.popular_here import PopularHere, Popularity, circles_of_likes
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.rerank import Taste, rerank
+from cinelake.recommend.service import Service, ServiceAt
 from cinelake.recommend.strengths import Weights, strengths
 
 Row = dict[str, Any]
@@ -161,6 +163,7 @@ def compare(
     genres: DataFrame | None = None,
     groups: DataFrame | None = None,
     learned: Mapping[str, Weights] = AS_WANTED,
+    service_at: ServiceAt | None = None,
 ) -> Comparison:
     """Fit every recipe to one side of each split and judge its lists, and the popular ones, on the
     other.
@@ -174,6 +177,9 @@ def compare(
 
     `weights` say what profiles wanted, the same for all models; a model named in `learned` is fitted to strengths by
     weights of its own. What is popular is told by what was wanted, whatever `learned` says.
+
+    `service_at` tells what may be shown to whom at a cut, where something limits it: no list of any model holds
+    anything else, and what was wanted of it counts as missed. Who is `new` is known as the split ends.
     """
     recipes = {**recipes, POPULAR: PopularRecipe()}
     learned = {name: each for name, each in learned.items() if name in recipes and name != POPULAR}
@@ -192,7 +198,9 @@ def compare(
                     for each in set(learned.values()) - {weights}
                 }
                 told = {name: own[each] for name, each in learned.items() if each in own}
-                days = _Days(number, train, test, genres, groups, told)
+                then = service_at and service_at(split.train_until)
+                later = service_at and service_at(split.test_until)
+                days = _Days(number, train, test, genres, groups, told, then, later)
                 folds.append(_fold(stack, days, recipes, lengths, k))
         if not folds:
             return Comparison(k, [], [], [], [])
@@ -252,6 +260,9 @@ class _Days:
     groups: DataFrame | None
     # Of models that are fitted to strengths of their own, those before the cut.
     learned: Mapping[str, DataFrame]
+    # The service at the cut, and when the days after it end: until then newcomers are not known.
+    then: Service | None
+    later: Service | None
 
 
 @dataclass(frozen=True)
@@ -272,15 +283,23 @@ def _fold(
 ) -> _Fold:
     train = days.train
     numbers = train.select("title_id", "title_idx").distinct()
-    history = histories(train.drop("title_idx"), numbers)
+    offered = offer(days.then.shown, days.then.rules) if days.then else None
+
+    def limited(profiles: DataFrame, service: Service | None) -> DataFrame:
+        """With what the offer reads of a profile."""
+        return profiles if service is None or offered is None else service.with_limits(profiles)
+
+    history = limited(histories(train.drop("title_idx"), numbers), days.then)
     warm = stack.enter_context(persisted(history.where(F.size("liked") > 0)))
     fits = {id(frame): Fits(frame) for frame in (train, *days.learned.values())}
 
     def listed(name: str, n: int) -> DataFrame:
         """A model's lists from what it learned from."""
         own = days.learned.get(name, train)
-        told = warm if own is train else histories(own.drop("title_idx"), numbers)
-        return fits[id(own)].of(recipes[name]).lists(told, n)
+        told = warm
+        if own is not train:
+            told = limited(histories(own.drop("title_idx"), numbers), days.then)
+        return fits[id(own)].of(recipes[name]).lists(told, n, offered)
 
     made = [listed(name, max(lengths)).select(F.lit(name).alias("model"), "*") for name in recipes]
     lists = stack.enter_context(
@@ -314,8 +333,10 @@ def _fold(
         )
         likes = popular_titles(train).join(numbers, on="title_id", how="inner")
         here = PopularHere(likes, around, Popularity().prior)
-        placed = told.drop("market").join(people, on="profile_id", how="left")
-        shown = here.lists(placed, max(lengths)).select("profile_id", "rank", "title_id")
+        placed = limited(
+            told.drop("market", "age_limit").join(people, on="profile_id", how="left"), days.later
+        )
+        shown = here.lists(placed, max(lengths), offered).select("profile_id", "rank", "title_id")
         listed = shown.join(F.broadcast(numbers), on="title_id", how="inner").select(
             F.lit(POPULAR).alias("model"), "profile_id", "rank", "title_idx"
         )

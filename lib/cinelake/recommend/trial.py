@@ -30,6 +30,7 @@ from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.protocols import PROTOCOLS, Split
 from cinelake.recommend.scoreboard import by_group, scoreboard
 from cinelake.recommend.search import Between, Budget, Found, Setting, Space, search
+from cinelake.recommend.service import ServiceAt
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, compare, rivals
 from cinelake.recommend.validation import Blocks, NothingToSearchOn, validation
@@ -102,16 +103,19 @@ def evaluated(
     tell: Tell = lambda *_: None,
     *,
     people: DataFrame | None = None,
+    service_at: ServiceAt | None = None,
     spent: Callable[[], float] = lambda: 0.0,
     must_tune: bool = True,
 ) -> Evaluation:
     """Every kind of model on rows of `title_signals` with `profile_idx, title_idx`, and the change rows of titles.
 
-    `people` are rows of viewers.py, by whom profiles are judged in groups. `tell` hears how far tuning is, and
-    `spent` says what share of its time is; unless it must be, what cannot be tuned is measured as it comes. Raises
-    NothingToMeasure.
+    `people` are rows of viewers.py, by whom profiles are judged in groups. `service_at` limits lists to what could be
+    shown at a cut in time; the other protocols know no day at which to ask, and their lists hold any title. `tell`
+    hears how far tuning is, and `spent` says what share of its time is; unless it must be, what cannot be tuned is
+    measured as it comes. Raises NothingToMeasure.
     """
     weights = Weights(like_from=protocol.like_from)
+    limits = service_at if protocol.name == "temporal" else None
     start, tuned, untuned = Setting(AlsRecipe(), weights), None, None
     with persisted(told) as signals:
         split = PROTOCOLS[protocol.name](signals, protocol.share, protocol.seed)
@@ -122,7 +126,7 @@ def evaluated(
             )
         if protocol.tune:
             try:
-                tuned = _tuned(split.train, start, protocol, tell, spent)
+                tuned = _tuned(split.train, start, protocol, limits, tell, spent)
             except NothingToSearchOn as nothing:
                 untuned = "what the protocol trains on cannot be split again so that settings could be told apart"
                 if must_tune:
@@ -139,6 +143,7 @@ def evaluated(
             groups=None if people is None else people.select("profile_id", *SEGMENTS),
             # Kinds that nothing was searched for learn from what ALS learns from.
             learned={name: settings.get(name, settings["als"]).weights for name in names},
+            service_at=limits,
         )
     if not found.measures:
         raise NothingToMeasure(
@@ -151,6 +156,7 @@ def _tuned(
     train: DataFrame,
     start: Setting[AlsRecipe],
     protocol: Protocol,
+    service_at: ServiceAt | None,
     tell: Tell,
     spent: Callable[[], float],
 ) -> Tuned:
@@ -158,7 +164,7 @@ def _tuned(
     with (
         persisted(train) as kept,
         _inner(kept, protocol) as splits,
-        validation(splits, start.weights, protocol.k) as blocks,
+        validation(splits, start.weights, protocol.k, service_at) as blocks,
     ):
         found = search(
             start,

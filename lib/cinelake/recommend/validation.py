@@ -1,5 +1,8 @@
 """How settings fare on days before those that the gate judges by: nDCG alone, block by block.
 
+Lists are those that could be served when a block begins: of what is on offer then where the profile is, and meant for
+its age. What was wanted of other titles counts as missed, as it does for the gate (holdout.py).
+
 What is *wanted* is the same for all settings, for it is told by the configured weights: a setting decides what a
 model learns from, not what it is asked for. Whom it leaves without a list counts as zero.
 
@@ -20,11 +23,13 @@ from pyspark.sql import functions as F
 
 from cinelake.persisted import persisted
 from cinelake.recommend import evaluation
+from cinelake.recommend.eligibility import Offer, offer
 from cinelake.recommend.holdout import Holdout, relevant, temporal_holdouts
 from cinelake.recommend.lists import histories
 from cinelake.recommend.model import Fits, NothingLiked, Recipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Judged, Outcome, R, Setting, read_setting
+from cinelake.recommend.service import ServiceAt
 from cinelake.recommend.strengths import Weights, strengths
 from cinelake.recommend.training import interactions
 from cinelake.tables.recommend import RECIPES
@@ -46,10 +51,22 @@ def blocks_before_the_gate(
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Blocks of days on which settings are told apart, with what profiles went on to want; lists of `k`."""
+class Block:
+    """A block of days: what profiles went on to want, `profile_id, title_id`, and whom lists are for: `people
+    (profile_id)`, with `market, age_limit` where something limits what they are shown.
+    """
 
-    asked: Sequence[tuple[Split, DataFrame]]
+    split: Split
+    wanted: DataFrame
+    people: DataFrame
+    offered: Offer | None
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of days on which settings are told apart; lists of `k`."""
+
+    asked: Sequence[Block]
     k: int
 
     @property
@@ -64,28 +81,37 @@ class Blocks:
 
     def together(self, recipes: Sequence[Recipe], weights: Weights) -> Iterator[list[Judged]]:
         """How several fare, block by block, fitted to the same strengths; what they share is fitted once."""
-        for split, wanted in self.asked:
-            known = interactions(split.train, weights, split.train_until)
+        for block in self.asked:
+            known = interactions(block.split.train, weights, block.split.train_until)
             with persisted(known) as train:
-                judged = _judged(recipes, train, wanted, self.k)
+                judged = _judged(recipes, train, block, self.k)
             yield judged
 
 
 @contextmanager
-def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[Blocks]:
+def validation(
+    splits: Sequence[Split], wanted_by: Weights, k: int, service_at: ServiceAt | None = None
+) -> Iterator[Blocks]:
     """What settings can be judged on, for as long as the context lasts; splits are of rows of `title_signals` with
     `profile_idx, title_idx`.
 
-    `wanted_by` are the weights that say what profiles wanted. Raises NothingToSearchOn.
+    `wanted_by` are the weights that say what profiles wanted; `service_at` tells what may be shown to whom on the day
+    that a block begins, None: everything to everyone. Raises NothingToSearchOn.
     """
     with ExitStack() as stack:
-        asked: list[tuple[Split, DataFrame]] = []
+        asked: list[Block] = []
         for split in splits:
             known = strengths(split.train, wanted_by, split.train_until)
             came = strengths(split.test, wanted_by, split.test_until)
             wanted = stack.enter_context(persisted(relevant(known, came)))
-            if not wanted.isEmpty():
-                asked.append((split, wanted))
+            if wanted.isEmpty():
+                continue
+            people, offered = wanted.select("profile_id").distinct(), None
+            if service_at is not None:
+                service = service_at(split.train_until)
+                offered = offer(service.shown, service.rules)
+                people = people if offered is None else service.with_limits(people)
+            asked.append(Block(split, wanted, stack.enter_context(persisted(people)), offered))
         if not asked:
             raise NothingToSearchOn(
                 "on no days before those that the gate judges by did a profile like something new after it had liked "
@@ -95,16 +121,19 @@ def validation(splits: Sequence[Split], wanted_by: Weights, k: int) -> Iterator[
         yield Blocks(asked, k)
 
 
-def _judged(recipes: Sequence[Recipe], train: DataFrame, wanted: DataFrame, k: int) -> list[Judged]:
+def _judged(recipes: Sequence[Recipe], train: DataFrame, block: Block, k: int) -> list[Judged]:
+    wanted, limits = block.wanted, [name for name in block.people.columns if name != "profile_id"]
     numbers = train.select("title_id", "title_idx").distinct()
     # Only who is judged needs a list.
-    people = wanted.select("profile_id").distinct()
-    told = train.join(people, on="profile_id", how="left_semi").drop("title_idx")
+    told = train.join(block.people, on="profile_id", how="left_semi").drop("title_idx")
+    history = histories(told, numbers)
+    if limits:
+        history = history.drop(*limits).join(block.people, on="profile_id", how="left")
     fits, found = Fits(train), []
-    with persisted(histories(told, numbers)) as asking:
+    with persisted(history) as asking:
         for recipe in recipes:
             try:
-                lists = fits.of(recipe).lists(asking, k)
+                lists = fits.of(recipe).lists(asking, k, block.offered)
             except NothingLiked:
                 # A setting under which nobody wants anything leaves all of them without a list.
                 lists = wanted.select("*", F.lit(1).alias("rank")).where("false")

@@ -31,7 +31,7 @@ from cinelake.runtime.tracking.runs import Tracking
 from cinelake.runtime.tracking.tracker import Tracker
 from cinelake.runtime.tracking.versions import CHALLENGER, CHAMPION, ModelVersion
 from cinelake.runtime.windows import Window
-from cinelake.tables.behaviour import ACCOUNTS, DEVICES, PROFILES, TITLES
+from cinelake.tables.behaviour import TITLES
 from cinelake.tables.contract import Table
 from cinelake.tables.features import TITLE_SIGNALS
 from cinelake.tables.recommend import (
@@ -172,7 +172,7 @@ class Service:
         tracker = params.pop("tracker", None) or RehearsalTracker("recommend")
         given: JobParams = JOBS["search_recipe"].params.model_validate(SEARCH | params)
         inputs = {TITLE_SIGNALS: self.signals, **self.maps}
-        inputs |= self._untold(PROFILES, ACCOUNTS, DEVICES)
+        inputs |= self._untold(*TOLD)
         found = rehearse(JOBS["search_recipe"], inputs, day, params=given, tracker=tracker)
         self.searched = {RECIPES: found[RECIPES].localCheckpoint()}
         self.warnings = found.warnings

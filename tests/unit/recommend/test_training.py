@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from unit.recommend import limited
 from unit.tables.rows import rows
 
 from cinelake.recommend import pictures
@@ -192,6 +194,21 @@ def test_who_is_new_is_shown_what_is_liked_in_its_own_market(spark: SparkSession
     new = found.grouped("recall")["history", "new"][POPULAR]
     # By the whole service both would be shown what Germany likes, and one would like nothing of it.
     assert (new.mean, new.profiles) == (1.0, 2)
+
+
+@pytest.mark.thorough
+def test_models_are_judged_by_lists_that_could_have_been_served(spark: SparkSession) -> None:
+    found = compare(
+        [limited.split(spark)], {}, weights=Weights(), k=1,
+        service_at=partial(limited.service_at, spark),
+    )  # fmt: skip
+
+    # Each gets the most popular title that it may be shown; what Eve was shown later is missed, and asked for.
+    recall = found.measured("recall")[POPULAR]
+    assert (recall.mean, recall.profiles) == (pytest.approx(2 / 3), 3)
+    # So does who is not known yet at the cut.
+    new = found.grouped("recall")["history", "new"][POPULAR]
+    assert (new.mean, new.profiles) == (1.0, 1)
 
 
 @pytest.mark.thorough

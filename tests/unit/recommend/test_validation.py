@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from unit.recommend import limited
 from unit.recommend.tastes import FIRST, two_tastes
 
 from cinelake.recommend import evaluation
 from cinelake.recommend.holdout import Holdout
 from cinelake.recommend.models.als import AlsRecipe
+from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.search import Setting
 from cinelake.recommend.strengths import Weights
@@ -90,6 +93,15 @@ def test_settings_are_judged_by_what_is_wanted_whatever_they_learn_from(
     assert good.total == pytest.approx(24.0)
     assert 0 < dull.total < 22
     assert void.total == 0
+
+
+@pytest.mark.thorough
+def test_settings_are_judged_by_lists_that_could_have_been_served(spark: SparkSession) -> None:
+    service_at = partial(limited.service_at, spark)
+    with validation([limited.split(spark)], Weights(), 1, service_at) as blocks:
+        (judged,) = blocks.together([PopularRecipe()], Weights())
+    # An adult and a kid find theirs behind what is not on offer; what was not on offer then is missed.
+    assert judged == [(2.0, 3)]
 
 
 def test_where_nothing_can_be_told_apart_it_is_said(spark: SparkSession) -> None:
