@@ -72,7 +72,7 @@ def test_a_folder_is_evaluated_and_what_was_tuned_is_told(
     assert sum(of_groups) == 16
     assert (tuning["trials"], tuning["mean"]) == (1, tuning["mean_as_it_comes"])
     assert tuning["left_out"] == ["hybrid", "ease", "item_item", "blend"]
-    assert "tuning 1 of 10: ndcg_at_4" in notices
+    assert "tuning 1 of 14: als, ndcg_at_4" in notices
 
     # A cut in time leaves one day to train on, which cannot be cut again: by default that is no failure.
     found, notices = told("--test", "0.4", "--k", "4")
