@@ -127,7 +127,7 @@ def _before(table: Table) -> Reading:
     params=TrainRecommenderParams,
     cadence=Cadence.WEEKLY,
     catchup=False,
-    version=7,
+    version=8,
     remedies=[SEARCH],
 )
 def train_recommender(run: Run[TrainRecommenderParams]) -> None:

@@ -4,8 +4,9 @@ Grain: `judged` holds a row a model and profile with relevant titles; `intervals
 `shown` one a model. The arithmetic of a batch of profiles is in measures.py; this module brings together a profile's
 lists, the titles that it went on to like, and its history.
 
-Of all lists of a model together: catalogue coverage (share of titles recommended to anyone), and the Gini index of
-exposure over the whole catalogue: 0 where all titles are shown equally often, 1 where one title takes it all.
+Of all lists of a model together, which are for the same profiles whatever the model: coverage (share of titles
+recommended to anyone), and the Gini index of exposure over the same titles: 0 where all are shown equally often, 1
+where one takes it all.
 
 Intervals are percentile intervals of a Poisson bootstrap over profiles (Chamandy et al. 2012): a profile's weights
 come from a hash of its id, so they are the same for every model, which makes differences between models paired, and
@@ -281,7 +282,9 @@ def _weights(hashes: Matrix) -> Matrix:
 def shown(lists: DataFrame, titles: DataFrame, k: int) -> DataFrame:
     """What a model's lists show: one row per model with `coverage, gini`.
 
-    `lists` holds `model, rank, title_idx`; `titles` the whole catalogue, as `title_idx`.
+    `lists` holds `model, rank, title_idx`, for the same profiles whatever the model. `titles (title_idx)` are what
+    coverage is a share of, and what exposure is spread over: where models are trained, the titles that somebody had met
+    before the cut, be they on offer then or not, and none besides.
     """
     exposure = (
         lists.where(F.col("rank") <= k)

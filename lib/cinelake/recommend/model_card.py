@@ -169,8 +169,8 @@ def _measures(comparison: Comparison) -> Section:
             ("measure", *(CALLED.get(name, name) for name in models)),
             rows,
             "Means over held-out profiles with 95 % intervals; the lead is of nDCG, profile by profile. Coverage and "
-            "Gini are of all lists together, and have none. Popularity bias: lists of high popularity, high Gini and "
-            "low coverage show to all what all know.",
+            "Gini are of all lists together, over the titles that somebody had met before, and have no intervals. "
+            "Popularity bias: lists of high popularity, high Gini and low coverage show to all what all know.",
         ),
     ]
     if comparison.trade_off:

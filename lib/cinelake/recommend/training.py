@@ -298,7 +298,12 @@ def _fold(
         own = days.learned.get(name, train)
         told = warm
         if own is not train:
-            told = limited(histories(own.drop("title_idx"), numbers), days.then)
+            # For the same profiles, or a model that takes more for a like would show more of the catalogue.
+            told = (
+                histories(own.drop("title_idx"), numbers)
+                .select("profile_id", "seen", "liked")
+                .join(warm.drop("seen", "liked"), on="profile_id", how="inner")
+            )
         return fits[id(own)].of(recipes[name]).lists(told, n, offered)
 
     made = [listed(name, max(lengths)).select(F.lit(name).alias("model"), "*") for name in recipes]

@@ -21,6 +21,7 @@ from cinelake.recommend.models.ease import EaseRecipe
 from cinelake.recommend.models.hybrid import HybridRecipe
 from cinelake.recommend.models.item_item import ItemItemRecipe
 from cinelake.recommend.models.mixture import MixtureRecipe
+from cinelake.recommend.models.popular import PopularRecipe
 from cinelake.recommend.protocols import Split
 from cinelake.recommend.strengths import Weights
 from cinelake.recommend.training import Comparison, Row, compare, rivals
@@ -209,6 +210,41 @@ def test_models_are_judged_by_lists_that_could_have_been_served(spark: SparkSess
     # So does who is not known yet at the cut.
     new = found.grouped("recall")["history", "new"][POPULAR]
     assert (new.mean, new.profiles) == (1.0, 1)
+
+
+@pytest.mark.thorough
+def test_whom_lists_are_for_is_the_same_whatever_a_model_takes_for_a_like(
+    spark: SparkSession,
+) -> None:
+    # Two like the one title; by lower standards a third likes the other, and would be shown what they are not.
+    told = [(0, 0, 5.0, 0), (1, 0, 5.0, 0), (2, 1, 3.0, 0), (0, 1, 5.0, 9)]
+    signals = rows(
+        spark,
+        TITLE_SIGNALS,
+        *(
+            {
+                "profile_id": f"p{profile}",
+                "title_id": f"t{title}",
+                "rating": stars,
+                "rated_at": FIRST + timedelta(days=days),
+                "signal_date": (FIRST + timedelta(days=days)).date(),
+            }
+            for profile, title, stars, days in told
+        ),
+    ).select(
+        "*",
+        *(
+            F.substring(f"{of}_id", 2, 1).cast("int").alias(f"{of}_idx")
+            for of in ("profile", "title")
+        ),
+    )
+    split = Split.at(signals, Holdout(date(2026, 3, 9), date(2026, 3, 13)))
+
+    found = compare(
+        [split], {CHALLENGER: PopularRecipe()}, weights=Weights(), k=1,
+        learned={CHALLENGER: Weights(like_from=3.0)},
+    )  # fmt: skip
+    assert {row["model"]: row["coverage"] for row in found.shown} == {CHALLENGER: 0.5, POPULAR: 0.5}
 
 
 @pytest.mark.thorough
