@@ -110,7 +110,7 @@ def test_all_jobs_that_keep_titles_from_profiles_are_told_so_in_one_place() -> N
     jobs = {one.name: one for one in discover(JOBS) if isinstance(one, Job)}
     having = {name for name, one in jobs.items() if "limits" in dict(places(one.params)).values()}
     assert having == {
-        "compose_home", "judge_home", "recommend_titles", "train_home_ranker", "train_recommender"
+        "compose_home", "judge_home", "recommend_titles", "search_recipe", "train_home_ranker", "train_recommender",
     }  # fmt: skip
     shared = {"limits": {"kids_up_to": 7, "rewatchable": ["series"]}}
     strict = Limits(kids_up_to=7, rewatchable=("series",))
